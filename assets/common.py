@@ -1,0 +1,262 @@
+"""What every table asset shares: its partitions, its two standing checks, and how results are published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+from fineline.resources.lineage import PER_BATCH, inputs_of, stored_versions
+from fineline.resources.plots import curves
+from fineline.resources.project import Project
+from fineline.resources.recipe import digest
+from fineline.resources.samples import sample_table
+from fineline.resources.storage import Manifest
+from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
+from pydantic import BaseModel
+
+BATCHES = dg.DynamicPartitionsDefinition(name="batches")
+ALL_MISSING_IN_ONE_STEP = dg.BackfillPolicy.single_run()
+OWNERS = ["team:data-engineering"]
+TABLE_CHECKS = {
+    "accounted_for": "Rows in = rows kept + dropped by a named rule + in quarantine.",
+    "under_contract": "No more rows broke the contract than the recipe allows (maximum_quarantine).",
+}
+
+
+def checks(asset: str, **more: str) -> list[dg.AssetCheckSpec]:
+    """The two blocking checks that every table has, and further blocking ones by name and description."""
+    described = {**TABLE_CHECKS, **more}
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True)
+        for name, text in described.items()
+    ]
+
+
+def contract(schema: type[dy.Schema], *recipe_parts: str) -> dict[str, Any]:
+    """Definition metadata: an asset's contract, its columns, and the parts of the recipe that it reads."""
+    columns = [
+        dg.TableColumn(name, type=str(kind), constraints=dg.TableColumnConstraints(nullable=column.nullable))
+        for (name, kind), column in zip(
+            schema.create_empty().schema.items(), schema.columns().values(), strict=True
+        )
+    ]
+    return {
+        "contract": schema.__name__,
+        "recipe parts": list(recipe_parts),
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
+
+
+def batch_keys(context: dg.AssetExecutionContext) -> list[str]:
+    """All batches that have arrived, sorted, so that nothing depends on the order of arrival."""
+    return sorted(context.instance.get_dynamic_partitions(str(BATCHES.name)))
+
+
+class Stage:
+    """One execution of an asset: what it is, what it reads, and what it is made from."""
+
+    def __init__(self, context: dg.AssetExecutionContext, project: Project) -> None:
+        self.context, self.project = context, project
+        self.asset = context.asset_key.to_user_string()
+        self.recipe, self.storage = project.recipe, project.storage
+
+    def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
+        """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
+        if batch is None and asset in PER_BATCH:
+            return scan_table(self.storage, asset, batch_keys(self.context), role)
+        return scan_table(self.storage, asset, [batch] if batch else None, role)
+
+    def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
+        """An upstream table, in memory."""
+        return self.scan(asset, batch, role).collect()
+
+    def model_folder(self, asset: str, role: str = "model") -> Path:
+        """The folder of a stored model, or of its adapter."""
+        return self.storage.file(self.storage.require(asset), role)
+
+    def export(self, dataset: str, split: str) -> Path:
+        """The JSONL file of one split of a data set."""
+        return self.storage.file(self.storage.require(dataset), split)
+
+    def origin(self, batch: str | None = None, inputs: Mapping[str, str] | None = None) -> Origin:
+        """What this execution is made from; ``inputs`` only where they are not assets."""
+        spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
+        if inputs is None:
+            upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
+            inputs = stored_versions(
+                self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context))
+            )
+        return Origin(str(spec.code_version), inputs, self.context.run_id)
+
+
+class TableStage(Stage):
+    """One execution of a table asset: writes its tables and publishes what came of it."""
+
+    def __init__(self, context: dg.AssetExecutionContext, project: Project, schema: type[dy.Schema]) -> None:
+        super().__init__(context, project)
+        self.schema = schema
+        self.written: list[tuple[Written, Mapping[str, Any]]] = []
+
+    def write(
+        self,
+        made: Made,
+        batch: str | None = None,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        failed_checks: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Written:
+        """Validate and store a table; ``inputs`` only where they are not assets, such as a batch's file."""
+        written = write_table(
+            self.storage,
+            self.asset,
+            batch,
+            made,
+            self.schema,
+            self.origin(batch, inputs),
+            maximum_quarantine=self.recipe.maximum_quarantine,
+            failed_checks=failed_checks,
+        )
+        self.written.append((written, {**made.facts, **(metadata or {})}))
+        return written
+
+    def results(
+        self, *more: dg.AssetCheckResult
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
+        """What Dagster records: metadata and data version of each batch, and every check."""
+        events = {}
+        for written, metadata in self.written:
+            batch = written.manifest.batch
+            events[batch] = {**self._standing_metadata(written), **metadata}
+            if batch is not None:
+                self.context.add_asset_metadata(events[batch], partition_key=batch)
+        versions = {w.manifest.batch: w.manifest.data_version for w, _ in self.written}
+        together = "-".join(versions[key] for key in sorted(versions, key=str))
+        yield dg.MaterializeResult(
+            metadata=events.get(None),
+            data_version=dg.DataVersion(together),
+            check_results=[*self._table_checks(), *more],
+        )
+        if len(versions) > 1:
+            # One step gives all its partitions one data version; each batch needs its own, or adding a
+            # batch would look like a change of the others.
+            for batch, version in versions.items():
+                yield dg.AssetMaterialization(
+                    self.context.asset_key,
+                    partition=batch,
+                    metadata=events[batch],
+                    tags={
+                        "dagster/data_version": version,
+                        "dagster/data_version_is_user_provided": "true",
+                        "dagster/code_version": self.written[0][0].manifest.code_version,
+                    },
+                )
+
+    def _standing_metadata(self, written: Written) -> dict[str, Any]:
+        manifest = written.manifest
+        return {
+            "dagster/row_count": manifest.rows,
+            "rows in": manifest.rows_in,
+            "dropped": manifest.dropped,
+            "quarantined": manifest.quarantined,
+            "path": dg.MetadataValue.path(str(self.storage.file(manifest, "data"))),
+            "sample": dg.MetadataValue.md(sample_table(written.frame)),
+            **recipe_metadata(self.project),
+        }
+
+    def _table_checks(self) -> Iterator[dg.AssetCheckResult]:
+        totals = [w.manifest for w, _ in self.written]
+        counts = {
+            "rows in": sum(m.rows_in or 0 for m in totals),
+            "kept": sum(m.rows or 0 for m in totals),
+            "dropped": sum(m.dropped for m in totals),
+            "quarantined": sum(m.quarantined for m in totals),
+        }
+        yield dg.AssetCheckResult(
+            check_name="accounted_for",
+            passed=all(w.accounted_for for w, _ in self.written),
+            metadata=counts,
+            description="{rows in} in = {kept} kept + {dropped} dropped + {quarantined} in quarantine".format(
+                **counts
+            ),
+        )
+        rules: dict[str, int] = {}
+        for written, _ in self.written:
+            for rule, count in written.broken_rules.items():
+                rules[rule] = rules.get(rule, 0) + count
+        yield dg.AssetCheckResult(
+            check_name="under_contract",
+            passed=all(w.under_contract for w, _ in self.written),
+            metadata={"contract": self.schema.__name__, "quarantined": counts["quarantined"], **rules},
+            description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine; "
+            f"at most {self.recipe.maximum_quarantine:.1%} may be",
+        )
+
+
+class ModelStage(Stage):
+    """One execution of a model asset: stores the folder that a worker made and publishes what it measured."""
+
+    def checkpoints(self) -> Path:
+        """Where training keeps its checkpoints; tied to what it trains on, so that no other run goes on from them."""
+        origin = self.origin()
+        return (
+            self.storage.root
+            / "checkpoints"
+            / f"{self.asset}-{digest(dict(origin.inputs), origin.code_version)}"
+        )
+
+    def store(
+        self, folder: Path, parts: Mapping[str, str], facts: BaseModel, *, curve: Path | None = None
+    ) -> dg.MaterializeResult[Any]:
+        """Put the parts of the worker's folder in place and record its facts and its loss curve."""
+        origin = self.origin()
+        plot = dg.MetadataValue.md(_loss_curve(self.asset, curve)) if curve is not None else None
+        manifest = Manifest(
+            asset=self.asset,
+            batch=None,
+            data_version="",
+            code_version=origin.code_version,
+            inputs=dict(origin.inputs),
+            files={},
+            run_id=origin.run_id,
+            facts=facts.model_dump(mode="json"),
+        )
+        manifest = self.storage.commit_folder(manifest, folder, parts)
+        numbers = {
+            name.replace("_", " "): value
+            for name, value in manifest.facts.items()
+            if isinstance(value, int | float | str) and not str(value).startswith(str(folder))
+        }
+        return dg.MaterializeResult(
+            metadata={
+                **numbers,
+                **({"loss": plot} if plot is not None else {}),
+                "path": dg.MetadataValue.path(str(self.storage.file(manifest, "model"))),
+                **recipe_metadata(self.project),
+            },
+            data_version=dg.DataVersion(manifest.data_version),
+        )
+
+
+def _loss_curve(asset: str, curve: Path) -> str:
+    points = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()]
+    lines = {
+        "training": [(p["step"], p["loss"]) for p in points if "loss" in p],
+        "validation": [(p["step"], p["validation_loss"]) for p in points if "validation_loss" in p],
+    }
+    return curves(
+        f"Loss of {asset}", {name: line for name, line in lines.items() if line}, "step", "loss (nats)"
+    )
+
+
+def recipe_metadata(project: Project) -> dict[str, Any]:
+    """Which recipe made an asset, and its text."""
+    return {
+        "recipe": project.recipe.name,
+        "recipe text": dg.MetadataValue.md(f"```yaml\n{project.recipe_text}\n```"),
+    }

@@ -1,0 +1,121 @@
+"""Batches as they came in, and the same batches without personal data."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+from fineline.assets.common import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, TableStage, checks, contract
+from fineline.data_contracts.records import Record, ScrubbedRecord
+from fineline.resources.plots import bar_chart
+from fineline.resources.project import Project
+from fineline.resources.samples import markdown_table, sample_table
+from fineline.resources.tables import Made
+
+if TYPE_CHECKING:
+    from fineline.resources.scrub.scrubber import Scrubber
+
+
+@dg.asset(
+    group_name="corpus",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=BATCHES,
+    backfill_policy=ALL_MISSING_IN_ONE_STEP,
+    metadata=contract(Record),
+    check_specs=checks("raw_corpus"),
+)
+def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """Every record of a batch as it came in, in canonical form.
+
+    Guarantees: each row read is a record, a repeat of one, or in quarantine with the rule that it broke; a
+    record_id is a hash of the content with its source, the same on every run and machine.
+    """
+    from fineline.resources.ingest import ingest
+    from fineline.resources.scrub.scrubber import Scrubber
+    from fineline.resources.arrivals import fingerprints
+    from fineline.resources.sources.reader import read_batch
+
+    stage = TableStage(context, project, Record)
+    arrived = fingerprints(stage.recipe.sources)
+    with Scrubber(stage.recipe.scrub) as scrubber:
+        for batch in context.partition_keys:
+            source = stage.recipe.source(batch.split("/", 1)[0])
+            made = ingest(read_batch(source, batch), source.name, batch)
+            shown = scrubber.scrub(made.frame.head(3)).records
+            stage.write(
+                made,
+                batch,
+                inputs={"arrival": arrived[batch]},
+                metadata={"sample": dg.MetadataValue.md(sample_table(shown))},
+            )
+            context.log.info(f"{batch}: {made.rows_in:,} rows read, {made.frame.height:,} distinct")
+    yield from stage.results()
+
+
+@dg.asset(
+    group_name="corpus",
+    kinds={"polars", "presidio"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=BATCHES,
+    backfill_policy=ALL_MISSING_IN_ONE_STEP,
+    deps=[raw_corpus],
+    metadata=contract(ScrubbedRecord, "scrub"),
+    check_specs=checks(
+        "scrubbed_corpus",
+        personal_data_is_replaced="Planted values of every entity type went through the same scrubber; the "
+        "share that it replaced (residual recall) reaches scrub.minimum_recall.",
+    ),
+)
+def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """The records of a batch with personal data replaced by typed placeholders such as <PERSON>.
+
+    Guarantees: prompts, completions, rejected answers, tools and metadata are all scrubbed; what the scrubber
+    misses is measured with planted values at each run, and too much of it blocks all that follows.
+    """
+    from fineline.resources.scrub.canaries import measure
+    from fineline.resources.scrub.scrubber import Scrubber
+
+    stage = TableStage(context, project, ScrubbedRecord)
+    section = stage.recipe.scrub
+    with Scrubber(section) as scrubber:
+        report = measure(scrubber, section)
+        enough = report.recall >= section.minimum_recall
+        for batch in context.partition_keys:
+            made, metadata = _scrub(stage, scrubber, batch)
+            stage.write(
+                made, batch, failed_checks=[] if enough else ["personal_data_is_replaced"], metadata=metadata
+            )
+    yield from stage.results(
+        dg.AssetCheckResult(
+            check_name="personal_data_is_replaced",
+            passed=enough,
+            description=f"{report.recall:.1%} of the planted values were replaced; at least {section.minimum_recall:.1%} must be",
+            metadata={
+                "residual recall": report.recall,
+                "by entity": dg.MetadataValue.md(
+                    markdown_table(report.by_entity.columns, [list(row) for row in report.by_entity.rows()])
+                ),
+                "entities with survivors": ", ".join(report.survivors) or "none",
+            },
+        )
+    )
+
+
+def _scrub(stage: TableStage, scrubber: "Scrubber", batch: str) -> tuple[Made, dict[str, Any]]:
+    raw = stage.read("raw_corpus", batch)
+    context = stage.context
+    scrubbed = scrubber.scrub(
+        raw, lambda done, total: context.log.info(f"{batch}: {done:,} of {total:,} texts scrubbed")
+    )
+    counts = dict(
+        scrubbed.entities.group_by("entity")
+        .agg(pl.col("spans").sum())
+        .sort("spans", descending=True)
+        .iter_rows()
+    )
+    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": sum(counts.values())})
+    plot = bar_chart(f"Replaced spans in {batch}", counts, "spans") if counts else "nothing was replaced"
+    return made, {"entities": dg.MetadataValue.md(plot)}

@@ -1,0 +1,149 @@
+"""The training sets that a recipe asks for, with every token accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+from fineline.assets.common import OWNERS, TableStage, checks, contract
+from fineline.assets.quality import curated_corpus
+from fineline.assets.splits import splits
+from fineline.assets.workers import run_worker
+from fineline.data_contracts.training_sets import PreferenceRow, PretrainingRow, SftRow
+from fineline.resources import training_sets as sets
+from fineline.resources.models.spec import CountTokens, Generate
+from fineline.resources.plots import histogram
+from fineline.resources.project import Project
+from fineline.resources.recipe import Recipe
+from fineline.resources.recipe_data import SampledRejections
+from fineline.resources.tables import Made
+
+TOKENS_TEACH = (
+    "Every row has trained tokens, the token that ends an answer is among them, and no answer is cut off."
+)
+
+
+def dataset_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
+    """The data sets that the recipe names."""
+    named = {sft_dataset: "sft", preference_dataset: "preference", pretraining_dataset: "pretraining"}
+    return [asset for asset, section in named.items() if getattr(recipe.datasets, section) is not None]
+
+
+def definition(name: str, schema: type[dy.Schema], part: str) -> dict[str, Any]:
+    """What the three data sets have in common. They follow base_model: its tokenizer counts their tokens."""
+    return {
+        "group_name": "datasets",
+        "kinds": {"polars", "jsonl"},
+        "owners": OWNERS,
+        "code_version": "1",
+        "deps": [curated_corpus, splits, "base_model"],
+        "metadata": contract(schema, part, "training.threads"),
+        "check_specs": checks(name, tokens_teach=TOKENS_TEACH),
+    }
+
+
+@dg.asset(**definition("sft_dataset", SftRow, "datasets.sft"))
+def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """Conversations for supervised fine-tuning, also as train, validation and test JSONL in TRL's form.
+
+    Guarantees: tokens are counted with the base model's own chat template; rows that do not fit are left out
+    with a reason, never cut.
+    """
+    stage = TableStage(context, project, SftRow)
+    section = stage.recipe.datasets.sft
+    rows = _candidates(stage, "chat", section.sources)
+    yield from _publish(stage, sets.sft_rows(rows, _count(stage, rows, section.maximum_tokens), section))
+
+
+@dg.asset(**definition("preference_dataset", PreferenceRow, "datasets.preference"))
+def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """Prompts with a chosen and a rejected answer, also as train, validation and test JSONL in TRL's form.
+
+    Guarantees: pairs of a source keep their order of preference; a sampled pair has the record's own answer as
+    chosen and the base model's as rejected; the splits are those of every other set.
+    """
+    stage = TableStage(context, project, PreferenceRow)
+    section = stage.recipe.datasets.preference
+    rows, unusable = _candidates(stage, "preference"), None
+    if section.sample_rejections is not None:
+        pairs, unusable = _sampled_pairs(stage, section.sample_rejections)
+        rows = pl.concat([rows, pairs.select(rows.columns)])
+    made = sets.preference_rows(rows, _count(stage, rows, section.maximum_tokens), section)
+    yield from _publish(stage, made if unusable is None else sets.with_unusable_answers(made, unusable))
+
+
+@dg.asset(**definition("pretraining_dataset", PretrainingRow, "datasets.pretraining"))
+def pretraining_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """Plain texts for continued pretraining, also as train, validation and test JSONL in TRL's form.
+
+    Guarantees: the splits are those of every other set; texts that do not fit are left out with a reason.
+    """
+    stage = TableStage(context, project, PretrainingRow)
+    section = stage.recipe.datasets.pretraining
+    rows = sets.texts(_candidates(stage, "text"))
+    yield from _publish(
+        stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section)
+    )
+
+
+def _candidates(stage: TableStage, kind: str, sources: Sequence[str] | None = None) -> pl.DataFrame:
+    return sets.candidates(stage.read("curated_corpus"), stage.read("splits"), kind, sources)
+
+
+def _count(stage: TableStage, rows: pl.DataFrame, maximum_tokens: int) -> pl.DataFrame:
+    columns = [
+        name for name in ("record_id", "text", "prompt", "completion", "rejected") if name in rows.columns
+    ]
+    if "text" in columns:
+        columns = ["record_id", "text"]
+    elif rows["rejected"].null_count() == rows.height:
+        columns.remove("rejected")
+    with stage.storage.new_folder(stage.asset) as folder:
+        rows.select(columns).write_parquet(folder / "rows.parquet")
+        result = run_worker(
+            stage.context,
+            CountTokens(
+                output=str(folder),
+                model=str(stage.model_folder("base_model")),
+                rows=str(folder / "rows.parquet"),
+                maximum_tokens=maximum_tokens,
+                threads=stage.recipe.training.threads,
+            ),
+        )
+        return pl.read_parquet(result.counts)
+
+
+def _sampled_pairs(stage: TableStage, section: SampledRejections) -> tuple[pl.DataFrame, pl.DataFrame]:
+    prompts = sets.sample(_candidates(stage, "chat"), section)
+    with stage.storage.new_folder(stage.asset) as folder:
+        prompts.select("record_id", "prompt").write_parquet(folder / "prompts.parquet")
+        result = run_worker(
+            stage.context,
+            Generate(
+                output=str(folder),
+                model=str(stage.model_folder("base_model")),
+                prompts=str(folder / "prompts.parquet"),
+                temperature=section.temperature,
+                new_tokens=section.new_tokens,
+                seed=section.seed,
+                threads=stage.recipe.training.threads,
+            ),
+        )
+        return sets.with_rejected(prompts, pl.read_parquet(result.answers))
+
+
+def _publish(stage: TableStage, made: Made) -> Iterator[Any]:
+    faults = {name: made.facts[name] for name in ("rows without a trained stop token", "truncated rows")}
+    passed = not any(faults.values())
+    tokens = made.frame["tokens"].to_list()
+    stage.write(
+        made,
+        failed_checks=[] if passed else ["tokens_teach"],
+        metadata={"tokens a row": dg.MetadataValue.md(histogram("Tokens a row", tokens, "tokens"))},
+    )
+    yield from stage.results(
+        dg.AssetCheckResult(check_name="tokens_teach", passed=passed, metadata=dict(made.facts))
+    )

@@ -1,0 +1,85 @@
+"""Which records say the same: signatures of each batch, clusters over all."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from fineline.assets.common import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, TableStage, checks, contract
+from fineline.assets.corpus import scrubbed_corpus
+from fineline.data_contracts.curation import DuplicateCluster, Signature
+from fineline.resources.curation import cluster_size_bands
+from fineline.resources.plots import bar_chart
+from fineline.resources.project import Project
+from fineline.resources.tables import Made
+
+
+@dg.asset(
+    group_name="corpus",
+    kinds={"polars", "datasketch"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=BATCHES,
+    backfill_policy=ALL_MISSING_IN_ONE_STEP,
+    deps=[scrubbed_corpus],
+    metadata=contract(Signature, "deduplicate"),
+    check_specs=checks("minhash_signatures"),
+)
+def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """The MinHash signature and the content hash of each record of a batch.
+
+    Guarantees: the values are datasketch's for the same tokens, permutations and seed; a new batch costs only
+    its own signatures.
+    """
+    from fineline.resources.minhash import sign
+
+    stage = TableStage(context, project, Signature)
+    for batch in context.partition_keys:
+        records = stage.read("scrubbed_corpus", batch)
+        stage.write(Made(sign(records, stage.recipe.deduplicate), rows_in=records.height), batch)
+    yield from stage.results()
+
+
+@dg.asset(
+    group_name="curation",
+    kinds={"polars", "datasketch"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[scrubbed_corpus, minhash_signatures],
+    metadata=contract(DuplicateCluster, "deduplicate"),
+    check_specs=checks(
+        "duplicate_clusters",
+        duplicates_are_verified="A sample of the removed near-duplicates is compared again, by shingle sets built "
+        "anew: each has a member of its cluster at or above deduplicate.threshold.",
+    ),
+)
+def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+    """The near-duplicate cluster of every record, and the one record of each cluster that stays.
+
+    Guarantees: candidates from MinHash are confirmed by true Jaccard similarity; the representative does not
+    depend on the order of the input; cluster, similarity and reason are kept for each removed record.
+    """
+    from fineline.resources.duplicates import find_clusters, unverified
+
+    stage = TableStage(context, project, DuplicateCluster)
+    records = stage.read("scrubbed_corpus")
+    clusters = find_clusters(records, stage.read("minhash_signatures"), stage.recipe.deduplicate)
+    wrong = unverified(records, clusters, stage.recipe.deduplicate)
+    stage.write(
+        Made(
+            clusters, rows_in=records.height, facts={"duplicates": int((~clusters["representative"]).sum())}
+        ),
+        failed_checks=["duplicates_are_verified"] if wrong else [],
+        metadata={
+            "cluster sizes": dg.MetadataValue.md(
+                bar_chart("Records by size of their cluster", cluster_size_bands(clusters), "records")
+            )
+        },
+    )
+    yield from stage.results(
+        dg.AssetCheckResult(
+            check_name="duplicates_are_verified",
+            passed=wrong == 0,
+            description=f"{wrong} removed records without a similar member in their cluster",
+            metadata={"unverified": wrong},
+        )
+    )

@@ -1,0 +1,113 @@
+"""The base model and the models trained from it, each stage in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from fineline.assets.common import ModelStage
+from fineline.assets.workers import run_worker
+from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
+from fineline.resources.project import Project
+from fineline.resources.recipe import Recipe
+
+STAGES = {
+    "pretraining": ("pretrained_model", "pretraining_dataset"),
+    "sft": ("sft_model", "sft_dataset"),
+    "dpo": ("aligned_model", "preference_dataset"),
+}
+SPECS = {"pretraining": TrainPretraining, "sft": TrainSft, "dpo": TrainDpo}
+SAYS = {
+    "pretraining": "The base model after continued pretraining on plain text",
+    "sft": "The model after supervised fine-tuning on conversations",
+    "dpo": "The model after direct preference optimisation",
+}
+ML_OWNERS = ["team:machine-learning"]
+
+
+def model_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
+    """The base model, where anything needs it, and one model for each training stage of the recipe."""
+    wanted = any(section is not None for _, section in recipe.datasets)
+    return [base_model, *[_trained_model(recipe, stage) for stage in stages(recipe)]] if wanted else []
+
+
+def stages(recipe: Recipe) -> list[str]:
+    """The training stages that a recipe names, in order."""
+    return [stage for stage in STAGES if getattr(recipe.training, stage) is not None]
+
+
+def final_model(recipe: Recipe) -> str:
+    """The asset of the last trained model. Raises IndexError for a recipe that trains nothing."""
+    return STAGES[stages(recipe)[-1]][0]
+
+
+def model_before(recipe: Recipe, stage: str) -> str:
+    """The model that a stage starts from: that of the stage before it, or the base model."""
+    earlier = stages(recipe)[: stages(recipe).index(stage)]
+    return STAGES[earlier[-1]][0] if earlier else "base_model"
+
+
+@dg.asset(
+    group_name="models",
+    kinds={"huggingface", "pytorch"},
+    owners=ML_OWNERS,
+    code_version="1",
+    metadata={"recipe parts": ["base_model", "training.dtype"]},
+)
+def base_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
+    """The model that training starts from: safetensors, config, tokenizer and chat template in one folder.
+
+    Guarantees: it has a tokenizer with a chat template and an end token; its weights' hash is its data version.
+    """
+    stage = ModelStage(context, project)
+    recipe = stage.recipe
+    with stage.storage.new_folder(stage.asset) as folder:
+        spec = PrepareBase(
+            output=str(folder),
+            source=recipe.base_model,
+            dtype=recipe.training.dtype,
+            threads=recipe.training.threads,
+        )
+        result = run_worker(context, spec)
+        inside = Path(result.folder).relative_to(folder)
+        return stage.store(folder, {"model": str(inside)}, result)
+
+
+def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
+    name, dataset = STAGES[stage_name]
+    before = model_before(recipe, stage_name)
+
+    @dg.asset(
+        name=name,
+        group_name="models",
+        kinds={"trl", "peft", "pytorch"},
+        owners=ML_OWNERS,
+        code_version="1",
+        pool="training",
+        deps=[dataset, before],
+        metadata={"recipe parts": [f"training.{stage_name}", "training.dtype"]},
+        description=f"{SAYS[stage_name]}, as adapter and as merged weights.\n\n"
+        "Guarantees: the same data, recipe and start give the same weights; an interrupted run goes on from its "
+        "last checkpoint.",
+    )
+    def trained_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
+        stage = ModelStage(context, project)
+        with stage.storage.new_folder(stage.asset) as folder:
+            spec = SPECS[stage_name](
+                output=str(folder),
+                model=str(stage.model_folder(before)),
+                train=str(stage.export(dataset, "train")),
+                validation=str(stage.export(dataset, "validation")),
+                checkpoints=str(stage.checkpoints()),
+                adapter_base=before,
+                dtype=stage.recipe.training.dtype,
+                stage=getattr(stage.recipe.training, stage_name),
+                threads=stage.recipe.training.threads,
+            )
+            result = run_worker(context, spec)
+            return stage.store(
+                folder, {"model": "merged", "adapter": "adapter"}, result, curve=folder / "curve.jsonl"
+            )
+
+    return trained_model

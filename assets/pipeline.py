@@ -1,0 +1,41 @@
+"""The assets that a recipe asks for, each with its part of the recipe in its code version."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import dagster as dg
+from fineline.assets.corpus import raw_corpus, scrubbed_corpus
+from fineline.assets.datasets import dataset_assets
+from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
+from fineline.assets.evaluation import evaluation_assets
+from fineline.assets.models import model_assets
+from fineline.assets.quality import curated_corpus, label_issues, record_quality
+from fineline.assets.splits import record_ledger, splits
+from fineline.resources.recipe import Recipe, digest
+
+DATA_HALF = [
+    raw_corpus,
+    scrubbed_corpus,
+    minhash_signatures,
+    duplicate_clusters,
+    record_quality,
+    label_issues,
+    curated_corpus,
+    splits,
+    record_ledger,
+]
+
+
+def pipeline_assets(recipe: Recipe) -> Sequence[dg.AssetsDefinition]:
+    """The assets of a recipe, in the order in which data flow. Stages that it does not name are not there."""
+    assets = [*DATA_HALF, *dataset_assets(recipe), *model_assets(recipe), *evaluation_assets(recipe)]
+    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), assets))
+
+
+def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
+    """A changed recipe changes the code version of just those assets that read the changed part."""
+    parts = spec.metadata.get("recipe parts", [])
+    values = [attrgetter(part)(recipe) for part in parts]
+    if "contract" in spec.metadata:
+        values.append(recipe.maximum_quarantine)
+    return spec.replace_attributes(code_version=f"{spec.code_version}-{digest(*values)}")

@@ -1,0 +1,1 @@
+"""What must hold at each boundary: one class a table."""

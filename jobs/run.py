@@ -1,0 +1,164 @@
+"""The main job: make what is missing or changed, skip the rest, and say both."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from fineline.assets.common import BATCHES
+from fineline.jobs import planner
+from fineline.jobs.definitions import build
+from fineline.jobs.planner import Task
+from fineline.resources.project import Project
+from fineline.resources.arrivals import fingerprints
+from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
+from fineline.schedules.arrivals import sync_batches
+
+RUNNER_TAG = "fineline/process"
+INSTANCE_SETTINGS = b"""# Dagster's settings for this storage root.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+
+
+class RunFailed(Exception):
+    """A run that did not succeed; the message says where, why, and what to do."""
+
+
+def prepare_home(project: Project) -> Path:
+    """Dagster's own folder inside the storage root, made on first use and named by DAGSTER_HOME."""
+    home = Path(project.storage_root) / "dagster"
+    make_writable(home)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        write_atomically(settings, INSTANCE_SETTINGS)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def only_runner(storage: Storage) -> Iterator[None]:
+    """Hold the storage root for this process. Raises StorageError when another run holds it."""
+    make_writable(storage.root)
+    with (storage.root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"another run is at work in {storage.root}; wait for it to end, or stop it, then run again"
+            ) from error
+        yield
+
+
+def plan_recipe(project: Project) -> list[Task]:
+    """What a run would make and skip now, without making anything."""
+    return planner.plan(planner.nodes(build()), project.storage, fingerprints(project.recipe.sources))
+
+
+def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
+    """Make all that is missing or changed. Returns the tasks that were made, and those that were skipped.
+
+    Raises:
+        RunFailed: a step or a blocking check failed; what is complete is kept.
+    """
+    prepare_home(project)
+    with dg.DagsterInstance.get() as instance:
+        return make(project, build(), instance)
+
+
+def make(
+    project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> tuple[list[Task], list[Task]]:
+    """The same in a given Dagster instance. See :func:`make_recipe`."""
+    close_interrupted(instance)
+    arrived = fingerprints(project.recipe.sources)
+    sync_batches(instance, sorted(arrived))
+    graph = planner.nodes(definitions)
+    made: list[Task] = []
+    while True:
+        tasks = planner.plan(graph, project.storage, arrived)
+        wave = planner.next_wave(graph, tasks)
+        if not wave:
+            done = {task.label for task in made}
+            return made, [task for task in tasks if task.label not in done]
+        for task in wave:
+            print(f"  make  {task.label}: {task.reason}", flush=True)
+        made += _run_wave(definitions, instance, project, wave)
+
+
+def close_interrupted(instance: dg.DagsterInstance) -> None:
+    """Mark runs as canceled whose process is gone, as after kill -9; they would seem to go on for ever."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        owner = run.tags.get(RUNNER_TAG)
+        if owner is not None and not _is_alive(owner):
+            instance.report_run_canceled(
+                run, message="The process that ran this is gone; run again to go on."
+            )
+            print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
+
+
+def _is_alive(owner: str) -> bool:
+    process, _, started = owner.partition("-")
+    return psutil.pid_exists(int(process)) and f"{psutil.Process(int(process)).create_time():.0f}" == started
+
+
+def _run_wave(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project, wave: Sequence[Task]
+) -> list[Task]:
+    """Run a wave, or, where its batches are not neighbours, first only its per-batch assets; says which ran."""
+    known = instance.get_dynamic_partitions(str(BATCHES.name))
+    ranges = _ranges(known, {task.batch for task in wave if task.batch})
+    if len(ranges) > 1:
+        wave = [task for task in wave if task.batch]
+    for batches in ranges or [[]]:
+        names = dict.fromkeys(task.asset for task in wave)
+        me = psutil.Process()
+        tags = {RUNNER_TAG: f"{me.pid}-{me.create_time():.0f}", "fineline/recipe": project.recipe.name}
+        if batches:
+            tags["dagster/asset_partition_range_start"] = batches[0]
+            tags["dagster/asset_partition_range_end"] = batches[-1]
+        result = definitions.resolve_job_def("main").execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(name) for name in names],
+            tags=tags,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise RunFailed(_explain(result))
+    return list(wave)
+
+
+def _ranges(known: Sequence[str], wanted: set[str]) -> list[list[str]]:
+    """The wanted batches as runs of neighbours in Dagster's order, the only sets that one run can name."""
+    ranges: list[list[str]] = []
+    for before, key in zip([None, *known], known, strict=False):
+        if key in wanted and before in wanted:
+            ranges[-1].append(key)
+        elif key in wanted:
+            ranges.append([key])
+    return ranges
+
+
+def _explain(result: dg.ExecuteInProcessResult) -> str:
+    """What failed, in the words of the innermost error."""
+    lines = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        lines.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+    failed = [
+        f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
+        for c in result.get_asset_check_evaluations()
+        if not c.passed
+    ]
+    return "\n".join(
+        [*failed, *lines, "What is complete is kept: mend the cause and run the same command again."]
+    )

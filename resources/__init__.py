@@ -1,0 +1,1 @@
+"""How assets are made: engines and clients that work without Dagster running, frames in, frames out."""

@@ -1,0 +1,65 @@
+"""From clusters and quality to the curated corpus, and the counts that people look at."""
+
+import polars as pl
+from fineline.data_contracts.records import CuratedRecord
+from fineline.resources.tables import Made, dropped
+
+BANDS = [(1, "1 (unique)"), (2, "2"), (5, "3 to 5"), (20, "6 to 20"), (None, "more than 20")]
+
+
+def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
+    """The representative of each cluster, in the order of record_id."""
+    stays = clusters.filter("representative").select("record_id", "batch", "cluster")
+    return records.join(stays, on=["record_id", "batch"]).sort("record_id")
+
+
+def curate(records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame) -> Made:
+    """Keep unique records that passed every rule; a drop for each other record, with its rule."""
+    unique = unique_records(records, clusters).join(
+        quality.select("record_id", "failed_rule"), on="record_id"
+    )
+    removed = clusters.filter(~pl.col("representative"))
+    duplicates = dropped(
+        removed,
+        "duplicate_clusters",
+        pl.col("reason").cast(pl.String),
+        pl.format("{} similar in the cluster of {}", pl.col("similarity").round(3), "cluster"),
+    )
+    failed = dropped(unique.drop_nulls("failed_rule"), "record_quality", pl.col("failed_rule"))
+    return Made(
+        unique.filter(pl.col("failed_rule").is_null()).select(CuratedRecord.column_names()),
+        rows_in=records.height,
+        drops=pl.concat([duplicates, failed]),
+    )
+
+
+def cluster_size_bands(clusters: pl.DataFrame) -> dict[str, float]:
+    """Records by the size of the cluster that they are in."""
+    sizes = clusters.select(pl.len().over("cluster"))["len"]
+    bands: dict[str, float] = {}
+    low = 0
+    for high, name in BANDS:
+        inside = sizes > low if high is None else (sizes > low) & (sizes <= high)
+        bands[name] = float(inside.sum())
+        low = high or low
+    return bands
+
+
+def funnel(ledger: pl.DataFrame) -> dict[str, float]:
+    """Records that came in, what stopped them, and the splits that the others are in; sums to the first."""
+    rules = (
+        ledger.drop_nulls("rule")
+        .group_by("place", "rule")
+        .len()
+        .sort("len", "rule", descending=[True, False])
+    )
+    kept = ledger.filter(pl.col("fate") == "kept").group_by("place").len().sort("len", descending=True)
+    stages: dict[str, float] = {"came in": float(ledger.height)}
+    stages |= {f"− {rule} ({place})": float(count) for place, rule, count in rules.iter_rows()}
+    stages |= {place: float(count) for place, count in kept.iter_rows()}
+    return stages
+
+
+def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
+    """How many rows have each value of a column, in the order of the values."""
+    return {str(value): int(count) for value, count in frame.group_by(column).len().sort(column).iter_rows()}

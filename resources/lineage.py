@@ -1,0 +1,53 @@
+"""Which versions of its inputs an asset is made from, and why it would be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from fineline.resources.storage import Manifest, Storage, changed_inputs
+
+PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
+
+
+def inputs_of(
+    asset: str, upstream: Iterable[str], batch: str | None, batches: Sequence[str]
+) -> list[tuple[str, str | None]]:
+    """The upstream tables of an asset: a batch follows the same batch, a merged asset all of them."""
+    pairs: list[tuple[str, str | None]] = []
+    for name in sorted(upstream):
+        if name not in PER_BATCH:
+            pairs.append((name, None))
+        elif asset in PER_BATCH:
+            pairs.append((name, batch))
+        else:
+            pairs += [(name, each) for each in sorted(batches)]
+    return pairs
+
+
+def label(asset: str, batch: str | None) -> str:
+    """How an asset, or a batch of one, is called in messages: ``raw_corpus[docs/part-1]``."""
+    return f"{asset}[{batch}]" if batch else asset
+
+
+def stored_versions(storage: Storage, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Data versions of stored inputs by label.
+
+    Raises:
+        NotMaterialized, Blocked: an input is not there, or a blocking check of it failed.
+    """
+    return {label(*pair): storage.require(*pair).data_version for pair in pairs}
+
+
+def why_stale(manifest: Manifest | None, code_version: str, inputs: Mapping[str, str]) -> str | None:
+    """Why an asset would be made again, in words; None when it is up to date."""
+    if manifest is None:
+        return "not made yet"
+    if manifest.failed_checks:
+        return f"its check {', '.join(manifest.failed_checks)} failed"
+    if manifest.code_version != code_version:
+        return "its code or its part of the recipe changed"
+    changed = changed_inputs(manifest.inputs, inputs)
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return f"changed: {', '.join(changed[:3])}{more}"
+    return None

@@ -1,0 +1,45 @@
+"""The recipe and the storage root of a pipeline, as the one resource that every asset takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from fineline.resources.recipe import Recipe, load_recipe, recipe_path
+from fineline.resources.storage import Storage
+
+
+class Project(dg.ConfigurableResource):
+    """What to build (a recipe file) and where it lies (a storage root)."""
+
+    recipe_path: str
+    storage_root: str
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, read and checked anew. Raises RecipeError."""
+        return load_recipe(Path(self.recipe_path))
+
+    @property
+    def recipe_text(self) -> str:
+        """The recipe file as it stands, for the metadata of what it makes."""
+        return Path(self.recipe_path).read_text(encoding="utf-8")
+
+    @property
+    def storage(self) -> Storage:
+        """The tables and models of this recipe."""
+        return Storage(Path(self.storage_root))
+
+
+def current_project(recipe: str | None = None) -> Project:
+    """The project that the environment names: FINELINE_RECIPE, and FINELINE_HOME (default ``.fineline``).
+
+    Each recipe has a folder of its own under the home, so that two recipes never overwrite each other.
+
+    Raises:
+        RecipeError: the recipe is missing or does not fit.
+    """
+    path = recipe_path(recipe).resolve()
+    home = Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve()
+    return Project(recipe_path=str(path), storage_root=str(home / load_recipe(path).name))

@@ -1,0 +1,158 @@
+"""The recipe: the YAML file that says what to build, read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fineline.resources.recipe_data import (
+    Datasets,
+    Deduplicate,
+    Files,
+    Quality,
+    Scrub,
+    Section,
+    Share,
+    Source,
+    Split,
+)
+from fineline.resources.recipe_models import (
+    BaseModelSource,
+    Evaluation,
+    FolderModel,
+    PackagedModel,
+    Promotion,
+    Training,
+)
+from pydantic import Field, ValidationError, model_validator
+
+RECIPES = Path(__file__).resolve().parent.parent / "jobs" / "recipes"
+DEFAULT_RECIPE = RECIPES / "quickstart.yaml"
+
+
+class RecipeError(Exception):
+    """A recipe that cannot be used; the message says which key and what was expected."""
+
+
+class Recipe(Section):
+    """What to build, in the order of the graph."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", description="Names the folder of what is built.")
+    maximum_quarantine: Share = Field(
+        0.02, description="Share of a table's rows that may break its contract before the run stops."
+    )
+    sources: list[Source] = Field(min_length=1)
+    scrub: Scrub = Scrub()
+    deduplicate: Deduplicate = Deduplicate()
+    quality: Quality = Quality()
+    split: Split = Split()
+    datasets: Datasets = Datasets()
+    base_model: BaseModelSource = PackagedModel(kind="package")
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    promotion: Promotion = Promotion()
+
+    @model_validator(mode="after")
+    def parts_fit_together(self) -> Recipe:
+        """Each training stage has its data set, and each name is used once."""
+        names = [source.name for source in self.sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"sources: the name {name!r} is given twice; names must differ")
+        pairs = [("pretraining", "pretraining"), ("sft", "sft"), ("dpo", "preference")]
+        for stage, dataset in pairs:
+            training, rows = getattr(self.training, stage), getattr(self.datasets, dataset)
+            if training is None:
+                continue
+            if rows is None:
+                raise ValueError(f"training.{stage} needs datasets.{dataset}; add it or remove the stage")
+            if rows.maximum_tokens > training.maximum_tokens:
+                raise ValueError(
+                    f"training.{stage}.maximum_tokens ({training.maximum_tokens}) is below "
+                    f"datasets.{dataset}.maximum_tokens ({rows.maximum_tokens}): answers would be cut"
+                )
+        trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
+        if trains and not (self.datasets.sft or self.datasets.preference):
+            raise ValueError(
+                "training needs datasets.sft or datasets.preference: their test rows judge the model"
+            )
+        if self.datasets.sft and self.datasets.sft.sources:
+            unknown = sorted(set(self.datasets.sft.sources) - set(names))
+            if unknown:
+                raise ValueError(f"datasets.sft.sources: unknown {unknown}; the sources are {names}")
+        return self
+
+    def source(self, name: str) -> Source:
+        """The source of that name. Raises KeyError for a name that the recipe does not have."""
+        by_name = {source.name: source for source in self.sources}
+        return by_name[name]
+
+
+def digest(*sections: Any) -> str:
+    """A short hash of recipe values: equal values, equal digest, whatever the YAML looked like."""
+    plain = [s.model_dump(mode="json") if isinstance(s, Section) else s for s in sections]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def recipe_path(value: str | None = None) -> Path:
+    """The recipe's file: the argument, else FINELINE_RECIPE, else quickstart. A bare name is a shipped one."""
+    given = value or os.environ.get("FINELINE_RECIPE") or str(DEFAULT_RECIPE)
+    path = Path(given)
+    if not path.exists() and (RECIPES / f"{given}.yaml").exists():
+        path = RECIPES / f"{given}.yaml"
+    return path
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe file.
+
+    Raises:
+        RecipeError: the file is missing, is not YAML, or does not fit; each wrong key is named with its path.
+    """
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+        raise RecipeError(f"recipe not found: {path}. Give a path, or one of the shipped ones: {shipped}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{path} does not fit:\n" + "\n".join(_explain(error))) from error
+    return _with_absolute_paths(recipe, path.resolve().parent)
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "recipe"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {key}: unknown key; look for a typing mistake, or remove it")
+        else:
+            lines.append(f"  {key}: {problem['msg'].removeprefix('Value error, ')}")
+    return lines
+
+
+def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
+    """Paths in a recipe start at its folder; environment variables in them are filled in."""
+
+    def absolute(path: Path) -> Path:
+        return (folder / os.path.expanduser(os.path.expandvars(path))).resolve()
+
+    sources = [
+        s.model_copy(update={"path": absolute(s.path)}) if isinstance(s, Files) else s for s in recipe.sources
+    ]
+    base = recipe.base_model
+    if isinstance(base, FolderModel):
+        base = base.model_copy(update={"path": absolute(base.path)})
+    return recipe.model_copy(update={"sources": sources, "base_model": base})
+
+
+def json_schema() -> dict[str, Any]:
+    """The recipe's JSON schema, for editors that complete and check YAML."""
+    return Recipe.model_json_schema()

