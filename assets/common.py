@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 import polars as pl
+from pydantic import BaseModel
+
 from fineline.resources.lineage import PER_BATCH, inputs_of, stored_versions
 from fineline.resources.plots import curves
 from fineline.resources.project import Project
@@ -17,7 +20,9 @@ from fineline.resources.recipe import digest
 from fineline.resources.samples import sample_table
 from fineline.resources.storage import Manifest
 from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
-from pydantic import BaseModel
+
+# backfill_policy is "beta" in Dagster; the pinned version is tested, and users need no notice.
+warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
 ALL_MISSING_IN_ONE_STEP = dg.BackfillPolicy.single_run()
@@ -31,19 +36,14 @@ TABLE_CHECKS = {
 def checks(asset: str, **more: str) -> list[dg.AssetCheckSpec]:
     """The two blocking checks that every table has, and further blocking ones by name and description."""
     described = {**TABLE_CHECKS, **more}
-    return [
-        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True)
-        for name, text in described.items()
-    ]
+    return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in described.items()]
 
 
 def contract(schema: type[dy.Schema], *recipe_parts: str) -> dict[str, Any]:
     """Definition metadata: an asset's contract, its columns, and the parts of the recipe that it reads."""
     columns = [
         dg.TableColumn(name, type=str(kind), constraints=dg.TableColumnConstraints(nullable=column.nullable))
-        for (name, kind), column in zip(
-            schema.create_empty().schema.items(), schema.columns().values(), strict=True
-        )
+        for (name, kind), column in zip(schema.create_empty().schema.items(), schema.columns().values(), strict=True)
     ]
     return {
         "contract": schema.__name__,
@@ -88,9 +88,7 @@ class Stage:
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
         if inputs is None:
             upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
-            inputs = stored_versions(
-                self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context))
-            )
+            inputs = stored_versions(self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context)))
         return Origin(str(spec.code_version), inputs, self.context.run_id)
 
 
@@ -125,9 +123,7 @@ class TableStage(Stage):
         self.written.append((written, {**made.facts, **(metadata or {})}))
         return written
 
-    def results(
-        self, *more: dg.AssetCheckResult
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
+    def results(self, *more: dg.AssetCheckResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
         """What Dagster records: metadata and data version of each batch, and every check."""
         events = {}
         for written, metadata in self.written:
@@ -181,9 +177,7 @@ class TableStage(Stage):
             check_name="accounted_for",
             passed=all(w.accounted_for for w, _ in self.written),
             metadata=counts,
-            description="{rows in} in = {kept} kept + {dropped} dropped + {quarantined} in quarantine".format(
-                **counts
-            ),
+            description="{rows in} in = {kept} kept + {dropped} dropped + {quarantined} in quarantine".format(**counts),
         )
         rules: dict[str, int] = {}
         for written, _ in self.written:
@@ -204,18 +198,20 @@ class ModelStage(Stage):
     def checkpoints(self) -> Path:
         """Where training keeps its checkpoints; tied to what it trains on, so that no other run goes on from them."""
         origin = self.origin()
-        return (
-            self.storage.root
-            / "checkpoints"
-            / f"{self.asset}-{digest(dict(origin.inputs), origin.code_version)}"
-        )
+        return self.storage.root / "checkpoints" / f"{self.asset}-{digest(dict(origin.inputs), origin.code_version)}"
 
     def store(
-        self, folder: Path, parts: Mapping[str, str], facts: BaseModel, *, curve: Path | None = None
+        self,
+        folder: Path,
+        parts: Mapping[str, str],
+        facts: BaseModel,
+        *,
+        curve: Path | None = None,
+        check: dg.AssetCheckResult | None = None,
     ) -> dg.MaterializeResult[Any]:
-        """Put the parts of the worker's folder in place and record its facts and its loss curve."""
+        """Put the parts of the worker's folder in place and record its facts, its loss curve and its check."""
         origin = self.origin()
-        plot = dg.MetadataValue.md(_loss_curve(self.asset, curve)) if curve is not None else None
+        plot = {"loss": dg.MetadataValue.md(_loss_curve(self.asset, curve))} if curve is not None else {}
         manifest = Manifest(
             asset=self.asset,
             batch=None,
@@ -223,24 +219,30 @@ class ModelStage(Stage):
             code_version=origin.code_version,
             inputs=dict(origin.inputs),
             files={},
+            failed_checks=[str(check.check_name)] if check is not None and not check.passed else [],
             run_id=origin.run_id,
             facts=facts.model_dump(mode="json"),
         )
         manifest = self.storage.commit_folder(manifest, folder, parts)
-        numbers = {
-            name.replace("_", " "): value
-            for name, value in manifest.facts.items()
-            if isinstance(value, int | float | str) and not str(value).startswith(str(folder))
-        }
         return dg.MaterializeResult(
             metadata={
-                **numbers,
-                **({"loss": plot} if plot is not None else {}),
-                "path": dg.MetadataValue.path(str(self.storage.file(manifest, "model"))),
+                **_shown_facts(manifest.facts, folder),
+                **plot,
+                "path": dg.MetadataValue.path(str(self.storage.file(manifest, next(iter(parts))))),
                 **recipe_metadata(self.project),
             },
             data_version=dg.DataVersion(manifest.data_version),
+            check_results=[check] if check is not None else [],
         )
+
+
+def _shown_facts(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Numbers and words of a worker's answer; paths into its folder, which has moved, are left out."""
+    return {
+        name.replace("_", " "): value
+        for name, value in facts.items()
+        if isinstance(value, int | float | str) and not str(value).startswith(str(folder))
+    }
 
 
 def _loss_curve(asset: str, curve: Path) -> str:
@@ -249,9 +251,7 @@ def _loss_curve(asset: str, curve: Path) -> str:
         "training": [(p["step"], p["loss"]) for p in points if "loss" in p],
         "validation": [(p["step"], p["validation_loss"]) for p in points if "validation_loss" in p],
     }
-    return curves(
-        f"Loss of {asset}", {name: line for name, line in lines.items() if line}, "step", "loss (nats)"
-    )
+    return curves(f"Loss of {asset}", {name: line for name, line in lines.items() if line}, "step", "loss (nats)")
 
 
 def recipe_metadata(project: Project) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
+
 from fineline.assets.common import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, TableStage, checks, contract
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.plots import bar_chart
+from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
-from fineline.resources.samples import markdown_table, sample_table
+from fineline.resources.samples import frame_table, sample_table
 from fineline.resources.tables import Made
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     Guarantees: each row read is a record, a repeat of one, or in quarantine with the rule that it broke; a
     record_id is a hash of the content with its source, the same on every run and machine.
     """
+    from fineline.resources.arrivals import fingerprints
     from fineline.resources.ingest import ingest
     from fineline.resources.scrub.scrubber import Scrubber
-    from fineline.resources.arrivals import fingerprints
     from fineline.resources.sources.reader import read_batch
 
     stage = TableStage(context, project, Record)
@@ -85,9 +87,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
         enough = report.recall >= section.minimum_recall
         for batch in context.partition_keys:
             made, metadata = _scrub(stage, scrubber, batch)
-            stage.write(
-                made, batch, failed_checks=[] if enough else ["personal_data_is_replaced"], metadata=metadata
-            )
+            stage.write(made, batch, failed_checks=[] if enough else ["personal_data_is_replaced"], metadata=metadata)
     yield from stage.results(
         dg.AssetCheckResult(
             check_name="personal_data_is_replaced",
@@ -95,9 +95,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
             description=f"{report.recall:.1%} of the planted values were replaced; at least {section.minimum_recall:.1%} must be",
             metadata={
                 "residual recall": report.recall,
-                "by entity": dg.MetadataValue.md(
-                    markdown_table(report.by_entity.columns, [list(row) for row in report.by_entity.rows()])
-                ),
+                "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
                 "entities with survivors": ", ".join(report.survivors) or "none",
             },
         )
@@ -106,16 +104,9 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
 def _scrub(stage: TableStage, scrubber: "Scrubber", batch: str) -> tuple[Made, dict[str, Any]]:
     raw = stage.read("raw_corpus", batch)
-    context = stage.context
-    scrubbed = scrubber.scrub(
-        raw, lambda done, total: context.log.info(f"{batch}: {done:,} of {total:,} texts scrubbed")
-    )
-    counts = dict(
-        scrubbed.entities.group_by("entity")
-        .agg(pl.col("spans").sum())
-        .sort("spans", descending=True)
-        .iter_rows()
-    )
-    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": sum(counts.values())})
+    scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: texts scrubbed"))
+    spans = scrubbed.entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)
+    counts = {str(entity): float(count) for entity, count in spans.iter_rows()}
+    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})
     plot = bar_chart(f"Replaced spans in {batch}", counts, "spans") if counts else "nothing was replaced"
     return made, {"entities": dg.MetadataValue.md(plot)}

@@ -1,13 +1,12 @@
 """The training sets that a recipe asks for, with every token accounted for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 import dataframely as dy
 import polars as pl
+
 from fineline.assets.common import OWNERS, TableStage, checks, contract
 from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
@@ -21,9 +20,7 @@ from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_data import SampledRejections
 from fineline.resources.tables import Made
 
-TOKENS_TEACH = (
-    "Every row has trained tokens, the token that ends an answer is among them, and no answer is cut off."
-)
+TOKENS_TEACH = "Every row has trained tokens, the token that ends an answer is among them, and no answer is cut off."
 
 
 def dataset_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
@@ -84,9 +81,7 @@ def pretraining_dataset(context: dg.AssetExecutionContext, project: Project) -> 
     stage = TableStage(context, project, PretrainingRow)
     section = stage.recipe.datasets.pretraining
     rows = sets.texts(_candidates(stage, "text"))
-    yield from _publish(
-        stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section)
-    )
+    yield from _publish(stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section))
 
 
 def _candidates(stage: TableStage, kind: str, sources: Sequence[str] | None = None) -> pl.DataFrame:
@@ -94,9 +89,7 @@ def _candidates(stage: TableStage, kind: str, sources: Sequence[str] | None = No
 
 
 def _count(stage: TableStage, rows: pl.DataFrame, maximum_tokens: int) -> pl.DataFrame:
-    columns = [
-        name for name in ("record_id", "text", "prompt", "completion", "rejected") if name in rows.columns
-    ]
+    columns = [name for name in ("record_id", "text", "prompt", "completion", "rejected") if name in rows.columns]
     if "text" in columns:
         columns = ["record_id", "text"]
     elif rows["rejected"].null_count() == rows.height:
@@ -144,6 +137,4 @@ def _publish(stage: TableStage, made: Made) -> Iterator[Any]:
         failed_checks=[] if passed else ["tokens_teach"],
         metadata={"tokens a row": dg.MetadataValue.md(histogram("Tokens a row", tokens, "tokens"))},
     )
-    yield from stage.results(
-        dg.AssetCheckResult(check_name="tokens_teach", passed=passed, metadata=dict(made.facts))
-    )
+    yield from stage.results(dg.AssetCheckResult(check_name="tokens_teach", passed=passed, metadata=dict(made.facts)))

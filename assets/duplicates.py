@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+
 from fineline.assets.common import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, TableStage, checks, contract
 from fineline.assets.corpus import scrubbed_corpus
 from fineline.data_contracts.curation import DuplicateCluster, Signature
@@ -58,16 +59,15 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
     Guarantees: candidates from MinHash are confirmed by true Jaccard similarity; the representative does not
     depend on the order of the input; cluster, similarity and reason are kept for each removed record.
     """
-    from fineline.resources.duplicates import find_clusters, unverified
+    from fineline.resources.duplicates import find_clusters
+    from fineline.resources.verification import unverified
 
     stage = TableStage(context, project, DuplicateCluster)
     records = stage.read("scrubbed_corpus")
     clusters = find_clusters(records, stage.read("minhash_signatures"), stage.recipe.deduplicate)
     wrong = unverified(records, clusters, stage.recipe.deduplicate)
     stage.write(
-        Made(
-            clusters, rows_in=records.height, facts={"duplicates": int((~clusters["representative"]).sum())}
-        ),
+        Made(clusters, rows_in=records.height, facts={"duplicates": int((~clusters["representative"]).sum())}),
         failed_checks=["duplicates_are_verified"] if wrong else [],
         metadata={
             "cluster sizes": dg.MetadataValue.md(

@@ -1,22 +1,22 @@
 """What the trained model can do against the model it came from, and the release of one that is better."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from fineline.assets.common import ModelStage, TableStage, checks, contract
 from fineline.assets.models import ML_OWNERS, STAGES, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import HeldOutLoss
-from fineline.resources.models.spec import Evaluate, MergeCheck
+from fineline.resources.models.spec import Evaluate, MergeCheck, MergeChecked
 from fineline.resources.plots import intervals
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
-from fineline.resources.samples import markdown_table, sample_table
+from fineline.resources.samples import frame_table, sample_table
 from fineline.resources.tables import Made
 
 
@@ -50,20 +50,22 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
         Guarantees: all models read the same test records, none of which was trained on; differences come with
         a bootstrap interval and a paired test.
         """
-        from fineline.resources.models.promotion import decide
-        from fineline.resources.models.scores import summarize
+        from fineline.resources.models.promotion import decide, loss_intervals
 
         stage = TableStage(context, project, HeldOutLoss)
-        losses, answers, measured = _measure(stage, models, judged)
-        decision = decide(losses, candidate, "base_model", stage.recipe.promotion, stage.recipe.evaluation)
-        summary = summarize(losses, stage.recipe.evaluation)
+        section = stage.recipe.evaluation
+        losses, answers, scores = _measure(stage, models, judged)
+        decision = decide(losses, candidate, "base_model", stage.recipe.promotion, section)
+        held_out = loss_intervals(losses, section)
+        facts = {"held-out loss": held_out, "scores": scores, "reasons": decision.reasons}
         stage.write(
-            Made(losses, rows_in=losses.height, beside={"answers": answers}, facts={**measured, **summary.facts}),
+            Made(losses, rows_in=losses.height, beside={"answers": answers}, facts=facts),
             failed_checks=[] if decision.promote else ["promoted_on_evidence"],
             metadata={
-                "held-out loss": dg.MetadataValue.md(intervals("Held-out loss, with 95 % interval", summary.intervals, "nats a token")),
+                **facts,
+                "held-out loss": dg.MetadataValue.md(_loss_plot(held_out, section.confidence)),
                 "answers": dg.MetadataValue.md(sample_table(answers.sort("record_id", "model"), rows=9)),
-                "slices": dg.MetadataValue.md(markdown_table(decision.table.columns, [list(row) for row in decision.table.rows()])),
+                "slices": dg.MetadataValue.md(frame_table(decision.table)),
             },
         )
         yield from stage.results(
@@ -73,3 +75,109 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
         )
 
     return evaluation
+
+
+def _measure(stage: TableStage, models: list[str], judged: str) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Losses and answers of all models on the test rows, and their mean scores by model."""
+    section, recipe = stage.recipe.evaluation, stage.recipe
+    maximum_tokens = max(s.maximum_tokens for s in (recipe.datasets.sft, recipe.datasets.preference) if s)
+    test = stage.scan(judged).filter(pl.col("split") == "test").rename({"chosen": "completion"}, strict=False)
+    with stage.storage.new_folder(stage.asset) as folder:
+        test.select("record_id", "source", "label", "prompt", "completion").collect().write_parquet(
+            folder / "rows.parquet"
+        )
+        pairs = None
+        if recipe.datasets.preference is not None:
+            pairs = str(folder / "pairs.parquet")
+            preference = stage.scan("preference_dataset").filter(pl.col("split") == "test")
+            preference.select("record_id", "prompt", "chosen", "rejected").collect().write_parquet(pairs)
+        result = run_worker(
+            stage.context,
+            Evaluate(
+                output=str(folder),
+                models={name: str(stage.model_folder(name)) for name in models},
+                rows=str(folder / "rows.parquet"),
+                train=str(stage.export(judged, "train")),
+                preferences=pairs,
+                loss_rows=section.loss_rows,
+                generated_rows=section.generated_rows,
+                new_tokens=section.new_tokens,
+                maximum_tokens=maximum_tokens,
+                threads=recipe.training.threads,
+            ),
+        )
+        scores = {name: score.model_dump() for name, score in result.scores.items()}
+        return pl.read_parquet(result.losses), pl.read_parquet(result.answers), scores
+
+
+def _loss_plot(held_out: dict[str, tuple[float, float, float]], confidence: float) -> str:
+    return intervals(f"Held-out loss, with its {confidence:.0%} interval", held_out, "nats a token")
+
+
+def _release(recipe: Recipe) -> dg.AssetsDefinition:
+    candidate = final_model(recipe)
+    before = model_before(recipe, stages(recipe)[-1])
+    judged = "sft_dataset" if recipe.datasets.sft else "preference_dataset"
+
+    @dg.asset(
+        group_name="evaluation",
+        kinds={"huggingface", "safetensors"},
+        owners=ML_OWNERS,
+        code_version="1",
+        deps=[*sorted({candidate, before, judged, "evaluation"}), record_ledger],
+        metadata={"recipe parts": ["promotion.merge_tolerance"]},
+        check_specs=[
+            dg.AssetCheckSpec(
+                "served_equals_tested",
+                asset="release",
+                blocking=True,
+                description="Adapter and merged weights give the same log-probabilities within "
+                "promotion.merge_tolerance, and every file has the checksum that SHA256SUMS says.",
+            )
+        ],
+    )
+    def release(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+        """A model that passed the promotion gate: merged weights, adapter, checksums, lineage and model card.
+
+        Guarantees: it is made only after the evaluation's and the ledger's checks passed; the merged weights
+        are those that were tested.
+        """
+        from fineline.resources.models.model_card import model_card
+        from fineline.resources.models.release import assemble, verify
+
+        stage = ModelStage(context, project)
+        with stage.storage.new_folder(stage.asset) as folder:
+            compared = _compare(stage, folder, candidate, before, judged)
+            facts = release_facts(stage.storage, stage.recipe, stages(stage.recipe))
+            model, adapter = stage.model_folder(candidate), stage.model_folder(candidate, "adapter")
+            assemble(model, adapter, model_card(facts), facts, folder / "release")
+            wrong = verify(folder / "release")
+            passed = compared.mean_difference <= stage.recipe.promotion.merge_tolerance and not wrong
+            yield stage.store(
+                folder,
+                {"release": "release"},
+                compared,
+                check=dg.AssetCheckResult(
+                    check_name="served_equals_tested",
+                    passed=passed,
+                    description=f"log-probabilities differ by {compared.mean_difference:.4f} on average",
+                    metadata={"files with a wrong checksum": ", ".join(wrong) or "none"},
+                ),
+            )
+
+    return release
+
+
+def _compare(stage: ModelStage, folder: Path, candidate: str, before: str, judged: str) -> MergeChecked:
+    rows = stage.scan(judged).filter(pl.col("split") == "test").rename({"chosen": "completion"}, strict=False)
+    rows.select("record_id", "prompt", "completion").collect().write_parquet(folder / "rows.parquet")
+    spec = MergeCheck(
+        output=str(folder),
+        model=str(stage.model_folder(before)),
+        adapter=str(stage.model_folder(candidate, "adapter")),
+        merged=str(stage.model_folder(candidate)),
+        rows=str(folder / "rows.parquet"),
+        threads=stage.recipe.training.threads,
+    )
+    result: MergeChecked = run_worker(stage.context, spec)
+    return result

@@ -1,11 +1,10 @@
 """The base model and the models trained from it, each stage in a process of its own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+
 from fineline.assets.common import ModelStage
 from fineline.assets.workers import run_worker
 from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
@@ -106,8 +105,6 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
                 threads=stage.recipe.training.threads,
             )
             result = run_worker(context, spec)
-            return stage.store(
-                folder, {"model": "merged", "adapter": "adapter"}, result, curve=folder / "curve.jsonl"
-            )
+            return stage.store(folder, {"model": "merged", "adapter": "adapter"}, result, curve=folder / "curve.jsonl")
 
     return trained_model

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 import dagster as dg
+
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.datasets import dataset_assets
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+
 from fineline.assets.common import OWNERS, TableStage, checks, contract
 from fineline.assets.corpus import scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
@@ -72,9 +73,7 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     from fineline.resources.label_errors import find_label_issues
 
     stage = TableStage(context, project, LabelIssue)
-    passed = (
-        stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
-    )
+    passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
     issues = find_label_issues(
         unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters")).join(
             passed, on="record_id", how="semi"
@@ -101,9 +100,7 @@ def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Itera
     Guarantees: each record that is not here is in this asset's drops, with the rule that stopped it.
     """
     stage = TableStage(context, project, CuratedRecord)
-    made = curate(
-        stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"), stage.read("record_quality")
-    )
+    made = curate(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"), stage.read("record_quality"))
     stage.write(
         made,
         metadata={

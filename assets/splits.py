@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+
 from fineline.assets.common import OWNERS, TableStage, checks, contract
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import minhash_signatures
@@ -15,7 +16,7 @@ from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.curation import counts_by, funnel
 from fineline.resources.plots import bar_chart
 from fineline.resources.project import Project
-from fineline.resources.samples import markdown_table
+from fineline.resources.samples import frame_table
 from fineline.resources.tables import Made
 
 
@@ -50,11 +51,7 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     stage.write(
         Made(assignment, rows_in=curated.height, facts=counts_by(assignment, "split")),
         failed_checks=["nothing_leaks"] if any(leaks.values()) else [],
-        metadata={
-            "proportions": dg.MetadataValue.md(
-                markdown_table(shares.columns, [list(r) for r in shares.rows()])
-            )
-        },
+        metadata={"proportions": dg.MetadataValue.md(frame_table(shares))},
     )
     yield from stage.results(
         dg.AssetCheckResult(check_name="nothing_leaks", passed=not any(leaks.values()), metadata=leaks)
@@ -83,20 +80,19 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
     stage = TableStage(context, project, LedgerEntry)
     raw = stage.read("raw_corpus", role="arrivals")
     drops = pl.concat(
-        [
-            stage.read(name, role="drops")
-            for name in ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits")
-        ]
+        [stage.read(name, role="drops") for name in ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits")]
     )
     ledger = build(raw, drops, stage.read("curated_corpus"), stage.read("splits"))
     gaps = dataclasses.asdict(find_gaps(ledger, raw, drops))
     stage.write(
         Made(ledger, rows_in=raw.height),
         failed_checks=["sums_close"] if any(gaps.values()) else [],
-        metadata={
-            "funnel": dg.MetadataValue.md(bar_chart("Where the records went", funnel(ledger), "records"))
-        },
+        metadata={"funnel": dg.MetadataValue.md(bar_chart("Where the records went", funnel(ledger), "records"))},
     )
-    yield from stage.results(
-        dg.AssetCheckResult(check_name="sums_close", passed=not any(gaps.values()), metadata=gaps)
-    )
+    yield from stage.results(dg.AssetCheckResult(check_name="sums_close", passed=not any(gaps.values()), metadata=gaps))
+
+
+def _previous(stage: TableStage) -> pl.DataFrame | None:
+    """The assignment that is in place: records that it names keep their split."""
+    manifest = stage.storage.manifest(stage.asset)
+    return None if manifest is None else pl.read_parquet(stage.storage.file(manifest, "data"))

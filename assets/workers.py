@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+
 from fineline.resources.models import client
 from fineline.resources.models.spec import AnySpec
 
@@ -41,9 +42,7 @@ def _follow(context: dg.AssetExecutionContext, curve: Path, done: threading.Even
         finished = done.wait(timeout=3.0)
         lines = curve.read_text(encoding="utf-8").splitlines() if curve.exists() else []
         for line in lines[seen:]:
-            numbers = {
-                name: value for name, value in json.loads(line).items() if isinstance(value, int | float)
-            }
+            numbers = {name: value for name, value in json.loads(line).items() if isinstance(value, int | float)}
             context.log_event(dg.AssetObservation(context.asset_key, metadata=numbers))
         seen = len(lines)
         if finished:

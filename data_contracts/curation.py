@@ -2,6 +2,7 @@
 
 import dataframely as dy
 import polars as pl
+
 from fineline.data_contracts.records import RECORD_ID_PATTERN
 
 

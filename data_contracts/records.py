@@ -9,9 +9,7 @@ KINDS = ["text", "chat", "preference"]
 
 def messages(*, nullable: bool = False) -> dy.List:
     """A conversation: a list of ``{role, content}`` messages, TRL's conversational form."""
-    message = dy.Struct(
-        {"role": dy.String(nullable=False), "content": dy.String(nullable=False)}, nullable=False
-    )
+    message = dy.Struct({"role": dy.String(nullable=False), "content": dy.String(nullable=False)}, nullable=False)
     return dy.List(message, nullable=nullable)
 
 

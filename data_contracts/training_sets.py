@@ -2,6 +2,7 @@
 
 import dataframely as dy
 import polars as pl
+
 from fineline.data_contracts.records import RECORD_ID_PATTERN, content_length, messages
 
 SPLITS = ["train", "validation", "test"]
@@ -12,6 +13,7 @@ class SplitRow(dy.Schema):
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     source = dy.String(nullable=False)
+    label = dy.String(nullable=True)
     split = dy.Enum(SPLITS, nullable=False)
 
 

@@ -27,9 +27,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "fineline", description="Fine-tune language models from data you can account for."
-    )
+    parser = argparse.ArgumentParser("fineline", description="Fine-tune language models from data you can account for.")
     parser.add_argument(
         "command",
         choices=["run", "plan", "ui", "schema"],

@@ -1,4 +1,4 @@
-"""Plain lines on the terminal for what a run does: steps, their time, and their messages."""
+"""Plain lines on the terminal for what a run does: the steps, their time, and their messages."""
 
 import logging
 import time
@@ -7,21 +7,28 @@ import dagster as dg
 
 
 class _PlainFormatter(logging.Formatter):
-    """One line a message: time, step, text."""
+    """One line a message: time of day, step, text."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {})
         step = meta.get("step_key") or meta.get("job_name") or ""
-        text = meta.get("orig_message") or record.getMessage()
-        line = f"{time.strftime('%H:%M:%S')}  {step:<20} {text}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{time.strftime('%H:%M:%S')}  {step:<20} {meta.get('orig_message') or record.getMessage()}"
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """Messages of the assets, and what ended each step; the rest of the bookkeeping stays in the event log."""
+    event = getattr(record, "dagster_meta", {}).get("dagster_event")
+    if event is None:
+        return record.levelno >= logging.INFO
+    return event.event_type_value == "STEP_SUCCESS"
 
 
 @dg.logger(description="Plain lines: time, step, message.")
 def plain_console(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Messages of assets and failures; Dagster's own bookkeeping events stay in the event log."""
-    logger = logging.Logger("fineline.run", level=logging.INFO)
+    """The console logger of this project."""
+    logger = logging.Logger("fineline.run", level=logging.DEBUG)
     handler = logging.StreamHandler()
     handler.setFormatter(_PlainFormatter())
+    handler.addFilter(_is_for_people)
     logger.addHandler(handler)
     return logger

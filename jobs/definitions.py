@@ -1,6 +1,7 @@
 """Everything that Dagster shows and runs, gathered from the recipe that the environment names."""
 
 import dagster as dg
+
 from fineline.assets.pipeline import pipeline_assets
 from fineline.jobs.console import plain_console
 from fineline.jobs.selections import main

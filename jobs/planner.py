@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+
 from fineline.resources.lineage import PER_BATCH, inputs_of, label, why_stale
 from fineline.resources.storage import Storage
 

@@ -27,9 +27,7 @@ def check_python(version: tuple[int, int] = (sys.version_info[0], sys.version_in
             "Install one and name it: make run PYTHON=python3.12"
         )
     if importlib.util.find_spec("ensurepip") is None:
-        problems.append(
-            "Python has no ensurepip, so it cannot make .venv. On Debian: apt-get install python3-venv"
-        )
+        problems.append("Python has no ensurepip, so it cannot make .venv. On Debian: apt-get install python3-venv")
     return problems
 
 
@@ -68,9 +66,7 @@ def check_port(port: int) -> list[str]:
         probe.settimeout(1.0)
         if probe.connect_ex(("127.0.0.1", port)) != 0:
             return []
-    return [
-        f"port {port} is in use, perhaps by a UI that is open already. Choose another: make ui PORT={port + 1}"
-    ]
+    return [f"port {port} is in use, perhaps by a UI that is open already. Choose another: make ui PORT={port + 1}"]
 
 
 def _available_gib() -> float | None:

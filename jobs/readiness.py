@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from fineline.jobs import preflight
+from fineline.resources.models.errors import ModelError
+from fineline.resources.models.precheck import check_base
 from fineline.resources.project import Project
 from fineline.resources.sources.reader import SourceError, list_batches
 
@@ -27,4 +29,9 @@ def problems(project: Project) -> list[str]:
             list_batches(source)
         except SourceError as error:
             found.append(f"source {source.name}: {error}")
+    if any(section is not None for _, section in recipe.datasets):
+        try:
+            check_base(recipe.base_model)
+        except ModelError as error:
+            found.append(f"base_model: {error}")
     return found

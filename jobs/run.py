@@ -10,12 +10,13 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+
 from fineline.assets.common import BATCHES
 from fineline.jobs import planner
 from fineline.jobs.definitions import build
 from fineline.jobs.planner import Task
-from fineline.resources.project import Project
 from fineline.resources.arrivals import fingerprints
+from fineline.resources.project import Project
 from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
 from fineline.schedules.arrivals import sync_batches
 
@@ -73,9 +74,7 @@ def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
         return make(project, build(), instance)
 
 
-def make(
-    project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance
-) -> tuple[list[Task], list[Task]]:
+def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
     """The same in a given Dagster instance. See :func:`make_recipe`."""
     close_interrupted(instance)
     arrived = fingerprints(project.recipe.sources)
@@ -98,9 +97,7 @@ def close_interrupted(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         owner = run.tags.get(RUNNER_TAG)
         if owner is not None and not _is_alive(owner):
-            instance.report_run_canceled(
-                run, message="The process that ran this is gone; run again to go on."
-            )
+            instance.report_run_canceled(run, message="The process that ran this is gone; run again to go on.")
             print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
 
 
@@ -126,6 +123,7 @@ def _run_wave(
             tags["dagster/asset_partition_range_end"] = batches[-1]
         result = definitions.resolve_job_def("main").execute_in_process(
             instance=instance,
+            run_config={"loggers": {"console": {}}},
             asset_selection=[dg.AssetKey(name) for name in names],
             tags=tags,
             raise_on_error=False,
@@ -159,6 +157,4 @@ def _explain(result: dg.ExecuteInProcessResult) -> str:
         for c in result.get_asset_check_evaluations()
         if not c.passed
     ]
-    return "\n".join(
-        [*failed, *lines, "What is complete is kept: mend the cause and run the same command again."]
-    )
+    return "\n".join([*failed, *lines, "What is complete is kept: mend the cause and run the same command again."])

@@ -13,7 +13,5 @@ def fingerprints(sources: Iterable[Source]) -> dict[str, str]:
     Raises:
         SourceError: a source cannot be read; the message says what to do.
     """
-    found = {
-        batch.key: digest(source, batch.fingerprint) for source in sources for batch in list_batches(source)
-    }
+    found = {batch.key: digest(source, batch.fingerprint) for source in sources for batch in list_batches(source)}
     return dict(sorted(found.items()))

@@ -1,6 +1,7 @@
 """From clusters and quality to the curated corpus, and the counts that people look at."""
 
 import polars as pl
+
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.tables import Made, dropped
 
@@ -15,9 +16,7 @@ def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
 
 def curate(records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame) -> Made:
     """Keep unique records that passed every rule; a drop for each other record, with its rule."""
-    unique = unique_records(records, clusters).join(
-        quality.select("record_id", "failed_rule"), on="record_id"
-    )
+    unique = unique_records(records, clusters).join(quality.select("record_id", "failed_rule"), on="record_id")
     removed = clusters.filter(~pl.col("representative"))
     duplicates = dropped(
         removed,
@@ -47,12 +46,7 @@ def cluster_size_bands(clusters: pl.DataFrame) -> dict[str, float]:
 
 def funnel(ledger: pl.DataFrame) -> dict[str, float]:
     """Records that came in, what stopped them, and the splits that the others are in; sums to the first."""
-    rules = (
-        ledger.drop_nulls("rule")
-        .group_by("place", "rule")
-        .len()
-        .sort("len", "rule", descending=[True, False])
-    )
+    rules = ledger.drop_nulls("rule").group_by("place", "rule").len().sort("len", "rule", descending=[True, False])
     kept = ledger.filter(pl.col("fate") == "kept").group_by("place").len().sort("len", descending=True)
     stages: dict[str, float] = {"came in": float(ledger.height)}
     stages |= {f"− {rule} ({place})": float(count) for place, rule, count in rules.iter_rows()}

@@ -1,6 +1,7 @@
 """Clusters of exact and near-duplicates, and the one record of each that stays."""
 
 import polars as pl
+
 from fineline.data_contracts.curation import DuplicateCluster
 from fineline.resources.components import connect, tie
 from fineline.resources.minhash import normalise, record_text, similar_pairs, with_signatures
@@ -41,7 +42,7 @@ def find_clusters(records: pl.DataFrame, signatures: pl.DataFrame, section: Dedu
             similarity=pl.when("exact").then(1.0).when(~pl.col("representative")).then("nearest"),
         )
         .select(DuplicateCluster.column_names())
-        .cast(dict(DuplicateCluster.create_empty().schema))
+        .cast(DuplicateCluster.create_empty().schema)
         .sort("batch", "record_id")
     )
 

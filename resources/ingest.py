@@ -1,6 +1,7 @@
 """From rows as they were read to records: each counted, repeats and unreadable rows set apart."""
 
 import polars as pl
+
 from fineline.data_contracts.accounting import QuarantinedRecord
 from fineline.data_contracts.records import Record
 from fineline.resources.sources.reader import BatchRows

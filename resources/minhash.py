@@ -10,9 +10,10 @@ import numpy.typing as npt
 import polars as pl
 from datasketch import MinHash
 from datasketch.hashfunc import sha1_hash32
+from scipy.sparse import csr_array
+
 from fineline.data_contracts.curation import Signature
 from fineline.resources.recipe_data import Deduplicate
-from scipy.sparse import csr_array
 
 # About 200 MB of the shingles met last: records that resemble each other share most of theirs.
 REMEMBERED_SHINGLES = 2**20
@@ -131,9 +132,7 @@ def rows_per_band(threshold: float, permutations: int) -> int:
     A pair of similarity s shares one of b bands of r rows with probability 1 - (1 - s^r)^b (Leskovec,
     Rajaraman, Ullman: Mining of Massive Datasets, section 3.4.2).
     """
-    recalls = {
-        rows: 1 - (1 - threshold**rows) ** (permutations // rows) for rows in range(1, permutations + 1)
-    }
+    recalls = {rows: 1 - (1 - threshold**rows) ** (permutations // rows) for rows in range(1, permutations + 1)}
     return max((rows for rows, recall in recalls.items() if recall >= CANDIDATE_RECALL), default=1)
 
 
@@ -165,9 +164,7 @@ def _shingle_matrix(texts: pl.Series, words: int) -> csr_array:
         indices += [columns.setdefault(shingle, len(columns)) for shingle in shingles(text, words)]
         ends.append(len(indices))
     ones = np.ones(len(indices), dtype=np.int32)
-    return csr_array(
-        (ones, np.array(indices, dtype=np.int32), np.array(ends)), shape=(len(texts), len(columns))
-    )
+    return csr_array((ones, np.array(indices, dtype=np.int32), np.array(ends)), shape=(len(texts), len(columns)))
 
 
 def _hash_shingle(shingle: str) -> int:

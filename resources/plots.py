@@ -51,12 +51,8 @@ def intervals(title: str, values: Mapping[str, tuple[float, float, float]], unit
     """Estimates with their confidence intervals: name to (estimate, low, high)."""
     figure, axes = _canvas(title, height=1.0 + 0.45 * max(len(values), 1))
     for row, (estimate, low, high) in enumerate(values.values()):
-        axes.errorbar(
-            estimate, row, xerr=[[estimate - low], [high - estimate]], fmt="o", color=BAR, capsize=4
-        )
-        axes.annotate(
-            f"{estimate:.3f}", (estimate, row), textcoords="offset points", xytext=(0, 7), ha="center"
-        )
+        axes.errorbar(estimate, row, xerr=[[estimate - low], [high - estimate]], fmt="o", color=BAR, capsize=4)
+        axes.annotate(f"{estimate:.3f}", (estimate, row), textcoords="offset points", xytext=(0, 7), ha="center")
     axes.set_yticks(range(len(values)), list(values))
     axes.set_ylim(len(values) - 0.4, -0.7)
     axes.set_xlabel(unit)

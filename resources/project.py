@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import dagster as dg
+
 from fineline.resources.recipe import Recipe, load_recipe, recipe_path
 from fineline.resources.storage import Storage
 

@@ -55,7 +55,7 @@ def score(records: pl.DataFrame, section: Quality) -> pl.DataFrame:
     return (
         measured.with_columns(failed_rule=first)
         .select(RecordQuality.column_names())
-        .cast(dict(RecordQuality.create_empty().schema))
+        .cast(RecordQuality.create_empty().schema)
         .sort("record_id")
     )
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field, ValidationError, model_validator
+
 from fineline.resources.recipe_data import (
     Datasets,
     Deduplicate,
@@ -28,7 +30,6 @@ from fineline.resources.recipe_models import (
     Promotion,
     Training,
 )
-from pydantic import Field, ValidationError, model_validator
 
 RECIPES = Path(__file__).resolve().parent.parent / "jobs" / "recipes"
 DEFAULT_RECIPE = RECIPES / "quickstart.yaml"
@@ -77,9 +78,7 @@ class Recipe(Section):
                 )
         trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
         if trains and not (self.datasets.sft or self.datasets.preference):
-            raise ValueError(
-                "training needs datasets.sft or datasets.preference: their test rows judge the model"
-            )
+            raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
         if self.datasets.sft and self.datasets.sft.sources:
             unknown = sorted(set(self.datasets.sft.sources) - set(names))
             if unknown:
@@ -144,9 +143,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: Path) -> Path:
         return (folder / os.path.expanduser(os.path.expandvars(path))).resolve()
 
-    sources = [
-        s.model_copy(update={"path": absolute(s.path)}) if isinstance(s, Files) else s for s in recipe.sources
-    ]
+    sources = [s.model_copy(update={"path": absolute(s.path)}) if isinstance(s, Files) else s for s in recipe.sources]
     base = recipe.base_model
     if isinstance(base, FolderModel):
         base = base.model_copy(update={"path": absolute(base.path)})

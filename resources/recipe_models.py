@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fineline.resources.recipe_data import Section, Share
 from pydantic import Field
+
+from fineline.resources.recipe_data import Section, Share
 
 
 class PackagedModel(Section):
@@ -22,9 +23,7 @@ class HubModel(Section):
 
     kind: Literal["hub"]
     id: str
-    revision: str | None = Field(
-        None, description="Commit or tag; pin it, so that the weights stay the same."
-    )
+    revision: str | None = Field(None, description="Commit or tag; pin it, so that the weights stay the same.")
     licence: str = "see model card"
 
 

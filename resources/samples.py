@@ -19,6 +19,11 @@ def sample_table(frame: pl.DataFrame, rows: int = SHOWN_ROWS) -> str:
     return markdown_table(shown, [[row[column] for column in shown] for row in picked.iter_rows(named=True)])
 
 
+def frame_table(frame: pl.DataFrame) -> str:
+    """All rows of a small frame as a Markdown table."""
+    return markdown_table(frame.columns, [list(row) for row in frame.rows()])
+
+
 def markdown_table(header: list[str], rows: list[list[Any]]) -> str:
     """A Markdown table; text in cells is kept to one line, and pipes in it cannot break the table."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]

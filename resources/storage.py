@@ -87,9 +87,7 @@ class Storage:
             raise NotMaterialized(f"{label} is not materialized yet; materialize it first")
         if manifest.failed_checks:
             failed = ", ".join(manifest.failed_checks)
-            raise Blocked(
-                f"{label} failed its check {failed}; see the check in the UI, mend the cause, run again"
-            )
+            raise Blocked(f"{label} failed its check {failed}; see the check in the UI, mend the cause, run again")
         return manifest
 
     def file(self, manifest: Manifest, role: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 import dataframely as dy
 import polars as pl
+
 from fineline.data_contracts.accounting import Drop, QuarantinedRecord
 from fineline.data_contracts.boundary import enforce
 from fineline.resources.storage import Manifest, Storage, make_writable, write_atomically
@@ -115,9 +116,7 @@ def write_table(
     return Written(manifest, checked.good, accounted, share <= maximum_quarantine, dict(rules.iter_rows()))
 
 
-def scan_table(
-    storage: Storage, asset: str, batches: Sequence[str] | None = None, role: str = "data"
-) -> pl.LazyFrame:
+def scan_table(storage: Storage, asset: str, batches: Sequence[str] | None = None, role: str = "data") -> pl.LazyFrame:
     """A stored table, lazily; the named batches of it one after the other, or an unpartitioned one.
 
     Raises:
@@ -138,14 +137,10 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
 
 def jsonl_bytes(rows: pl.DataFrame) -> bytes:
     """A frame as JSON lines, one object a row, in the order of the columns."""
-    return b"".join(
-        json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows.iter_rows(named=True)
-    )
+    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows.iter_rows(named=True))
 
 
-def dropped(
-    rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr | None = None
-) -> pl.DataFrame:
+def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr | None = None) -> pl.DataFrame:
     """The drops of a stage: rows with record_id, source and batch, the rule that stopped them, and why."""
     return rows.select(
         "record_id",
@@ -160,9 +155,7 @@ def dropped(
 
 def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in bad.columns if name not in ("rule", "detail")]
-    known = {
-        name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ("source", "batch")
-    }
+    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ("source", "batch")}
     return bad.select(
         "record_id", **known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()
     ).cast(QUARANTINE_SCHEMA)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 import polars as pl
+
 from fineline.data_contracts.training_sets import SPLITS
 from fineline.resources.recipe_data import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.tables import Made, dropped, jsonl_bytes
@@ -63,9 +64,7 @@ def with_rejected(rows: pl.DataFrame, answers: pl.DataFrame) -> tuple[pl.DataFra
 
     Returns the pairs, and the records whose sampled answer was empty or equal to the chosen one.
     """
-    joined = rows.drop("rejected").join(
-        answers.select("record_id", "answer"), on="record_id", maintain_order="left"
-    )
+    joined = rows.drop("rejected").join(answers.select("record_id", "answer"), on="record_id", maintain_order="left")
     message = pl.struct(role=pl.lit("assistant"), content=pl.col("answer").str.strip_chars())
     joined = joined.with_columns(rejected=pl.concat_list(message)).drop("answer")
     content = pl.col("rejected").list.first().struct.field("content")
@@ -93,8 +92,7 @@ def _made(counted: pl.DataFrame, section: Sft | Preference | Pretraining, column
         rows_in=counted.height,
         drops=pl.concat([too_long, silent, left]),
         exports={
-            f"{split}.jsonl": jsonl_bytes(kept.filter(pl.col("split") == split).select(columns))
-            for split in SPLITS
+            f"{split}.jsonl": jsonl_bytes(kept.filter(pl.col("split") == split).select(columns)) for split in SPLITS
         },
         facts=account(kept),
     )

@@ -4,9 +4,7 @@ import dagster as dg
 
 _AC = dg.AutomationCondition
 
-_blocked = _AC.any_deps_match(
-    _AC.any_checks_match(_AC.check_failed() | _AC.execution_failed(), blocking_only=True)
-)
+_blocked = _AC.any_deps_match(_AC.any_checks_match(_AC.check_failed() | _AC.execution_failed(), blocking_only=True))
 
 # Dagster's own eager() fires on any upstream materialization, also of the same bytes; this one follows data
 # versions. The blocking checks of partitioned inputs are asked for one by one, because

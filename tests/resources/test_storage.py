@@ -16,7 +16,14 @@ from fineline.resources.storage import (
 
 
 def manifest(files, **values):
-    standing = {"asset": "corpus", "batch": None, "data_version": "v1", "code_version": "1", "inputs": {}, "run_id": "r"}
+    standing = {
+        "asset": "corpus",
+        "batch": None,
+        "data_version": "v1",
+        "code_version": "1",
+        "inputs": {},
+        "run_id": "r",
+    }
     return Manifest(**{**standing, "files": files, **values})
 
 

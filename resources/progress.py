@@ -1,0 +1,23 @@
+"""Progress of long steps, said every few seconds and not for every record."""
+
+import time
+from collections.abc import Callable
+
+
+def every_few_seconds(
+    say: Callable[[str], None], what: str, *, seconds: float = 8.0, clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, int], None]:
+    """A callback for (done, total) that reports how many are done, the rate, and the time left."""
+    started = last = clock()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = clock()
+        if now - last < seconds and done < total:
+            return
+        last = now
+        rate = done / max(now - started, 1e-9)
+        left = f", about {(total - done) / rate:.0f} s left" if done < total else ""
+        say(f"{what}: {done:,} of {total:,}, {rate:,.0f} a second{left}")
+
+    return report

@@ -1,0 +1,126 @@
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fineline.jobs.definitions import build
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LAYERS = ["data_contracts", "resources", "assets", "schedules", "jobs"]
+HEAVY = ["torch", "transformers", "trl", "peft", "spacy", "presidio_analyzer", "sklearn", "cleanlab", "datasets"]
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    return build("quickstart")
+
+
+@pytest.fixture(scope="module")
+def specs(definitions):
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def test_the_quickstart_graph_has_the_assets_of_the_design(specs):
+    assert set(specs) == {
+        "raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "record_quality",
+        "label_issues", "curated_corpus", "splits", "record_ledger", "sft_dataset", "preference_dataset",
+        "pretraining_dataset", "base_model", "pretrained_model", "sft_model", "aligned_model", "evaluation",
+        "release",
+    }  # fmt: skip
+
+
+def missing_parts(spec):
+    """What an asset lacks of what every asset has."""
+    parts = {
+        "docstring": spec.description,
+        "guarantee": "Guarantees:" in (spec.description or ""),
+        "group": spec.group_name not in (None, "default"),
+        "owner": spec.owners,
+        "kinds": spec.kinds,
+        "code version": spec.code_version,
+        "automation condition": spec.automation_condition,
+        "contract": "contract" in spec.metadata or spec.group_name == "models" or spec.key.path == ["release"],
+    }
+    return [name for name, there in parts.items() if not there]
+
+
+def test_every_asset_has_docstring_group_owner_kinds_contract_code_version_and_condition(specs):
+    assert {name: missing_parts(spec) for name, spec in specs.items() if missing_parts(spec)} == {}
+
+
+def test_an_asset_without_them_is_noticed():
+    bare = dg.AssetSpec("bare")
+    assert set(missing_parts(bare)) >= {"docstring", "group", "owner", "kinds", "code version", "contract"}
+
+
+def test_every_table_has_the_two_standing_checks_and_all_checks_block(definitions):
+    graph = definitions.resolve_asset_graph()
+    checks = {}
+    for key in graph.asset_check_keys:
+        assert graph.get(key).blocking, key
+        checks.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    tables = {
+        spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs() if "contract" in spec.metadata
+    }
+    assert {name for name in tables if not checks[name] >= {"accounted_for", "under_contract"}} == set()
+
+
+def test_stages_that_a_recipe_does_not_ask_for_are_not_in_its_graph(tmp_path):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(
+        "name: small\nsources: [{name: docs, kind: python_docs}]\n"
+        "datasets: {preference: {sample_rejections: {}}}\ntraining: {dpo: {}}\n"
+    )
+    graph = build(str(recipe)).resolve_asset_graph()
+    names = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert "aligned_model" in names
+    assert names.isdisjoint({"sft_dataset", "sft_model", "pretraining_dataset", "pretrained_model"})
+    parents = {key.to_user_string() for key in graph.get(dg.AssetKey("aligned_model")).parent_keys}
+    assert parents == {"preference_dataset", "base_model"}
+
+
+def test_a_changed_part_of_the_recipe_changes_only_the_code_versions_that_read_it(tmp_path, specs):
+    text = (ROOT / "jobs" / "recipes" / "quickstart.yaml").read_text()
+    recipe = tmp_path / "changed.yaml"
+    recipe.write_text(text.replace("learning_rate: 5.0e-4", "learning_rate: 4.0e-4"))
+    changed = {spec.key.to_user_string(): spec.code_version for spec in build(str(recipe)).resolve_all_asset_specs()}
+    assert [name for name in changed if changed[name] != specs[name].code_version] == ["sft_model"]
+
+
+def imported(path):
+    """Project packages that a module imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        yield from (name.split(".")[1] for name in names if name.startswith("fineline."))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_go_one_way(layer):
+    allowed = LAYERS[: LAYERS.index(layer) + 1]
+    wrong = {
+        str(path.relative_to(ROOT)): sorted(set(imported(path)) - set(allowed))
+        for path in (ROOT / layer).rglob("*.py")
+        if set(imported(path)) - set(allowed)
+    }
+    assert wrong == {}
+
+
+def test_loading_the_definitions_is_light_and_quick():
+    program = (
+        "import json, sys, time\nimport dagster\nbefore = time.perf_counter()\nimport fineline.jobs.definitions\n"
+        "print(json.dumps([time.perf_counter() - before, sorted(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    seconds, modules = json.loads(done.stdout)
+    assert [name for name in HEAVY if name in modules] == []
+    assert seconds < 3.0
+
+
+def test_workspace_and_dg_point_at_the_same_definitions():
+    assert "fineline.jobs.definitions" in (ROOT / "workspace.yaml").read_text()
+    assert 'code_location_target_module = "fineline.jobs.definitions"' in (ROOT / "pyproject.toml").read_text()
