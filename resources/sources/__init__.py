@@ -1,0 +1,1 @@
+"""Reading corpora into canonical records, one batch at a time."""

@@ -1,0 +1,141 @@
+"""What reading a source gives: batches, and the rows of each as records or as unreadable rows."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from fineline.data_contracts.records import Record
+from fineline.resources.sources.identity import raw_id, row_id
+
+RECORD_SCHEMA = Record.create_empty().schema
+UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
+RAW_CHARACTERS = 10_000
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+Message = dict[str, str]
+
+
+class SourceError(Exception):
+    """A source that cannot be read; the message says what is wrong and what to do, without any content."""
+
+
+class UnfitRowError(Exception):
+    """A row that is no record; the message names the column and what is wrong, without any content."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One arrival of a source.
+
+    ``key`` is ``<source>/<batch name>``: stable, and fit for a partition key. ``fingerprint`` changes when
+    the data behind it change.
+    """
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """The rows of a batch; each row that came in is in exactly one of the two frames.
+
+    ``records`` has the columns of Record. It is not yet validated and may hold repeated rows.
+    ``unreadable`` has record_id, location (such as ``part.jsonl line 17``), reason (free of content) and raw
+    (the text as it came in, at most 10,000 characters).
+    """
+
+    records: pl.DataFrame
+    unreadable: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it came in, by column, and where it stood."""
+
+    location: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row that could not even be taken apart into columns: its bytes, and why."""
+
+    location: str
+    raw: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a row says, in the words of the record."""
+
+    kind: str
+    prompt: list[Message]
+    completion: list[Message]
+    rejected: list[Message] | None = None
+    tools: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+class BatchBuilder:
+    """Gathers the rows of one batch into the two frames of ``BatchRows``."""
+
+    def __init__(self, source: str, key: str) -> None:
+        self.source = source
+        self.key = key
+        self._records: list[dict[str, Any]] = []
+        self._unreadable: list[tuple[str, str, str, str]] = []
+
+    def add(self, row: Row, content: Content, licence: str, metadata: Mapping[str, Any]) -> None:
+        """Take in a row that is a record. Raises UnfitRowError where its text cannot be stored."""
+        record = {
+            "record_id": row_id(self.source, row.values),
+            "source": self.source,
+            "batch": self.key,
+            **vars(content),
+            "licence": licence,
+            "metadata": json.dumps(metadata, ensure_ascii=False),
+        }
+        if has_surrogates(record):
+            raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+        self._records.append(record)
+
+    def add_unfit(self, row: Row, reason: str) -> None:
+        """Take in a row that has columns but is no record."""
+        raw = json.dumps(row.values, ensure_ascii=False, default=str)
+        identity = row_id(self.source, row.values)
+        self._unreadable.append((identity, row.location, reason, _storable(raw)))
+
+    def add_raw(self, row: RawRow) -> None:
+        """Take in a row that has no columns."""
+        raw = row.raw.decode("utf-8", errors="replace")
+        self._unreadable.append((raw_id(self.source, row.raw), row.location, row.reason, _storable(raw)))
+
+    def build(self) -> BatchRows:
+        """The batch. Raises SourceError for a batch without any row."""
+        if not self._records and not self._unreadable:
+            raise SourceError(f"{self.key} holds no rows; fill it, or take it out of the source.")
+        return BatchRows(
+            records=pl.DataFrame(self._records, schema=RECORD_SCHEMA),
+            unreadable=pl.DataFrame(self._unreadable, schema=UNREADABLE_SCHEMA, orient="row"),
+        )
+
+
+def has_surrogates(values: Any) -> bool:
+    """Whether any string in nested values cannot be written as UTF-8; JSON escapes let such strings in."""
+    if isinstance(values, str):
+        return SURROGATE.search(values) is not None
+    if isinstance(values, Mapping):
+        return any(has_surrogates(each) for each in values.values())
+    if isinstance(values, list):
+        return any(has_surrogates(each) for each in values)
+    return False
+
+
+def _storable(raw: str) -> str:
+    return raw[:RAW_CHARACTERS].encode("utf-8", errors="replace").decode("utf-8")

@@ -1,0 +1,41 @@
+"""Reading corpora: the batches of a source, and the rows of each batch as canonical records."""
+
+from fineline.resources.recipe_data import Files, HuggingFace, PackageReadmes, PythonDocs, Source
+from fineline.resources.sources import files, huggingface, package_readmes, python_docs
+from fineline.resources.sources.batches import Batch, BatchRows, SourceError
+
+__all__ = ["Batch", "BatchRows", "SourceError", "list_batches", "read_batch"]
+
+
+def list_batches(source: Source) -> list[Batch]:
+    """The batches of a source, in a stable order. Cheap enough for a sensor: nothing is read into memory.
+
+    Raises:
+        SourceError: the source is not there, is empty, or may not be read; the message says what to do.
+    """
+    match source:
+        case PythonDocs():
+            return python_docs.batches(source)
+        case PackageReadmes():
+            return package_readmes.batches(source)
+        case Files():
+            return files.batches(source)
+        case HuggingFace():
+            return huggingface.batches(source)
+
+
+def read_batch(source: Source, key: str) -> BatchRows:
+    """The rows of a batch of ``list_batches``, those that are no records with the reason.
+
+    Raises:
+        SourceError: the batch holds no rows, cannot be read, or its columns fit no known shape.
+    """
+    match source:
+        case PythonDocs():
+            return python_docs.read(source, key)
+        case PackageReadmes():
+            return package_readmes.read(source, key)
+        case Files():
+            return files.read(source, key)
+        case HuggingFace():
+            return huggingface.read(source, key)

@@ -1,0 +1,148 @@
+"""Telling by its columns what a row says, and reading it as prompt, completion and rejected answer."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fineline.resources.sources.batches import Content, Message, UnfitRowError
+from fineline.resources.sources.conversations import (
+    answer,
+    assistant,
+    conversation,
+    last_answer,
+    question,
+    transcript,
+    user,
+    what_is_wrong,
+)
+
+NAME = re.compile(r"[^\W\d][\w ./-]{0,39}")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A row whose columns are called by the parts that they play in a shape."""
+
+    values: Mapping[str, Any]
+    columns: Mapping[str, str]
+
+    def cell(self, part: str) -> tuple[Any, str]:
+        """The value, and the column's name for messages."""
+        column = self.columns.get(part, part)
+        return self.values.get(column), shown(column)
+
+    def text(self, part: str) -> str:
+        """The value, which must be a string. Raises UnfitRowError."""
+        value, column = self.cell(part)
+        if not isinstance(value, str):
+            raise UnfitRowError(f"column {column} {what_is_wrong(value)}, not text")
+        return value
+
+
+def _messages(cells: Cells) -> Content:
+    part = "messages" if "messages" in cells.columns else "conversations"
+    value, column = cells.cell(part)
+    prompt, completion = last_answer(conversation(value, column), column)
+    return Content("chat", prompt, completion)
+
+
+def _preference(cells: Cells) -> Content:
+    chosen, column = cells.cell("chosen")
+    if isinstance(chosen, list) and chosen and conversation(chosen, column)[0]["role"] != "assistant":
+        return _transcripts(cells)  # both answers repeat the prompt, as in UltraFeedback
+    part = "prompt" if "prompt" in cells.columns else "conversations"
+    return Content(
+        "preference",
+        question(*cells.cell(part)),
+        answer(*cells.cell("chosen")),
+        answer(*cells.cell("rejected")),
+    )
+
+
+def _transcripts(cells: Cells) -> Content:
+    before_chosen, chosen = last_answer(transcript(*cells.cell("chosen")), cells.cell("chosen")[1])
+    before_rejected, rejected = last_answer(transcript(*cells.cell("rejected")), cells.cell("rejected")[1])
+    if before_chosen != before_rejected:
+        raise UnfitRowError("chosen and rejected differ before the last answer, so their prompts are not the same")
+    return Content("preference", before_chosen, chosen, rejected)
+
+
+def _instruction(cells: Cells) -> Content:
+    given = cells.values.get("input")
+    if given is not None and not isinstance(given, str):
+        raise UnfitRowError(f"column input {what_is_wrong(given)}, not text")
+    instruction = cells.text("instruction")
+    prompt = f"{instruction}\n\n{given}" if given and given.strip() else instruction
+    part = "output" if "output" in cells.columns else "response"
+    return Content("chat", [user(prompt)], [assistant(cells.text(part))])
+
+
+def _question_answer(cells: Cells) -> Content:
+    return Content("chat", [user(cells.text("question"))], [assistant(cells.text("answer"))])
+
+
+def _prompt_completion(cells: Cells) -> Content:
+    return Content("chat", question(*cells.cell("prompt")), answer(*cells.cell("completion")))
+
+
+def _text(cells: Cells) -> Content:
+    return Content("text", [], [assistant(cells.text("text"))])
+
+
+# In the order in which they are tried: the richer shape first, since a preference corpus may also have text.
+SHAPES: Mapping[tuple[str, ...], Callable[[Cells], Content]] = {
+    ("messages",): _messages,
+    ("prompt", "chosen", "rejected"): _preference,
+    ("conversations", "chosen", "rejected"): _preference,
+    ("chosen", "rejected"): _transcripts,
+    ("instruction", "output"): _instruction,
+    ("instruction", "response"): _instruction,
+    ("question", "answer"): _question_answer,
+    ("prompt", "completion"): _prompt_completion,
+    ("conversations",): _messages,
+    ("text",): _text,
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a batch: which column plays which part."""
+
+    columns: Mapping[str, str]
+    read_parts: Callable[[Cells], Content]
+    strip_end: Sequence[str]
+
+    def read(self, values: Mapping[str, Any]) -> Content:
+        """One row. Raises UnfitRowError, whose message names the column but never shows its value."""
+        cells = Cells(values, self.columns)
+        content = self.read_parts(cells)
+        return replace(
+            content,
+            completion=[_without_end(message, self.strip_end) for message in content.completion],
+            rejected=content.rejected and [_without_end(m, self.strip_end) for m in content.rejected],
+            label=_scalar(cells, "label"),
+            group=_scalar(cells, "group"),
+        )
+
+
+def shown(column: str) -> str:
+    """A column's name for messages. A file without a header row has data there, which must not be shown."""
+    return f"'{column}'" if NAME.fullmatch(column) else "(name not shown)"
+
+
+def _scalar(cells: Cells, part: str) -> str | None:
+    if part not in cells.columns:
+        return None
+    value, column = cells.cell(part)
+    if isinstance(value, (list, Mapping)):
+        raise UnfitRowError(f"column {column} {what_is_wrong(value)}, not a single value")
+    return None if value is None else str(value)
+
+
+def _without_end(message: Message, marks: Sequence[str]) -> Message:
+    content = message["content"]
+    for mark in marks:
+        if content.rstrip().endswith(mark):
+            content = content.rstrip().removesuffix(mark).rstrip()
+    return {**message, "content": content}
