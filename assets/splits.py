@@ -7,10 +7,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.common import OWNERS, TableStage, checks, contract
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import minhash_signatures
 from fineline.assets.quality import curated_corpus
+from fineline.assets.stages import TableStage
+from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.curation import counts_by, funnel

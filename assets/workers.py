@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from fineline.resources.models import client
 from fineline.resources.models.spec import AnySpec
+
+# Pipes asks its own message reader for a figure that Dagster calls a preview; users need no notice.
+warnings.filterwarnings("ignore", message="Function `PipesMessageReader.expected_writer_count`", category=dg.PreviewWarning)
 
 
 def run_worker(context: dg.AssetExecutionContext, spec: AnySpec) -> Any:
@@ -26,7 +31,7 @@ def run_worker(context: dg.AssetExecutionContext, spec: AnySpec) -> Any:
     follower.start()
     try:
         dg.PipesSubprocessClient().run(context=context, command=client.command(), extras=client.extras(spec))
-    except dg.DagsterPipesExecutionError:
+    except DagsterPipesExecutionError:
         client.raise_model_error(output)
         raise
     finally:

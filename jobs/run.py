@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
-from fineline.assets.common import BATCHES
+from fineline.assets.standards import BATCHES
 from fineline.jobs import planner
 from fineline.jobs.definitions import build
 from fineline.jobs.planner import Task

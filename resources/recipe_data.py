@@ -62,7 +62,7 @@ class Files(SourceBase):
     kind: Literal["files"]
     path: Path = Field(description="A file or a folder; relative paths start at the recipe's folder.")
     columns: Columns = Columns()
-    strip_end: list[str] = Field(default=[], description="End marks cut off each completion, such as '</endoftext/>'.")
+    strip_end: list[str] = Field(default=[], description="End marks cut off each completion, such as '<|endoftext|>'.")
 
 
 class HuggingFace(SourceBase):

@@ -8,7 +8,7 @@ import polars as pl
 
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.components import tie
-from fineline.resources.placement import Group, Placement
+from fineline.resources.placement import Group, Placement, round_shares
 from fineline.resources.recipe_data import Split
 
 
@@ -17,7 +17,7 @@ def assign(curated: pl.DataFrame, section: Split, previous: pl.DataFrame | None 
 
     A group is what has the same source and ``group`` (a record without one is its own group), together with
     what shares its near-duplicate cluster. Groups that ``previous`` (an earlier ``SplitAssignment``) holds
-    keep their split, whatever the recipe says now. The others are placed the largest first, then by the hash
+    keep their split, whatever the recipe says now. The others are placed the largest first, then by hash
     of their name and the seed, so that strata get the asked shares (see ``Placement``). A group that is larger
     than validation or test may still get goes to train.
 
@@ -31,7 +31,7 @@ def assign(curated: pl.DataFrame, section: Split, previous: pl.DataFrame | None 
         split=pl.when(held.drop_nulls().n_unique().over("component") <= 1)
         .then(held.drop_nulls().first().over("component"))
         .when(held.drop_nulls().n_unique().over("identity") == 1)
-        .then(pl.coalesce("own", held.drop_nulls().first().over("identity")))
+        .then(held.drop_nulls().first().over("identity"))
         .otherwise(pl.coalesce("own", pl.lit("train"))),
     )
     fresh = _place(placed, section)
@@ -117,7 +117,10 @@ def _with_splits_of(previous: pl.DataFrame | None, grouped: pl.DataFrame) -> pl.
 
 def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
     """The split of each component that has none yet: component, split."""
-    placement = Placement(dict(placed.group_by("stratum").len().iter_rows()), _shares(section))
+    uniform = _uniform(section.seed)
+    totals = placed.group_by("stratum").len().iter_rows()
+    shares = _shares(section)
+    placement = Placement({name: round_shares(total, shares, uniform(name)) for name, total in totals})
     for split, stratum, records in placed.drop_nulls("split").group_by("split", "stratum").len().iter_rows():
         placement.put({stratum: records}, split)
     fresh = (
@@ -127,8 +130,9 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
         .sort("stratum")
         .group_by("component", maintain_order=True)
         .agg("stratum", "records", identity=pl.min("identity"), size=pl.sum("records"))
-        .with_columns(uniform=pl.col("identity").map_elements(_uniform(section.seed), pl.Float64))
-        .sort("size", "uniform", descending=[True, False])
+        .with_columns(uniform=pl.col("identity").map_elements(uniform, pl.Float64))
+        # By name, not by the drawn number: in the order of their numbers the first groups would all be held out.
+        .sort("size", "identity", descending=[True, False])
     )
     groups = [
         Group(dict(zip(strata, records, strict=True)), uniform)
@@ -138,10 +142,10 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
 
 
 def _uniform(seed: int) -> Callable[[str], float]:
-    """A number in [0, 1) of a group's name and the seed alone."""
+    """A number in [0, 1) of a name and the seed alone."""
 
-    def draw(identity: str) -> float:
-        digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
+    def draw(name: str) -> float:
+        digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) / 2**64
 
     return draw

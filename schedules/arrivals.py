@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from fineline.assets.common import BATCHES
+from fineline.assets.standards import BATCHES
 from fineline.resources.arrivals import fingerprints
 from fineline.resources.project import Project
 

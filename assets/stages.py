@@ -1,9 +1,7 @@
-"""What every table asset shares: its partitions, its two standing checks, and how results are published."""
+"""One execution of a table asset: reads its inputs, writes its tables, publishes what came of it."""
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,45 +9,12 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 import polars as pl
-from pydantic import BaseModel
 
+from fineline.assets.standards import BATCHES
 from fineline.resources.lineage import PER_BATCH, inputs_of, stored_versions
-from fineline.resources.plots import curves
 from fineline.resources.project import Project
-from fineline.resources.recipe import digest
 from fineline.resources.samples import sample_table
-from fineline.resources.storage import Manifest
 from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
-
-# backfill_policy is "beta" in Dagster; the pinned version is tested, and users need no notice.
-warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
-
-BATCHES = dg.DynamicPartitionsDefinition(name="batches")
-ALL_MISSING_IN_ONE_STEP = dg.BackfillPolicy.single_run()
-OWNERS = ["team:data-engineering"]
-TABLE_CHECKS = {
-    "accounted_for": "Rows in = rows kept + dropped by a named rule + in quarantine.",
-    "under_contract": "No more rows broke the contract than the recipe allows (maximum_quarantine).",
-}
-
-
-def checks(asset: str, **more: str) -> list[dg.AssetCheckSpec]:
-    """The two blocking checks that every table has, and further blocking ones by name and description."""
-    described = {**TABLE_CHECKS, **more}
-    return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in described.items()]
-
-
-def contract(schema: type[dy.Schema], *recipe_parts: str) -> dict[str, Any]:
-    """Definition metadata: an asset's contract, its columns, and the parts of the recipe that it reads."""
-    columns = [
-        dg.TableColumn(name, type=str(kind), constraints=dg.TableColumnConstraints(nullable=column.nullable))
-        for (name, kind), column in zip(schema.create_empty().schema.items(), schema.columns().values(), strict=True)
-    ]
-    return {
-        "contract": schema.__name__,
-        "recipe parts": list(recipe_parts),
-        "dagster/column_schema": dg.TableSchema(columns=columns),
-    }
 
 
 def batch_keys(context: dg.AssetExecutionContext) -> list[str]:
@@ -89,7 +54,7 @@ class Stage:
         if inputs is None:
             upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
             inputs = stored_versions(self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context)))
-        return Origin(str(spec.code_version), inputs, self.context.run_id)
+        return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
 
 class TableStage(Stage):
@@ -150,8 +115,20 @@ class TableStage(Stage):
                         "dagster/data_version": version,
                         "dagster/data_version_is_user_provided": "true",
                         "dagster/code_version": self.written[0][0].manifest.code_version,
+                        **self._provenance(str(batch)),
                     },
                 )
+
+    def _provenance(self, batch: str) -> dict[str, str]:
+        """The tags by which Dagster knows what a batch was made from, for its "unsynced" mark in the UI."""
+        tags = {}
+        for dep in self.context.assets_def.get_asset_spec(self.context.asset_key).deps:
+            same_batch = dg.AssetRecordsFilter(dep.asset_key, asset_partitions=[batch])
+            (record,) = self.context.instance.fetch_materializations(same_batch, limit=1).records
+            name = dep.asset_key.to_user_string()
+            tags[f"dagster/input_data_version/{name}"] = record.asset_materialization.tags["dagster/data_version"]
+            tags[f"dagster/input_event_pointer/{name}"] = str(record.storage_id)
+        return tags
 
     def _standing_metadata(self, written: Written) -> dict[str, Any]:
         manifest = written.manifest
@@ -190,68 +167,6 @@ class TableStage(Stage):
             description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine; "
             f"at most {self.recipe.maximum_quarantine:.1%} may be",
         )
-
-
-class ModelStage(Stage):
-    """One execution of a model asset: stores the folder that a worker made and publishes what it measured."""
-
-    def checkpoints(self) -> Path:
-        """Where training keeps its checkpoints; tied to what it trains on, so that no other run goes on from them."""
-        origin = self.origin()
-        return self.storage.root / "checkpoints" / f"{self.asset}-{digest(dict(origin.inputs), origin.code_version)}"
-
-    def store(
-        self,
-        folder: Path,
-        parts: Mapping[str, str],
-        facts: BaseModel,
-        *,
-        curve: Path | None = None,
-        check: dg.AssetCheckResult | None = None,
-    ) -> dg.MaterializeResult[Any]:
-        """Put the parts of the worker's folder in place and record its facts, its loss curve and its check."""
-        origin = self.origin()
-        plot = {"loss": dg.MetadataValue.md(_loss_curve(self.asset, curve))} if curve is not None else {}
-        manifest = Manifest(
-            asset=self.asset,
-            batch=None,
-            data_version="",
-            code_version=origin.code_version,
-            inputs=dict(origin.inputs),
-            files={},
-            failed_checks=[str(check.check_name)] if check is not None and not check.passed else [],
-            run_id=origin.run_id,
-            facts=facts.model_dump(mode="json"),
-        )
-        manifest = self.storage.commit_folder(manifest, folder, parts)
-        return dg.MaterializeResult(
-            metadata={
-                **_shown_facts(manifest.facts, folder),
-                **plot,
-                "path": dg.MetadataValue.path(str(self.storage.file(manifest, next(iter(parts))))),
-                **recipe_metadata(self.project),
-            },
-            data_version=dg.DataVersion(manifest.data_version),
-            check_results=[check] if check is not None else [],
-        )
-
-
-def _shown_facts(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Numbers and words of a worker's answer; paths into its folder, which has moved, are left out."""
-    return {
-        name.replace("_", " "): value
-        for name, value in facts.items()
-        if isinstance(value, int | float | str) and not str(value).startswith(str(folder))
-    }
-
-
-def _loss_curve(asset: str, curve: Path) -> str:
-    points = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()]
-    lines = {
-        "training": [(p["step"], p["loss"]) for p in points if "loss" in p],
-        "validation": [(p["step"], p["validation_loss"]) for p in points if "validation_loss" in p],
-    }
-    return curves(f"Loss of {asset}", {name: line for name, line in lines.items() if line}, "step", "loss (nats)")
 
 
 def recipe_metadata(project: Project) -> dict[str, Any]:

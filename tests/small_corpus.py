@@ -1,0 +1,70 @@
+"""A small corpus with everything in it: duplicates, personal data, bad rows, groups, labels."""
+
+import json
+from pathlib import Path
+
+COLOURS = ["red", "green", "blue", "black", "white", "brown", "yellow", "violet"]
+THINGS = ["door", "table", "house", "stone", "flower", "river", "cloud", "bottle", "window", "garden"]
+PLACES = ["in the town", "by the sea", "on the hill", "at the mill", "near the church"]
+
+
+def write_corpus(folder: Path) -> None:
+    """Two batches of questions and one of preferences, under ``folder``."""
+    folder.mkdir(parents=True)
+    rows = []
+    for thing in THINGS:
+        for colour in COLOURS:
+            for place in PLACES:
+                rows.append(
+                    {
+                        "question": f"What is the colour of the {thing} {place} that was painted {colour}?",
+                        "answer": f"The {thing} {place} is {colour}.",
+                        "kind": thing,
+                        "topic": f"{thing} {colour}",
+                    }
+                )
+    rows.append(rows[0])
+    rows.append({**rows[1], "answer": "Ask Margaret Thompson, margaret.thompson@example.org, about the door of the house."})
+    rows.append({**rows[2], "answer": " "})
+    half = len(rows) // 2
+    for name, part in (("first", rows[:half]), ("second", rows[half:])):
+        lines = [json.dumps(row) for row in part]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (folder / "second.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"question": "half a li')
+
+
+RECIPE = """\
+name: small
+maximum_quarantine: 0.05
+sources:
+  - name: colours
+    kind: files
+    path: corpus
+    licence: CC0-1.0
+    columns: {{prompt: question, completion: answer, label: kind, group: topic}}
+scrub: {{workers: 1, canaries_per_entity: 4, minimum_recall: 0.5}}
+quality: {{label_folds: 2}}
+deduplicate: {{threshold: 0.9}}
+split: {{validation: 0.1, test: 0.2, stratify_by: [source]}}
+datasets:
+  sft: {{maximum_tokens: 200, train_rows: 120, validation_rows: 8, test_rows: 24}}
+  preference:
+    maximum_tokens: 200
+    sample_rejections: {{train_rows: 8, validation_rows: 2, test_rows: 2, new_tokens: 4}}
+base_model: {{kind: folder, path: model}}
+training:
+  dtype: float32
+  threads: 1
+  sft: {{steps: {sft_steps}, batch_size: 16, learning_rate: 0.03, maximum_tokens: 200, lora: {{rank: 16, alpha: 64}}}}
+  dpo: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
+evaluation: {{loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}}
+promotion: {{maximum_slice_regression: 5.0}}
+"""
+
+
+def write_recipe(folder: Path, *, sft_steps: int = 60) -> Path:
+    """A recipe that takes the corpus through the whole graph with the model in ``folder/model``."""
+    path = folder / "small.yaml"
+    path.write_text(RECIPE.format(sft_steps=sft_steps), encoding="utf-8")
+    return path

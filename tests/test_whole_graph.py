@@ -1,0 +1,164 @@
+"""The whole graph in one process, on a small slice with a tiny random model, as the main job runs it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from small_corpus import write_corpus, write_recipe
+from tiny_model import make_tiny_model
+
+from fineline.jobs import report
+from fineline.jobs.definitions import build
+from fineline.jobs.run import make
+from fineline.resources.project import current_project
+from fineline.resources.tables import scan_table
+
+pytestmark = pytest.mark.model
+
+
+class World:
+    """A recipe, its storage root and Dagster's history of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        write_corpus(folder / "corpus")
+        make_tiny_model(folder / "model")
+        self.recipe = write_recipe(folder)
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    @property
+    def project(self):
+        return current_project(str(self.recipe))
+
+    @property
+    def storage(self):
+        return self.project.storage
+
+    def make(self):
+        made, skipped = make(self.project, build(str(self.recipe)), self.instance)
+        return [task.label for task in made], [task.label for task in skipped]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINELINE_HOME", str(folder / "home"))
+        world = World(folder)
+        world.first = world.make()
+        yield world
+
+
+def latest(world, asset):
+    return world.instance.get_latest_materialization_event(dg.AssetKey(asset)).asset_materialization
+
+
+def test_everything_is_made_on_the_first_run(world):
+    made, skipped = world.first
+    assert skipped == []
+    assert {label.partition("[")[0] for label in made} == {
+        key.to_user_string() for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys()
+    }
+
+
+def test_every_asset_has_a_data_version_of_its_content_and_the_recipe_in_its_metadata(world):
+    for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys():
+        event = latest(world, key.to_user_string())
+        assert event.tags["dagster/data_version_is_user_provided"] == "true", key
+        assert event.metadata["recipe"].value == "small"
+        assert "name: small" in event.metadata["recipe text"].value
+
+
+def test_each_batch_has_a_data_version_of_its_own(world):
+    versions = set()
+    for batch in ("colours/first.jsonl", "colours/second.jsonl"):
+        wanted = dg.AssetRecordsFilter(dg.AssetKey("raw_corpus"), asset_partitions=[batch])
+        (record,) = world.instance.fetch_materializations(wanted, limit=1).records
+        version = record.asset_materialization.tags["dagster/data_version"]
+        assert version == world.storage.require("raw_corpus", batch).data_version
+        versions.add(version)
+    assert len(versions) == 2
+
+
+def test_every_check_reported_and_passed(world):
+    graph = build(str(world.recipe)).resolve_asset_graph()
+    records = world.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(graph.asset_check_keys))
+    assert set(records) == set(graph.asset_check_keys)
+    failed = {key: record.status for key, record in records.items() if record.status.value != "SUCCEEDED"}
+    assert failed == {}
+
+
+def test_the_ledger_has_one_entry_for_each_line_of_the_corpus(world):
+    lines = [line for path in (world.folder / "corpus").iterdir() for line in path.read_text().splitlines()]
+    ledger = scan_table(world.storage, "record_ledger").collect()
+    assert ledger.height == len(lines)
+    rules = dict(ledger.drop_nulls("rule").group_by("rule").len().iter_rows())
+    assert rules["unreadable_row"] == 1
+    assert rules["completion_has_text"] == 1
+    assert rules["exact_duplicate"] >= 1
+
+
+def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world):
+    for asset in ("curated_corpus", "sft_dataset"):
+        text = scan_table(world.storage, asset).collect().write_ndjson()
+        assert "Thompson" not in text
+        assert "example.org" not in text
+    for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys():
+        for event in world.instance.fetch_materializations(key, limit=10).records:
+            assert "margaret.thompson@example.org" not in str(event.asset_materialization.metadata)
+
+
+def test_training_lines_are_those_of_the_train_split(world):
+    rows = scan_table(world.storage, "sft_dataset").collect()
+    splits = scan_table(world.storage, "splits").select("record_id", "split").collect()
+    assert rows.join(splits, on=["record_id", "split"]).height == rows.height
+    path = world.storage.file(world.storage.require("sft_dataset"), "train")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) == rows.filter(pl.col("split") == "train").height == 120
+    assert list(lines[0]) == ["prompt", "completion"]
+
+
+def test_training_streamed_its_loss_into_the_asset(world):
+    records = world.instance.fetch_observations(dg.AssetKey("sft_model"), limit=200).records
+    steps = [r.asset_observation.metadata["step"].value for r in records if "loss" in r.asset_observation.metadata]
+    assert len(set(steps)) >= 5
+
+
+def test_the_release_holds_weights_card_lineage_and_right_checksums(world):
+    release = world.storage.file(world.storage.require("release"), "release")
+    for line in (release / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((release / name).read_bytes()).hexdigest() == digest
+    assert {"model.safetensors", "README.md", "lineage.json", "adapter"} <= {path.name for path in release.iterdir()}
+    lineage = json.loads((release / "lineage.json").read_text())["assets"]
+    assert lineage["sft_dataset"]["data_version"] == world.storage.require("sft_dataset").data_version
+    assert "CC0-1.0" in (release / "README.md").read_text()
+
+
+def test_the_report_says_what_was_built_and_where(world):
+    text = report.summary(world.project, [], [], seconds=1)
+    for part in ("came in", "splits/train", "Held-out loss", "aligned_model", "release", "make ui"):
+        assert part in text
+
+
+def test_a_second_run_makes_nothing(world):
+    made, skipped = world.make()
+    assert made == []
+    assert len(skipped) == len(world.first[0])
+
+
+def test_white_space_in_a_file_makes_only_its_own_batch_again(world):
+    path = world.folder / "corpus" / "first.jsonl"
+    path.write_text(path.read_text().replace('{"question"', '{ "question"'))
+    made, _ = world.make()
+    assert made == ["raw_corpus[colours/first.jsonl]"]
+
+
+def test_a_changed_learning_rate_makes_no_data_asset_again(world):
+    text = world.recipe.read_text()
+    world.recipe.write_text(text.replace("learning_rate: 1.0e-6", "learning_rate: 2.0e-6"))
+    made, _ = world.make()
+    assert made == ["aligned_model", "evaluation", "release"]
