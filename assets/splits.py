@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
-from fineline.assets.duplicates import minhash_signatures
+from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
 from fineline.assets.quality import curated_corpus
 from fineline.assets.stages import TableStage
 from fineline.assets.standards import OWNERS, checks, contract
@@ -26,7 +26,7 @@ from fineline.resources.tables import Made
     kinds={"polars"},
     owners=OWNERS,
     code_version="1",
-    deps=[curated_corpus, minhash_signatures],
+    deps=[curated_corpus, duplicate_clusters, minhash_signatures],
     metadata=contract(SplitAssignment, "split"),
     check_specs=checks(
         "splits",
@@ -94,6 +94,11 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
 
 
 def _previous(stage: TableStage) -> pl.DataFrame | None:
-    """The assignment that is in place: records that it names keep their split."""
+    """The assignment that is in place: records that it names keep their split, and so do their clusters."""
+    from fineline.resources.splitter import follow_clusters
+
     manifest = stage.storage.manifest(stage.asset)
-    return None if manifest is None else pl.read_parquet(stage.storage.file(manifest, "data"))
+    if manifest is None:
+        return None
+    assignment = pl.read_parquet(stage.storage.file(manifest, "data"))
+    return follow_clusters(assignment, stage.read("duplicate_clusters"))

@@ -124,10 +124,10 @@ class TableStage(Stage):
         tags = {}
         for dep in self.context.assets_def.get_asset_spec(self.context.asset_key).deps:
             same_batch = dg.AssetRecordsFilter(dep.asset_key, asset_partitions=[batch])
-            (record,) = self.context.instance.fetch_materializations(same_batch, limit=1).records
-            name = dep.asset_key.to_user_string()
-            tags[f"dagster/input_data_version/{name}"] = record.asset_materialization.tags["dagster/data_version"]
-            tags[f"dagster/input_event_pointer/{name}"] = str(record.storage_id)
+            for record in self.context.instance.fetch_materializations(same_batch, limit=1).records:
+                name, event = dep.asset_key.to_user_string(), record.asset_materialization
+                tags[f"dagster/input_data_version/{name}"] = event.tags["dagster/data_version"]
+                tags[f"dagster/input_event_pointer/{name}"] = str(record.storage_id)
         return tags
 
     def _standing_metadata(self, written: Written) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import psutil
 from fineline.assets.standards import BATCHES
 from fineline.jobs import planner
 from fineline.jobs.definitions import build
+from fineline.jobs.history import record_what_is_stored
 from fineline.jobs.planner import Task
 from fineline.resources.arrivals import fingerprints
 from fineline.resources.project import Project
@@ -80,6 +81,9 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     arrived = fingerprints(project.recipe.sources)
     sync_batches(instance, sorted(arrived))
     graph = planner.nodes(definitions)
+    stored = planner.plan(graph, project.storage, arrived)
+    for label in record_what_is_stored(definitions, instance, project.storage, stored):
+        print(f"  note  {label} was stored by a run that was interrupted; it is kept")
     made: list[Task] = []
     while True:
         tasks = planner.plan(graph, project.storage, arrived)
@@ -128,6 +132,8 @@ def _run_wave(
             tags=tags,
             raise_on_error=False,
         )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         if not result.success:
             raise RunFailed(_explain(result))
     return list(wave)
@@ -142,6 +148,13 @@ def _ranges(known: Sequence[str], wanted: set[str]) -> list[list[str]]:
         elif key in wanted:
             ranges.append([key])
     return ranges
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C ended a step: Dagster turns it into a failure of that step."""
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    errors = [event.step_failure_data.error for event in failures]
+    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
 
 
 def _explain(result: dg.ExecuteInProcessResult) -> str:

@@ -132,7 +132,7 @@ class Split(Section):
 
     validation: Share = 0.05
     test: Share = 0.05
-    seed: int = Field(0, ge=0, description="Another seed is another assignment.")
+    seed: int = Field(0, ge=0, description="Decides on records that have no split yet; the others stay where they are.")
     stratify_by: list[Literal["source", "label", "kind"]] = ["source", "label"]
 
     @model_validator(mode="after")

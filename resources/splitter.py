@@ -135,8 +135,8 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
         .sort("size", "identity", descending=[True, False])
     )
     groups = [
-        Group(dict(zip(strata, records, strict=True)), uniform)
-        for strata, records, uniform in fresh.select("stratum", "records", "uniform").iter_rows()
+        Group(dict(zip(strata, records, strict=True)), number)
+        for strata, records, number in fresh.select("stratum", "records", "uniform").iter_rows()
     ]
     return fresh.select("component", split=pl.Series(placement.place(groups), dtype=pl.String))
 
