@@ -1,0 +1,61 @@
+"""Dagster's history brought up to what is stored: a run that was killed may have stored more than it recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from fineline.jobs.planner import Task
+from fineline.resources.storage import Manifest, Storage
+
+
+def record_what_is_stored(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, storage: Storage, tasks: Iterable[Task]
+) -> list[str]:
+    """Record each stored asset that Dagster has no event of; returns their labels.
+
+    A manifest is put in place before Dagster hears of it. Without this, an asset that was complete when its
+    run was killed would be made again, or be missing in the UI.
+    """
+    graph = definitions.resolve_asset_graph()
+    recorded = []
+    for task in tasks:
+        manifest = storage.manifest(task.asset, task.batch)
+        key = dg.AssetKey(task.asset)
+        if manifest is None or _recorded_version(instance, key, task.batch) == manifest.data_version:
+            continue
+        instance.report_runless_asset_event(_materialization(key, manifest))
+        for check in graph.get_check_keys_for_assets({key}):
+            passed = check.name not in manifest.failed_checks
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=key,
+                    check_name=check.name,
+                    passed=passed,
+                    metadata={"recorded": "after its run was interrupted"},
+                    blocking=True,
+                )
+            )
+        recorded.append(task.label)
+    return recorded
+
+
+def _recorded_version(instance: dg.DagsterInstance, key: dg.AssetKey, batch: str | None) -> str | None:
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=[batch]) if batch else dg.AssetRecordsFilter(key)
+    records = instance.fetch_materializations(wanted, limit=1).records
+    materialization = records[0].asset_materialization if records else None
+    return None if materialization is None else (materialization.tags or {}).get("dagster/data_version")
+
+
+def _materialization(key: dg.AssetKey, manifest: Manifest) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(
+        key,
+        partition=manifest.batch,
+        metadata={"dagster/row_count": manifest.rows or 0, "recorded": "after its run was interrupted"},
+        tags={
+            "dagster/data_version": manifest.data_version,
+            "dagster/data_version_is_user_provided": "true",
+            "dagster/code_version": manifest.code_version,
+        },
+    )

@@ -1,0 +1,86 @@
+"""A process of its own for one heavy task: ``python -m fineline.resources.models.worker [spec.json]``.
+
+Without a spec file it was started by Dagster Pipes and finds its spec in ``extras["spec"]``. The answer is
+``result.json`` in the spec's output folder; an error that a user can mend is ``error.json`` and exit code 3.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from dagster_pipes import open_dagster_pipes
+
+from fineline.resources.models import environment
+from fineline.resources.models.client import USER_ERROR, clear
+from fineline.resources.models.errors import ModelError
+from fineline.resources.models.spec import SPEC, AnySpec, Result
+
+MODULES = {
+    "prepare_base": "base",
+    "count_tokens": "tokens",
+    "train_pretraining": "train",
+    "train_sft": "train",
+    "train_dpo": "train",
+    "generate": "generate",
+    "evaluate": "evaluate",
+    "merge_check": "merge_check",
+}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader finds all of it or none of it."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def run(spec: AnySpec, log: Callable[[str], None]) -> int:
+    """Do the task and leave its answer in the output folder. Returns the exit code: 0, or 3 if refused."""
+    output = Path(spec.output)
+    clear(output)
+    hub = spec.task == "prepare_base" and spec.source.kind == "hub"
+    environment.set_up(hub=hub, threads=spec.threads, parallel_tokenizer=spec.task == "count_tokens")
+    warnings.simplefilter("ignore")
+    started = time.perf_counter()
+    task: Callable[[AnySpec, Callable[[str], None]], Result] = importlib.import_module(
+        f"fineline.resources.models.{MODULES[spec.task]}"
+    ).run
+    imported = time.perf_counter()
+    try:
+        result = task(spec, log)
+    except ModelError as error:
+        write_atomically(output / "error.json", json.dumps({"message": error.message, "fix": error.fix}))
+        log(str(error))
+        return USER_ERROR
+    seconds = time.perf_counter() - imported
+    log(f"{spec.task}: {seconds:.1f} s, and {imported - started:.1f} s to import its libraries")
+    result = result.model_copy(update={"seconds": seconds})
+    write_atomically(output / "result.json", result.model_dump_json(indent=2))
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the task of a spec file, or of Dagster Pipes when there is no argument. Returns the exit code."""
+    environment.die_with_parent()
+    if arguments:
+        logging.basicConfig(level=logging.WARNING)
+        spec = SPEC.validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
+        return run(spec, lambda line: print(line, flush=True))
+    with open_dagster_pipes() as pipes:
+        return run(SPEC.validate_python(pipes.get_extra("spec")), pipes.log.info)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # torch's and pyarrow's thread pools take seconds to shut down, and nothing is left to save
+    os._exit(code)

@@ -1,0 +1,94 @@
+"""Scrubbing records: personal data in, typed placeholders out, counted by source and entity type."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import polars as pl
+
+from fineline.data_contracts.records import ScrubbedRecord
+from fineline.resources.recipe_data import Scrub
+from fineline.resources.scrub.cleaner import Cleaner
+from fineline.resources.scrub.documents import IDENTIFIERS, JSON, MESSAGES, identifiers, rewrite, texts
+
+SCRUBBER_VERSION = "1"
+
+_TEXT_COLUMNS = [*MESSAGES, *JSON, *IDENTIFIERS]
+_ENTITIES = pl.Schema({"source": pl.String, "entity": pl.String, "spans": pl.UInt32, "records": pl.UInt32})
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """Records with ``replacements``, in the order in which they came, and what was replaced.
+
+    ``entities`` has the columns source, entity, spans (replaced) and records (with at least one), sorted by
+    source and entity.
+    """
+
+    records: pl.DataFrame
+    entities: pl.DataFrame
+
+
+class Scrubber:
+    """Replaces personal data in records by placeholders such as ``<PERSON>``.
+
+    All text is scrubbed: the contents of prompt, completion and rejected messages, and the string values in
+    the JSON of tools and metadata. A label or group that holds personal data (of the types that are
+    recognised by pattern, such as an e-mail address) becomes ``group-`` and 16 hex digits of its hash, so that
+    groups stay together. Keys, roles, source, batch, licence and record_id stay.
+
+    Making one is cheap; the engine is built on first use (seconds). Close it, or use it as a context manager,
+    to end its processes.
+    """
+
+    def __init__(self, section: Scrub) -> None:
+        self._cleaner = Cleaner(section)
+
+    def scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None = None) -> Scrubbed:
+        """Scrub a frame with Record's columns.
+
+        ``progress`` is called with the number of distinct pieces of text done and in all, every few seconds.
+        Raises ScrubError where the section names an unknown entity type or a model that is not installed.
+        """
+        rows = records.select("source", *_TEXT_COLUMNS).to_dicts()
+        cleaned, cleaned_identifiers = self._cleaner.clean(
+            (text for row in rows for text in texts(row)),
+            (identifier for row in rows for identifier in identifiers(row)),
+            progress,
+        )
+        new_rows: list[dict[str, Any]] = []
+        replacements: list[int] = []
+        spans: Counter[tuple[str, str]] = Counter()
+        with_spans: Counter[tuple[str, str]] = Counter()
+        for row in rows:
+            new_row, replaced = rewrite(row, cleaned, cleaned_identifiers)
+            new_rows.append(new_row)
+            replacements.append(len(replaced))
+            spans.update((row["source"], entity) for entity in replaced)
+            with_spans.update((row["source"], entity) for entity in set(replaced))
+        schema = ScrubbedRecord.create_empty().schema
+        columns = pl.DataFrame(new_rows, schema={column: schema[column] for column in _TEXT_COLUMNS})
+        return Scrubbed(
+            records.with_columns(columns)
+            .with_columns(pl.Series("replacements", replacements, dtype=schema["replacements"]))
+            .select(schema.names()),
+            pl.DataFrame(
+                [(*key, spans[key], with_spans[key]) for key in sorted(spans)], schema=_ENTITIES, orient="row"
+            ),
+        )
+
+    def clean(self, texts: Sequence[str]) -> list[str]:
+        """Single texts, scrubbed as the texts of records are."""
+        cleaned, _ = self._cleaner.clean(texts)
+        return [cleaned[text].text for text in texts]
+
+    def close(self) -> None:
+        """End the processes, if any were started."""
+        self._cleaner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

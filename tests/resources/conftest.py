@@ -1,0 +1,3 @@
+from models_fixture import tiny_model_folder
+
+__all__ = ["tiny_model_folder"]
