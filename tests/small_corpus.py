@@ -56,14 +56,14 @@ base_model: {{kind: folder, path: model}}
 training:
   dtype: float32
   threads: 1
-  sft: {{steps: {sft_steps}, batch_size: 16, learning_rate: 0.03, maximum_tokens: 200, lora: {{rank: 16, alpha: 64}}}}
+  sft: {{steps: {sft_steps}, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {{rank: 16, alpha: 64}}}}
   dpo: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
 evaluation: {{loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}}
 promotion: {{maximum_slice_regression: 5.0}}
 """
 
 
-def write_recipe(folder: Path, *, sft_steps: int = 60) -> Path:
+def write_recipe(folder: Path, *, sft_steps: int = 45) -> Path:
     """A recipe that takes the corpus through the whole graph with the model in ``folder/model``."""
     path = folder / "small.yaml"
     path.write_text(RECIPE.format(sft_steps=sft_steps), encoding="utf-8")

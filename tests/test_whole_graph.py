@@ -25,7 +25,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         write_corpus(folder / "corpus")
-        make_tiny_model(folder / "model")
+        make_tiny_model(folder / "model", initializer_range=0.2)
         self.recipe = write_recipe(folder)
         self.instance = dg.DagsterInstance.ephemeral()
 

@@ -41,8 +41,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def make_tiny_model(folder: Path) -> None:
-    """Save a random two-layer Llama in float32, with its tokenizer, into a folder."""
+def make_tiny_model(folder: Path, *, initializer_range: float = 0.02) -> None:
+    """Save a random two-layer Llama in float32, with its tokenizer, into a folder.
+
+    Its embeddings are tied and stay frozen under LoRA: with the usual small ones its logits are too flat ever
+    to be better than counting tokens; with an ``initializer_range`` of 0.2 it can learn.
+    """
     tokenizer = make_tokenizer()
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -54,6 +58,7 @@ def make_tiny_model(folder: Path) -> None:
         num_key_value_heads=2,
         max_position_embeddings=512,
         tie_word_embeddings=True,
+        initializer_range=initializer_range,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
