@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 
@@ -12,3 +13,25 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real corpora are not at {folder}; FINELINE_SHARED names their folder")
     return folder
+
+
+@pytest.fixture
+def instance():
+    """A Dagster instance in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory):
+    """The whole graph, made once; ``world.first`` is what the first run made and skipped."""
+    # Imported here: it brings torch, which most tests can do without.
+    from small_world import World
+
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINELINE_HOME", str(folder / "home"))
+        with dg.DagsterInstance.ephemeral() as instance:
+            world = World(folder, instance)
+            world.first = world.make()
+            yield world

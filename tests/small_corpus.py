@@ -24,7 +24,9 @@ def write_corpus(folder: Path) -> None:
                     }
                 )
     rows.append(rows[0])
-    rows.append({**rows[1], "answer": "Ask Margaret Thompson, margaret.thompson@example.org, about the door of the house."})
+    rows.append(
+        {**rows[1], "answer": "Ask Margaret Thompson, margaret.thompson@example.org, about the door of the house."}
+    )
     rows.append({**rows[2], "answer": " "})
     half = len(rows) // 2
     for name, part in (("first", rows[:half]), ("second", rows[half:])):

@@ -1,6 +1,5 @@
 """Real corpora through the data half: rows in are rows accounted for."""
 
-import dagster as dg
 import polars as pl
 import pytest
 
@@ -29,12 +28,12 @@ scrub: {{canaries_per_entity: 4}}
 """
 
 
-def test_the_ledger_closes_over_instructions_and_preferences(shared_data, tmp_path, monkeypatch):
+def test_the_ledger_closes_over_instructions_and_preferences(shared_data, tmp_path, monkeypatch, instance):
     monkeypatch.setenv("FINELINE_HOME", str(tmp_path / "home"))
     recipe = tmp_path / "corpora.yaml"
     recipe.write_text(RECIPE.format(data=shared_data))
     project = current_project(str(recipe))
-    make(project, build(str(recipe)), dg.DagsterInstance.ephemeral())
+    make(project, build(str(recipe)), instance)
     ledger = scan_table(project.storage, "record_ledger").collect()
     counts = dict(ledger.group_by("source").len().iter_rows())
     assert counts == {"p3": 400, "gsm8k": 400, "hh": 200}

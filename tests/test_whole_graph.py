@@ -2,54 +2,16 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
-from small_corpus import write_corpus, write_recipe
-from tiny_model import make_tiny_model
 
 from fineline.jobs import report
 from fineline.jobs.definitions import build
-from fineline.jobs.run import make
-from fineline.resources.project import current_project
 from fineline.resources.tables import scan_table
 
 pytestmark = pytest.mark.model
-
-
-class World:
-    """A recipe, its storage root and Dagster's history of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        write_corpus(folder / "corpus")
-        make_tiny_model(folder / "model", initializer_range=0.2)
-        self.recipe = write_recipe(folder)
-        self.instance = dg.DagsterInstance.ephemeral()
-
-    @property
-    def project(self):
-        return current_project(str(self.recipe))
-
-    @property
-    def storage(self):
-        return self.project.storage
-
-    def make(self):
-        made, skipped = make(self.project, build(str(self.recipe)), self.instance)
-        return [task.label for task in made], [task.label for task in skipped]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FINELINE_HOME", str(folder / "home"))
-        world = World(folder)
-        world.first = world.make()
-        yield world
 
 
 def latest(world, asset):

@@ -14,7 +14,6 @@ from fineline.resources.recipe_models import DpoStage, TrainingStage
 LIBRARIES_MB = 900
 BYTES = {"bfloat16": 2, "float32": 4}
 LOGIT_COPIES_IN_FLOAT32 = 3
-ACTIVATIONS_PER_LAYER = 34
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def estimate_memory(shape: ModelShape, stage: TrainingStage, *, dtype: str, long
     sides = 2 if isinstance(stage, DpoStage) else 1
     tokens = stage.batch_size * longest_row * sides
     adapters = stage.lora.rank * shape.layers * (9 * shape.hidden + 3 * shape.intermediate) * 4 * 4
-    kept = tokens * shape.layers * (12 * shape.hidden + 5 * shape.intermediate) * size
+    kept = tokens * shape.layers * (14 * shape.hidden + 6 * shape.intermediate) * size
     logits = tokens * shape.vocabulary * (size + 4 * LOGIT_COPIES_IN_FLOAT32)
     return LIBRARIES_MB + (shape.parameters * size * 2 + adapters + kept + logits) / 1e6
 

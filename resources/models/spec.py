@@ -222,14 +222,21 @@ class MergeCheck(Spec):
 
 
 class MergeChecked(Result):
-    """Differences of next-token log-probabilities (nats) over all positions and the whole vocabulary, and over
-    the tokens that stand there; and the share of positions with the same most likely token."""
+    """How far the merged weights are from the model with its adapter, in nats.
+
+    ``mean_difference`` is the mean over rows of the absolute difference of a row's loss (nats a token);
+    ``adapter_effect`` is the same between the model without and with its adapter: a good merge differs by far
+    less than the adapter changes. The others are over single tokens: absolute differences of their
+    log-probabilities, the mean Kullback-Leibler divergence, and the share with the same most likely token.
+    """
 
     rows: int
     positions: int
     mean_difference: float
-    maximum_difference: float
+    adapter_effect: float
     mean_token_difference: float
+    maximum_token_difference: float
+    divergence: float
     agreement: float
 
 

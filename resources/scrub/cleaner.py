@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
 from fineline.resources.recipe_data import Scrub
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from fineline.resources.scrub.finder import Finder
 
 PIECE_CHARACTERS = 20_000
+_LONG_LINE = 400
 _BATCH_PIECES = 64
 _BATCH_CHARACTERS = 100_000
 # Some seconds of work; for less a pool's start does not pay.
@@ -22,18 +24,24 @@ Progress = Callable[[int, int], None]
 
 
 def cut(text: str, limit: int = PIECE_CHARACTERS) -> list[str]:
-    """Cut a text into pieces of at most ``limit`` characters that join to it, so that memory stays bounded.
+    """Cut a text into pieces of at most ``limit`` characters that join to it.
 
-    Cuts after the last blank line, else line, else space within the limit.
+    A long line is a piece of its own: the passages that many prompts share are then analysed once. Other
+    lines stay together. What exceeds the limit is cut at a blank line, else line, else space, so that memory
+    stays bounded.
     """
-    pieces: list[str] = []
+    passages = groupby(text.splitlines(keepends=True), key=lambda line: line if len(line) >= _LONG_LINE else "")
+    return [piece for _, lines in passages for piece in _within(limit, "".join(lines))]
+
+
+def _within(limit: int, text: str) -> Iterator[str]:
     start = 0
     while len(text) - start > limit:
         ends = (text.rfind(mark, start, start + limit) + len(mark) for mark in ("\n\n", "\n", " "))
         end = next((end for end in ends if end > start + limit // 2), start + limit)
-        pieces.append(text[start:end])
+        yield text[start:end]
         start = end
-    return [*pieces, text[start:]]
+    yield text[start:]
 
 
 def batches(pieces: Iterable[str], *, patterns_only: bool) -> Iterator[Batch]:

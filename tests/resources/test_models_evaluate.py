@@ -129,7 +129,8 @@ def test_merged_weights_agree_with_their_adapter(adapted):
 
     result = run(MergeCheck(**adapted), lambda line: None)
     assert result.rows == 5
-    assert result.maximum_difference < 1e-4
+    assert result.maximum_token_difference < 1e-4
+    assert result.divergence < 1e-6
     assert result.agreement == 1.0
 
 
@@ -138,5 +139,7 @@ def test_weights_without_the_adapter_do_not_agree(adapted):
 
     shutil.copy(Path(adapted["model"]) / "model.safetensors", Path(adapted["merged"]) / "model.safetensors")
     result = run(MergeCheck(**adapted), lambda line: None)
-    assert result.mean_difference > 0.01
-    assert result.maximum_difference > result.mean_difference
+    assert result.mean_difference == pytest.approx(result.adapter_effect, rel=1e-4)
+    assert result.mean_difference > 0.001
+    assert result.maximum_token_difference > result.mean_token_difference > result.mean_difference
+    assert result.divergence > 0.0001

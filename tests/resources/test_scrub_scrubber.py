@@ -147,6 +147,15 @@ def test_a_long_text_is_scrubbed_in_pieces(scrubber: Scrubber) -> None:
     assert scrubber.clean([text]) == [text.replace(EMAIL, "<EMAIL_ADDRESS>")]
 
 
+def test_a_passage_that_many_prompts_share_is_analysed_once(scrubber: Scrubber) -> None:
+    passage = f"Write to {EMAIL}. " + "The passage goes on for a while. " * 20 + "\n"
+    rows = [record("Yes.", question=f"Question {number}?\n{passage}", kind="chat") for number in range(5)]
+    totals: list[int] = []
+    scrubbed = scrubber.scrub(records(*rows), progress=lambda done, total: totals.append(total)).records
+    assert totals == [5 + 1 + 1]
+    assert scrubbed["replacements"].to_list() == [1] * 5
+
+
 @given(st.text(alphabet="ab \n", max_size=200), st.integers(5, 20))
 def test_pieces_join_to_the_text_and_are_short(text: str, limit: int) -> None:
     pieces = cut(text, limit)

@@ -1,0 +1,160 @@
+"""Each promise, broken on purpose: its check fails, and what follows is not made."""
+
+import dagster as dg
+import polars as pl
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from fineline.assets import datasets, evaluation
+from fineline.jobs.definitions import build
+from fineline.jobs.run import RunFailed
+from fineline.resources import curation, duplicates, splitter
+from fineline.resources.scrub.scrubber import Scrubber
+from fineline.resources.storage import Blocked
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def broken(world, monkeypatch):
+    """Has an asset made again under a patch; gives the message of the failed run, and mends all afterwards."""
+
+    def make_again(asset, check, *patch):
+        world.forget(asset)
+        with monkeypatch.context() as patched:
+            patched.setattr(*patch)
+            with pytest.raises(RunFailed) as failed:
+                world.make()
+        assert f"{asset}: check {check} failed" in str(failed.value)
+        with pytest.raises(Blocked, match=check):
+            world.storage.require(asset)
+        assert latest_status(world, asset, check) == "FAILED"
+        made, _ = world.make()
+        assert made == [asset], "mended, it gives the same data as before, and nothing follows"
+        assert latest_status(world, asset, check) == "SUCCEEDED"
+
+    return make_again
+
+
+def latest_status(world, asset, check):
+    key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+    records = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+    return records[key].status.value
+
+
+def test_accounted_for_a_record_that_vanishes_is_noticed(broken):
+    def lose_one(*tables):
+        made = curation.curate(*tables)
+        return curation.Made(made.frame.head(-1), made.rows_in, made.drops)
+
+    broken("curated_corpus", "accounted_for", "fineline.assets.quality.curate", lose_one)
+
+
+def test_accounted_for_a_row_that_never_reached_the_tables_is_noticed(world, broken):
+    def one_more(self, asset, batch=None, role="data"):
+        table = read(self, asset, batch, role)
+        if role != "arrivals":
+            return table
+        return pl.concat([table, table.head(1).with_columns(record_id=pl.lit("f" * 32))])
+
+    from fineline.assets.stages import Stage
+
+    read = Stage.read
+    broken("record_ledger", "sums_close", "fineline.assets.stages.Stage.read", one_more)
+
+
+def test_under_contract_rows_that_break_the_contract_stop_the_run(broken):
+    def empty_answers(*tables):
+        made = curation.curate(*tables)
+        answers = made.frame["completion"].gather([0] * made.frame.height)
+        blank = [[{"role": "assistant", "content": " "}] for _ in answers]
+        frame = made.frame.with_columns(completion=pl.Series(blank, dtype=made.frame.schema["completion"]))
+        return curation.Made(frame, made.rows_in, made.drops)
+
+    broken("curated_corpus", "under_contract", "fineline.assets.quality.curate", empty_answers)
+
+
+def test_scrubbed_and_measured_a_scrubber_that_replaces_nothing_is_noticed(world, monkeypatch):
+    for batch in ("first", "second"):
+        (world.storage.folder("scrubbed_corpus", f"colours/{batch}.jsonl") / "manifest.json").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(Scrubber, "clean", lambda self, texts: list(texts))
+        with pytest.raises(RunFailed, match="scrubbed_corpus: check personal_data_is_replaced failed"):
+            world.make()
+    assert latest_status(world, "scrubbed_corpus", "personal_data_is_replaced") == "FAILED"
+    made, _ = world.make()
+    assert {label.partition("[")[0] for label in made} == {"scrubbed_corpus"}
+
+
+def test_verified_duplicates_a_record_removed_without_a_similar_one_is_noticed(broken):
+    find = duplicates.find_clusters
+
+    def merge_all(records, signatures, section):
+        found = find(records, signatures, section)
+        first = found.filter("representative")["record_id"].min()
+        alone = pl.col("representative") & (pl.col("record_id") != first)
+        return found.with_columns(
+            cluster=pl.lit(first),
+            reason=pl.when(alone)
+            .then(pl.lit("near_duplicate"))
+            .otherwise(pl.col("reason"))
+            .cast(found.schema["reason"]),
+            similarity=pl.when(alone).then(0.9).otherwise(pl.col("similarity")),
+            representative=pl.col("representative") & ~alone,
+        )
+
+    broken("duplicate_clusters", "duplicates_are_verified", "fineline.resources.duplicates.find_clusters", merge_all)
+
+
+def test_no_leak_a_group_in_two_splits_is_noticed(broken):
+    assign = splitter.assign
+
+    def tear_apart(curated, section, previous=None):
+        placed = assign(curated, section, previous)
+        turns = pl.int_range(pl.len()) % 2 == 0
+        torn = pl.when(turns).then(pl.lit("train")).otherwise(pl.lit("test")).cast(placed.schema["split"])
+        return placed.with_columns(split=torn, split_group=pl.col("record_id"))
+
+    broken("splits", "nothing_leaks", "fineline.resources.splitter.assign", tear_apart)
+
+
+def test_tokens_that_teach_an_untrained_stop_token_is_noticed(broken):
+    count = datasets._count
+
+    def without_stop(*arguments):
+        return count(*arguments).with_columns(stop_token_trained=pl.lit(False))
+
+    broken("sft_dataset", "tokens_teach", "fineline.assets.datasets._count", without_stop)
+
+
+def test_promoted_on_evidence_a_model_that_is_no_better_is_not_released(world, broken):
+    measure = evaluation._measure
+
+    def worse(*arguments):
+        losses, answers, scores = measure(*arguments)
+        raised = pl.when(pl.col("model") == "aligned_model").then(pl.col("loss") + 9.0).otherwise(pl.col("loss"))
+        return losses.with_columns(loss=raised), answers, scores
+
+    broken("evaluation", "promoted_on_evidence", "fineline.assets.evaluation._measure", worse)
+
+
+def test_the_model_served_is_the_model_tested_changed_weights_are_noticed(world):
+    weights = world.storage.file(world.storage.require("aligned_model"), "model") / "model.safetensors"
+    right = weights.read_bytes()
+    tensors = load_file(weights)
+    name = next(name for name in sorted(tensors) if "down_proj" in name)
+    save_file({**tensors, name: tensors[name] + 1.0}, weights, metadata={"format": "pt"})
+    world.forget("release")
+    with pytest.raises(RunFailed, match="release: check served_equals_tested failed"):
+        world.make()
+    weights.write_bytes(right)
+    assert world.make()[0] == ["release"]
+
+
+def test_every_check_that_exists_is_broken_above_or_in_the_tests_of_its_table(world):
+    graph = build(str(world.recipe)).resolve_asset_graph()
+    broken_here = {
+        "accounted_for", "sums_close", "under_contract", "personal_data_is_replaced", "duplicates_are_verified",
+        "nothing_leaks", "tokens_teach", "promoted_on_evidence", "served_equals_tested",
+    }  # fmt: skip
+    assert {key.name for key in graph.asset_check_keys} == broken_here
