@@ -1,7 +1,7 @@
 """Batches as they came in, and the same batches without personal data."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -13,10 +13,8 @@ from fineline.resources.plots import bar_chart
 from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
 from fineline.resources.samples import frame_table, sample_table
+from fineline.resources.scrub.scrubber import SCRUBBER_VERSION, Scrubber
 from fineline.resources.tables import Made
-
-if TYPE_CHECKING:
-    from fineline.resources.scrub.scrubber import Scrubber
 
 
 @dg.asset(
@@ -37,7 +35,6 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     """
     from fineline.resources.arrivals import fingerprints
     from fineline.resources.ingest import ingest
-    from fineline.resources.scrub.scrubber import Scrubber
     from fineline.resources.sources.reader import read_batch
 
     stage = TableStage(context, project, Record)
@@ -61,7 +58,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     group_name="corpus",
     kinds={"polars", "presidio"},
     owners=OWNERS,
-    code_version="1",
+    code_version=f"1.{SCRUBBER_VERSION}",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
     deps=[raw_corpus],
@@ -79,7 +76,6 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     misses is measured with planted values at each run, and too much of it blocks all that follows.
     """
     from fineline.resources.scrub.canaries import measure
-    from fineline.resources.scrub.scrubber import Scrubber
 
     stage = TableStage(context, project, ScrubbedRecord)
     section = stage.recipe.scrub
@@ -104,7 +100,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     )
 
 
-def _scrub(stage: TableStage, scrubber: "Scrubber", batch: str) -> tuple[Made, dict[str, Any]]:
+def _scrub(stage: TableStage, scrubber: Scrubber, batch: str) -> tuple[Made, dict[str, Any]]:
     raw = stage.read("raw_corpus", batch)
     scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: texts scrubbed"))
     spans = scrubbed.entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)

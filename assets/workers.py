@@ -15,7 +15,9 @@ from fineline.resources.models import client
 from fineline.resources.models.spec import AnySpec
 
 # Pipes asks its own message reader for a figure that Dagster calls a preview; users need no notice.
-warnings.filterwarnings("ignore", message="Function `PipesMessageReader.expected_writer_count`", category=dg.PreviewWarning)
+warnings.filterwarnings(
+    "ignore", message="Function `PipesMessageReader.expected_writer_count`", category=dg.PreviewWarning
+)
 
 
 def run_worker(context: dg.AssetExecutionContext, spec: AnySpec) -> Any:

@@ -11,6 +11,9 @@ from fineline.resources.models.precheck import check_base
 from fineline.resources.project import Project
 from fineline.resources.sources.reader import SourceError, list_batches
 
+# What the shipped recipes take at their peak; each stage is estimated for its own model before it starts.
+TRAINING_GIB = 5.0
+
 
 def problems(project: Project) -> list[str]:
     """All that stands in a recipe's way, each with what to do about it."""
@@ -19,6 +22,8 @@ def problems(project: Project) -> list[str]:
         *preflight.check_writable(root),
         *preflight.check_disk(root, preflight.STORAGE_GIB, "the storage root"),
     ]
+    if any(section is not None for section in (recipe.training.pretraining, recipe.training.sft, recipe.training.dpo)):
+        found += preflight.check_memory(TRAINING_GIB)
     if importlib.util.find_spec(recipe.scrub.spacy_model) is None:
         found.append(
             f"scrub.spacy_model: {recipe.scrub.spacy_model} is not installed; for the default one: "

@@ -98,7 +98,7 @@ class Scrub(Section):
         description="Presidio entity types that are replaced by <TYPE>.",
     )
     score_threshold: Share = Field(0.4, description="Presidio's confidence from which a span is replaced.")
-    canaries_per_entity: int = Field(12, ge=1, description="Planted values of each entity type.")
+    canaries_per_entity: int = Field(50, ge=1, description="Planted values of each entity type; few flatter.")
     minimum_recall: Share = Field(0.85, description="Share of planted values that must be replaced.")
     workers: int = Field(2, ge=1, description="Processes that analyse text.")
 

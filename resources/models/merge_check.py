@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,33 @@ def log_probabilities(model: Any, row: Encoded) -> torch.Tensor:
     return torch.log_softmax(logits.float(), dim=-1)
 
 
-def compare(row: Encoded, tested: torch.Tensor, merged: torch.Tensor, plain: torch.Tensor) -> dict[str, float]:
-    """The figures of one row; ``plain`` is the model without its adapter."""
+@dataclass(frozen=True)
+class RowDifference:
+    """The figures of one row; ``means`` are over its positions."""
+
+    positions: int
+    loss_difference: float
+    adapter_effect: float
+    largest: float
+    means: dict[str, float]
+
+
+def compare(row: Encoded, tested: torch.Tensor, merged: torch.Tensor, plain: torch.Tensor) -> RowDifference:
+    """Log-probabilities under the adapted, the merged and the plain model, trained tokens × vocabulary each."""
     tokens = torch.tensor(row.ids[max(row.start, 1) :], device=tested.device).unsqueeze(1)
     expected, found, without = (table.gather(1, tokens) for table in (tested, merged, plain))
-    return {
-        "positions": len(tokens),
-        "loss_difference": (expected.mean() - found.mean()).abs().item(),
-        "adapter_effect": (expected.mean() - without.mean()).abs().item(),
-        "token_difference": (expected - found).abs().mean().item(),
-        "largest": (expected - found).abs().max().item(),
-        "divergence": (tested.exp() * (tested - merged)).sum(dim=1).mean().item(),
-        "agreement": (tested.argmax(dim=1) == merged.argmax(dim=1)).float().mean().item(),
-    }
+    differences = (expected - found).abs()
+    return RowDifference(
+        positions=len(tokens),
+        loss_difference=(expected.mean() - found.mean()).abs().item(),
+        adapter_effect=(expected.mean() - without.mean()).abs().item(),
+        largest=differences.max().item(),
+        means={
+            "token_difference": differences.mean().item(),
+            "divergence": (tested.exp() * (tested - merged)).sum(dim=1).mean().item(),
+            "agreement": (tested.argmax(dim=1) == merged.argmax(dim=1)).float().mean().item(),
+        },
+    )
 
 
 def run(spec: MergeCheck, log: Callable[[str], None]) -> MergeChecked:
@@ -67,20 +82,19 @@ def run(spec: MergeCheck, log: Callable[[str], None]) -> MergeChecked:
         with adapted.disable_adapter():
             plain = log_probabilities(adapted, row)
         parts.append(compare(row, tested, log_probabilities(merged, row), plain))
-    table = pl.DataFrame(parts)
-    positions = table["positions"]
-    log(f"compared {positions.sum()} positions of {len(encoded)} rows")
+    positions = sum(part.positions for part in parts)
+    log(f"compared {positions} positions of {len(parts)} rows")
 
-    def over_positions(column: str) -> float:
-        return float((table[column] * positions).sum() / positions.sum())
+    def over_positions(name: str) -> float:
+        return sum(part.means[name] * part.positions for part in parts) / positions
 
     return MergeChecked(
-        rows=len(encoded),
-        positions=int(positions.sum()),
-        mean_difference=float(table["loss_difference"].mean()),
-        adapter_effect=float(table["adapter_effect"].mean()),
+        rows=len(parts),
+        positions=positions,
+        mean_difference=sum(part.loss_difference for part in parts) / len(parts),
+        adapter_effect=sum(part.adapter_effect for part in parts) / len(parts),
         mean_token_difference=over_positions("token_difference"),
-        maximum_token_difference=float(table["largest"].max()),
+        maximum_token_difference=max(part.largest for part in parts),
         divergence=over_positions("divergence"),
         agreement=over_positions("agreement"),
     )

@@ -7,39 +7,17 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from fineline.resources.models.cpu_trainers import CpuDPOTrainer, CpuSFTTrainer
 from fineline.resources.models.spec import Train, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.recipe_models import TrainingStage
 
 VALIDATION_ROWS = 32
-IGNORED = -100
-
-
-class CpuSFTTrainer(SFTTrainer):
-    """SFTTrainer that computes logits only where the loss needs them.
-
-    TRL's chunked loss saves memory on a GPU; on a CPU it also scores every prompt and padding token, and costs
-    a third of the speed. The losses are equal.
-    """
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """The mean cross-entropy over the labelled tokens of a batch."""
-        labels = inputs.pop("labels")
-        labelled = (labels != IGNORED).any(dim=0).nonzero()
-        kept = labels.shape[1] - max(int(labelled.min()), 1) + 1
-        outputs = model(**inputs, use_cache=False, logits_to_keep=kept)
-        targets = labels[:, 1 - kept :]
-        chosen = targets != IGNORED
-        loss = cross_entropy(outputs.logits[:, :-1][chosen].float(), targets[chosen])
-        return (loss, outputs) if return_outputs else loss
 
 
 def arguments(spec: Train, stage: TrainingStage, *, cuda: bool, validate: bool, from_start: bool) -> dict[str, Any]:
@@ -108,7 +86,7 @@ def make_trainer(
         "peft_config": lora(spec.stage),
         "callbacks": [callback],
     }
-    sft = SFTTrainer if cuda else CpuSFTTrainer
+    sft, dpo = (SFTTrainer, DPOTrainer) if cuda else (CpuSFTTrainer, CpuDPOTrainer)
     match spec:
         case TrainPretraining():
             # Packed rows have no padding, and pad == eos in many models would be counted as such
@@ -117,4 +95,4 @@ def make_trainer(
         case TrainSft():
             return sft(**parts, args=SFTConfig(**shared, completion_only_loss=True))
         case TrainDpo():
-            return DPOTrainer(**parts, args=DPOConfig(**shared, beta=spec.stage.beta))
+            return dpo(**parts, args=DPOConfig(**shared, beta=spec.stage.beta))

@@ -5,8 +5,9 @@ A match of a pattern recognizer is dropped where it is
 - an IP address that names no machine: loopback, unspecified, netmask; or fewer than three groups of hex
   digits outside the assigned IPv6 ranges (``be::``, ``[1::2]``);
 - a version: four numbers after ``v``, ``version``, ``==`` and the like, or more than four;
-- a phone number of fewer than seven digits, or one that is a date, a decimal number, a version, an IPv4
-  address, an ISBN, the ``#number`` of an issue or the digits that end an identifier (``comment-12345678``);
+- a phone number of fewer than seven digits, or one that is a date, a span of years, a decimal number, a
+  version, an IPv4 address, an ISBN, the ``#number`` of an issue or the digits that end an identifier
+  (``comment-12345678``);
 - the user ``git`` of a repository's address (``git@host:path``).
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from fineline.resources.scrub.spans import Span
 
 _VERSION_BEFORE = re.compile(r"(?:\bv|[=<>~!]=|[<>]|\b(?:version|release|ver\.?)\W{0,3})[ ]?\Z", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|^\(?[12]\d{3}\s?[-–]\s?[12]\d{3}\)?$")
 _DECIMAL = re.compile(r"\d+\.\d+")
 _DOTTED = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])")
 _GLUED_BEFORE = re.compile(r"[A-Za-z][-_/]\Z")

@@ -194,7 +194,7 @@ def test_our_loss_and_gradients_are_those_of_trls_own_trainer(tiny_model_folder,
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from fineline.resources.models.trainers import CpuSFTTrainer
+    from fineline.resources.models.cpu_trainers import CpuSFTTrainer
 
     found = []
     for kind in (SFTTrainer, CpuSFTTrainer):
@@ -207,8 +207,37 @@ def test_our_loss_and_gradients_are_those_of_trls_own_trainer(tiny_model_folder,
             args=SFTConfig(output_dir=str(tmp_path), packing=packing, max_length=256, **options),
         )
         batch = trainer.data_collator(list(trainer.train_dataset))
-        loss = trainer.compute_loss(model.train(), batch)
+        loss = trainer.compute_loss(model.train(), dict(batch))
         loss.backward()
         found.append((loss.item(), torch.cat([p.grad.flatten() for p in model.parameters()])))
     assert found[1][0] == pytest.approx(found[0][0], abs=1e-5)
     assert torch.allclose(found[0][1], found[1][1], atol=1e-5)
+
+
+def test_our_dpo_steps_are_those_of_trls_own_trainer(tiny_model_folder, tmp_path):
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
+
+    from fineline.resources.models.cpu_trainers import CpuDPOTrainer
+    from fineline.resources.models.trainers import lora
+
+    rows, measured = Dataset.from_list(preferences(9)), ("loss", "grad_norm", "rewards/margins", "rewards/accuracies")
+    found = []
+    for kind in (DPOTrainer, CpuDPOTrainer):
+        options = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "report_to": "none"}
+        settings = {"max_steps": 5, "logging_steps": 1, "learning_rate": 1e-2, "beta": 0.3, "save_strategy": "no"}
+        trainer = kind(
+            model=AutoModelForCausalLM.from_pretrained(tiny_model_folder),
+            processing_class=load_tokenizer(tiny_model_folder),
+            train_dataset=rows,
+            eval_dataset=rows,
+            peft_config=lora(DpoStage()),
+            args=DPOConfig(output_dir=str(tmp_path), max_length=256, **options, **settings),
+        )
+        trainer.train()
+        history = [entry[key] for entry in trainer.state.log_history for key in measured if key in entry]
+        found.append([*history, trainer.evaluate()["eval_loss"]])
+    assert len(found[0]) == 21
+    assert found[1] == pytest.approx(found[0], abs=2e-4)
