@@ -65,7 +65,7 @@ def check_folder(folder: Path) -> None:
     settings = json.loads(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
     if not (folder / "chat_template.jinja").is_file() and not settings.get("chat_template"):
         raise no_chat_template(str(folder))
-    if False:
+    if not settings.get("eos_token"):
         raise no_end_token(str(folder))
 
 

@@ -59,7 +59,7 @@ def decide(losses: pl.DataFrame, candidate: str, base: str, section: Promotion, 
     for other, least in ((base, section.minimum_improvement), (BASELINE, 0.0)):
         test = compare(losses, other, candidate, evaluation)
         better, sure = -test.mean_difference, test.p_value <= section.maximum_p_value
-        holds = better > 0 and better >= least and sure
+        holds = better >= least and sure
         verdict = "improves on" if holds else "does not improve enough on"
         asked = f"; at least {least:.4f} with p at most {section.maximum_p_value} is asked"
         reasons.append(f"{candidate} {verdict} {other} {describe(test, evaluation.confidence)}{asked}.")

@@ -63,7 +63,7 @@ def test_answer_ends_before_the_stop_token_and_counts_as_finished(tiny_model_fol
     tokenizer = load_tokenizer(tiny_model_folder)
     model = AutoModelForCausalLM.from_pretrained(tiny_model_folder).eval()
     written = tokenizer(" Paris is<|im_end|>", add_special_tokens=False)["input_ids"]
-    rows = iter([[*written[:-1], 2, 2, 2], [2] * (len(written) + 2), [5] * (len(written) + 2)])
+    rows = iter([[*written, 5, 5], [2] * (len(written) + 2), [5] * (len(written) + 2)])
     model.generate = lambda input_ids, **_: torch.cat([input_ids, torch.tensor([next(rows)])], dim=1)
     config = settings(tiny_model_folder, tokenizer, 8, None)
     prompts = [row["prompt"] for row in chats(1)]

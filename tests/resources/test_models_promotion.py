@@ -7,9 +7,17 @@ from fineline.resources.recipe_models import Evaluation, Promotion
 SECTION, EVALUATION = Promotion(), Evaluation()
 
 
-def held_out(*, candidate: float, unigram: float = 6.0, source: str = "a", label: str | None = None, rows: int = 40):
+def held_out(
+    *,
+    candidate: float,
+    unigram: float = 6.0,
+    source: str = "a",
+    label: str | None = None,
+    rows: int = 40,
+    spread: float = 0.05,
+):
     base = np.random.default_rng(0).normal(3.0, 0.3, rows)
-    noise = np.random.default_rng(1).normal(0, 0.05, rows)
+    noise = np.random.default_rng(1).normal(0, spread, rows)
     values = {"base": base, "new": base + candidate + noise, "unigram": np.full(rows, unigram) + noise}
     return pl.DataFrame(
         [
@@ -43,6 +51,13 @@ def test_worse_model_is_refused_however_sure_the_difference_is():
     decision = decide(held_out(candidate=0.3), "new", "base", Promotion(maximum_slice_regression=9), EVALUATION)
     assert not decision.promote
     assert decision.table["p_value"][0] < 0.05
+
+
+def test_improvement_that_may_be_chance_is_refused():
+    decision = decide(held_out(candidate=-0.1, spread=0.8), "new", "base", SECTION, EVALUATION)
+    assert not decision.promote
+    assert decision.table["change"][0] < 0
+    assert decision.table["p_value"][0] > 0.05
 
 
 def test_improvement_below_the_minimum_is_refused():

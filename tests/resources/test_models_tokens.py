@@ -1,5 +1,6 @@
 """The token account against TRL's own labels: two implementations of one rule."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -60,6 +61,20 @@ def test_counts_of_conversations_are_those_of_the_labels_that_trl_trains_on(tiny
     assert counts["tokens"].to_list() == batch["attention_mask"].sum(dim=1).tolist()
     assert counts["trained_tokens"].to_list() == (batch["labels"] != -100).sum(dim=1).tolist()
     assert counts["stop_token_trained"].to_list() == (batch["labels"] == 2).any(dim=1).tolist() == [True] * 20
+
+
+def test_completion_starts_where_the_tokens_leave_the_prompt_when_a_template_opens_answers_in_its_own_way(
+    tiny_model_folder, tmp_path
+):
+    tokenizer = load_tokenizer(tiny_model_folder)
+    tokenizer.chat_template = tokenizer.chat_template.replace("assistant\n' }}{% endif", "assistant\nquiz ' }}{% endif")
+    assert "quiz" in tokenizer.chat_template
+    model = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    tokenizer.save_pretrained(model)
+    trainer = trainer_of(spec_of(TrainSft, SftStage(steps=1), model, tmp_path), chats(5))
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    counts = count(model, tmp_path, chats(5))
+    assert counts["trained_tokens"].to_list() == (batch["labels"] != -100).sum(dim=1).tolist()
 
 
 def test_counts_of_preferences_are_those_of_the_masks_that_trl_trains_on(tiny_model_folder, tmp_path):
