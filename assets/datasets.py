@@ -1,7 +1,7 @@
 """The training sets that a recipe asks for, with every token accounted for."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import dagster as dg
 import dataframely as dy
@@ -18,9 +18,10 @@ from fineline.resources.models.spec import CountTokens, Generate
 from fineline.resources.plots import histogram
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
-from fineline.resources.recipe_data import SampledRejections
+from fineline.resources.recipe_data import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.tables import Made
 
+Section = TypeVar("Section", Sft, Preference, Pretraining)
 TOKENS_TEACH = "Every row has trained tokens, the token that ends an answer is among them, and no answer is cut off."
 
 
@@ -30,20 +31,28 @@ def dataset_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     return [asset for asset, section in named.items() if getattr(recipe.datasets, section) is not None]
 
 
-def definition(name: str, schema: type[dy.Schema], part: str) -> dict[str, Any]:
-    """What the three data sets have in common. They follow base_model: its tokenizer counts their tokens."""
-    return {
-        "group_name": "datasets",
-        "kinds": {"polars", "jsonl"},
-        "owners": OWNERS,
-        "code_version": "1",
-        "deps": [curated_corpus, splits, "base_model"],
-        "metadata": contract(schema, part, "training.threads"),
-        "check_specs": checks(name, tokens_teach=TOKENS_TEACH),
-    }
+def _dataset(name: str, schema: type[dy.Schema], part: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """The definition that the data sets share. They follow base_model: its tokenizer counts their tokens."""
+    return dg.asset(
+        name=name,
+        group_name="datasets",
+        kinds={"polars", "jsonl"},
+        owners=OWNERS,
+        code_version="1",
+        deps=[curated_corpus, splits, "base_model"],
+        metadata=contract(schema, part, "training.threads"),
+        check_specs=checks(name, tokens_teach=TOKENS_TEACH),
+    )
 
 
-@dg.asset(**definition("sft_dataset", SftRow, "datasets.sft"))
+def _asked_for(section: Section | None) -> Section:
+    """The section of the recipe that put the asset into the graph."""
+    if section is None:
+        raise ValueError("the recipe no longer asks for this data set; reload the definitions")
+    return section
+
+
+@_dataset("sft_dataset", SftRow, "datasets.sft")
 def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Conversations for supervised fine-tuning, also as train, validation and test JSONL in TRL's form.
 
@@ -51,12 +60,12 @@ def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator
     with a reason, never cut.
     """
     stage = TableStage(context, project, SftRow)
-    section = stage.recipe.datasets.sft
+    section = _asked_for(stage.recipe.datasets.sft)
     rows = _candidates(stage, "chat", section.sources)
     yield from _publish(stage, sets.sft_rows(rows, _count(stage, rows, section.maximum_tokens), section))
 
 
-@dg.asset(**definition("preference_dataset", PreferenceRow, "datasets.preference"))
+@_dataset("preference_dataset", PreferenceRow, "datasets.preference")
 def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Prompts with a chosen and a rejected answer, also as train, validation and test JSONL in TRL's form.
 
@@ -64,7 +73,7 @@ def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> I
     chosen and the base model's as rejected; the splits are those of every other set.
     """
     stage = TableStage(context, project, PreferenceRow)
-    section = stage.recipe.datasets.preference
+    section = _asked_for(stage.recipe.datasets.preference)
     rows, unusable = _candidates(stage, "preference"), None
     if section.sample_rejections is not None:
         pairs, unusable = _sampled_pairs(stage, section.sample_rejections)
@@ -73,19 +82,19 @@ def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> I
     yield from _publish(stage, made if unusable is None else sets.with_unusable_answers(made, unusable))
 
 
-@dg.asset(**definition("pretraining_dataset", PretrainingRow, "datasets.pretraining"))
+@_dataset("pretraining_dataset", PretrainingRow, "datasets.pretraining")
 def pretraining_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Plain texts for continued pretraining, also as train, validation and test JSONL in TRL's form.
 
     Guarantees: the splits are those of every other set; texts that do not fit are left out with a reason.
     """
     stage = TableStage(context, project, PretrainingRow)
-    section = stage.recipe.datasets.pretraining
+    section = _asked_for(stage.recipe.datasets.pretraining)
     rows = sets.texts(_candidates(stage, "text"))
     yield from _publish(stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section))
 
 
-def _candidates(stage: TableStage, kind: str, sources: Sequence[str] | None = None) -> pl.DataFrame:
+def _candidates(stage: TableStage, kind: str, sources: list[str] | None = None) -> pl.DataFrame:
     return sets.candidates(stage.read("curated_corpus"), stage.read("splits"), kind, sources)
 
 

@@ -135,7 +135,7 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
                 "served_equals_tested",
                 asset="release",
                 blocking=True,
-                description="Adapter and merged weights give the same log-probabilities within "
+                description="Adapter and merged weights give held-out rows the same loss within "
                 "promotion.merge_tolerance, and every file has the checksum that SHA256SUMS says.",
             )
         ],
@@ -153,7 +153,8 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
             agrees = CheckFacts(
                 name="served_equals_tested",
                 passed=difference <= tolerance,
-                finding=f"adapter and merged weights differ by {difference:.4f} nats on average; {tolerance} may be",
+                finding=f"the loss of held-out rows differs by {difference:.4f} nats between adapter and merged weights; "
+                f"{tolerance} may be, and the adapter itself changes it by {compared.adapter_effect:.4f}",
             )
             files = _assemble(stage, folder / "release", candidate, agrees)
             yield stage.store(

@@ -16,7 +16,11 @@ STAGES = {
     "sft": ("sft_model", "sft_dataset"),
     "dpo": ("aligned_model", "preference_dataset"),
 }
-SPECS = {"pretraining": TrainPretraining, "sft": TrainSft, "dpo": TrainDpo}
+SPECS: dict[str, type[TrainPretraining | TrainSft | TrainDpo]] = {
+    "pretraining": TrainPretraining,
+    "sft": TrainSft,
+    "dpo": TrainDpo,
+}
 SAYS = {
     "pretraining": "The base model after continued pretraining on plain text",
     "sft": "The model after supervised fine-tuning on conversations",

@@ -20,10 +20,10 @@ def _is_for_people(record: logging.LogRecord) -> bool:
     event = getattr(record, "dagster_meta", {}).get("dagster_event")
     if event is None:
         return record.levelno >= logging.INFO
-    return event.event_type_value == "STEP_SUCCESS"
+    return bool(event.event_type_value == "STEP_SUCCESS")
 
 
-@dg.logger(description="Plain lines: time, step, message.")
+@dg.logger(config_schema={}, description="Plain lines: time, step, message.")
 def plain_console(_context: dg.InitLoggerContext) -> logging.Logger:
     """The console logger of this project."""
     logger = logging.Logger("fineline.run", level=logging.DEBUG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -11,7 +12,7 @@ from fineline.resources.recipe import Recipe, load_recipe, recipe_path
 from fineline.resources.storage import Storage
 
 
-class Project(dg.ConfigurableResource):
+class Project(dg.ConfigurableResource[Any]):
     """What to build (a recipe file) and where it lies (a storage root)."""
 
     recipe_path: str

@@ -111,5 +111,5 @@ class Promotion(Section):
         0.1, ge=0, description="Nats a token by which no slice (source and label) may get worse."
     )
     merge_tolerance: float = Field(
-        0.05, gt=0, description="Mean absolute difference of log-probabilities, adapter against merged."
+        0.05, gt=0, description="Nats a token by which a held-out row's loss may differ, adapter against merged."
     )

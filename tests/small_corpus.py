@@ -9,7 +9,7 @@ PLACES = ["in the town", "by the sea", "on the hill", "at the mill", "near the c
 
 
 def write_corpus(folder: Path) -> None:
-    """Two batches of questions and one of preferences, under ``folder``."""
+    """Two batches of questions in ``folder``, and ten plain texts in the folder ``notes`` beside it."""
     folder.mkdir(parents=True)
     rows = []
     for thing in THINGS:
@@ -32,6 +32,13 @@ def write_corpus(folder: Path) -> None:
     for name, part in (("first", rows[:half]), ("second", rows[half:])):
         lines = [json.dumps(row) for row in part]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    notes = [
+        f"# The {thing}\n\nA {thing} stands {PLACES[n % 5]}, and it was {COLOURS[n % 8]} for {n + 2} years until somebody painted it."
+        for n, thing in enumerate(THINGS)
+    ]
+    (folder.parent / "notes").mkdir()
+    for n, note in enumerate(notes):
+        (folder.parent / "notes" / f"note-{n}.md").write_text(note, encoding="utf-8")
     with (folder / "second.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"question": "half a li')
 
@@ -45,6 +52,7 @@ sources:
     path: corpus
     licence: CC0-1.0
     columns: {{prompt: question, completion: answer, label: kind, group: topic}}
+  - {{name: notes, kind: files, path: notes, licence: CC0-1.0}}
 scrub: {{workers: 1, canaries_per_entity: 4, minimum_recall: 0.5}}
 quality: {{label_folds: 2}}
 deduplicate: {{threshold: 0.9}}
@@ -54,10 +62,12 @@ datasets:
   preference:
     maximum_tokens: 200
     sample_rejections: {{train_rows: 8, validation_rows: 2, test_rows: 2, new_tokens: 4}}
+  pretraining: {{maximum_tokens: 200}}
 base_model: {{kind: folder, path: model}}
 training:
   dtype: float32
   threads: 1
+  pretraining: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
   sft: {{steps: {sft_steps}, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {{rank: 16, alpha: 64}}}}
   dpo: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
 evaluation: {{loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}}

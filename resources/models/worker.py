@@ -82,5 +82,5 @@ if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    # torch's and pyarrow's thread pools take seconds to shut down, and nothing is left to save
+    # an orderly end of an interpreter with torch takes over a second, and nothing is left to save
     os._exit(code)

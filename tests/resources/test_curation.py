@@ -28,9 +28,7 @@ def clustered(table, groups):
 def test_each_record_is_kept_or_dropped_with_its_rule():
     table = records(*[record(f"answer number {n}") for n in range(4)]).with_columns(replacements=pl.lit(0, pl.UInt32))
     clusters = clustered(table, [[0, 1], [2], [3]])
-    quality = pl.DataFrame(
-        {"record_id": table["record_id"].gather([0, 2, 3]), "failed_rule": [None, "refusal", None]}
-    )
+    quality = pl.DataFrame({"record_id": table["record_id"].gather([0, 2, 3]), "failed_rule": [None, "refusal", None]})
     made = curate(table, clusters, quality)
     assert set(made.frame["record_id"]) == {table["record_id"][0], table["record_id"][3]}
     drops = {row["record_id"]: (row["stage"], row["rule"]) for row in made.drops.iter_rows(named=True)}
