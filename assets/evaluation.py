@@ -153,7 +153,7 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
             agrees = CheckFacts(
                 name="served_equals_tested",
                 passed=difference <= tolerance,
-                finding=f"the loss of held-out rows differs by {difference:.4f} nats between adapter and merged weights; "
+                finding=f"held-out losses of adapter and merged weights differ by {difference:.4f} nats; "
                 f"{tolerance} may be, and the adapter itself changes it by {compared.adapter_effect:.4f}",
             )
             files = _assemble(stage, folder / "release", candidate, agrees)

@@ -32,12 +32,10 @@ def write_corpus(folder: Path) -> None:
     for name, part in (("first", rows[:half]), ("second", rows[half:])):
         lines = [json.dumps(row) for row in part]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    notes = [
-        f"# The {thing}\n\nA {thing} stands {PLACES[n % 5]}, and it was {COLOURS[n % 8]} for {n + 2} years until somebody painted it."
-        for n, thing in enumerate(THINGS)
-    ]
     (folder.parent / "notes").mkdir()
-    for n, note in enumerate(notes):
+    for n, thing in enumerate(THINGS):
+        when = f"it was {COLOURS[n % 8]} for {n + 2} years until somebody painted it"
+        note = f"# The {thing}\n\nA {thing} stands {PLACES[n % 5]}, and {when}."
         (folder.parent / "notes" / f"note-{n}.md").write_text(note, encoding="utf-8")
     with (folder / "second.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"question": "half a li')

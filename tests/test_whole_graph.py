@@ -53,10 +53,11 @@ def test_every_check_reported_and_passed(world):
     assert failed == {}
 
 
-def test_the_ledger_has_one_entry_for_each_line_of_the_corpus(world):
+def test_the_ledger_has_one_entry_for_each_line_and_note_of_the_corpus(world):
     lines = [line for path in (world.folder / "corpus").iterdir() for line in path.read_text().splitlines()]
+    notes = list((world.folder / "notes").iterdir())
     ledger = scan_table(world.storage, "record_ledger").collect()
-    assert ledger.height == len(lines)
+    assert ledger.height == len(lines) + len(notes)
     rules = dict(ledger.drop_nulls("rule").group_by("rule").len().iter_rows())
     assert rules["unreadable_row"] == 1
     assert rules["completion_has_text"] == 1
