@@ -15,6 +15,7 @@ from fineline.resources.recipe_data import (
     Datasets,
     Deduplicate,
     Files,
+    HuggingFace,
     Quality,
     Scrub,
     Section,
@@ -143,7 +144,14 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: Path) -> Path:
         return (folder / os.path.expanduser(os.path.expandvars(path))).resolve()
 
-    sources = [s.model_copy(update={"path": absolute(s.path)}) if isinstance(s, Files) else s for s in recipe.sources]
+    def anchored(source: Source) -> Source:
+        if isinstance(source, Files):
+            return source.model_copy(update={"path": absolute(source.path)})
+        if isinstance(source, HuggingFace) and absolute(Path(source.id)).is_dir():
+            return source.model_copy(update={"id": str(absolute(Path(source.id)))})
+        return source
+
+    sources = [anchored(source) for source in recipe.sources]
     base = recipe.base_model
     if isinstance(base, FolderModel):
         base = base.model_copy(update={"path": absolute(base.path)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,14 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fineline.resources.models.errors import ModelError
+from fineline.resources.storage import file_digest
 
 SUMS = "SHA256SUMS"
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -54,7 +48,7 @@ def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], ou
     (partial / "README.md").write_text(card, encoding="utf-8")
     text = json.dumps(lineage, indent=2, sort_keys=True, ensure_ascii=False)
     (partial / "lineage.json").write_text(text + "\n", encoding="utf-8")
-    sums = {path.relative_to(partial).as_posix(): file_sha256(path) for path in files_of(partial)}
+    sums = {path.relative_to(partial).as_posix(): file_digest(path) for path in files_of(partial)}
     (partial / SUMS).write_text("".join(f"{h}  {name}\n" for name, h in sums.items()), encoding="utf-8")
     partial.rename(output)
     return sums
@@ -72,7 +66,7 @@ def verify(folder: Path) -> int:
     problems = [f"{name} is missing" for name in sorted(wanted.keys() - found.keys())]
     problems += [f"{name} was added" for name in sorted(found.keys() - wanted.keys())]
     both = sorted(wanted.keys() & found.keys())
-    problems += [f"{name} was changed" for name in both if file_sha256(found[name]) != wanted[name]]
+    problems += [f"{name} was changed" for name in both if file_digest(found[name]) != wanted[name]]
     if problems:
         raise ModelError(
             f"The release {folder.name} is not what was tested: {'; '.join(problems)}.",

@@ -22,6 +22,7 @@ from fineline.resources.models import environment
 from fineline.resources.models.client import USER_ERROR, clear
 from fineline.resources.models.errors import ModelError
 from fineline.resources.models.spec import SPEC, AnySpec, Result
+from fineline.resources.storage import write_atomically
 
 MODULES = {
     "prepare_base": "base",
@@ -33,13 +34,6 @@ MODULES = {
     "evaluate": "evaluate",
     "merge_check": "merge_check",
 }
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader finds all of it or none of it."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def run(spec: AnySpec, log: Callable[[str], None]) -> int:
@@ -57,13 +51,13 @@ def run(spec: AnySpec, log: Callable[[str], None]) -> int:
     try:
         result = task(spec, log)
     except ModelError as error:
-        write_atomically(output / "error.json", json.dumps({"message": error.message, "fix": error.fix}))
+        write_atomically(output / "error.json", json.dumps({"message": error.message, "fix": error.fix}).encode())
         log(str(error))
         return USER_ERROR
     seconds = time.perf_counter() - imported
     log(f"{spec.task}: {seconds:.1f} s, and {imported - started:.1f} s to import its libraries")
     result = result.model_copy(update={"seconds": seconds})
-    write_atomically(output / "result.json", result.model_dump_json(indent=2))
+    write_atomically(output / "result.json", result.model_dump_json(indent=2).encode())
     return 0
 
 

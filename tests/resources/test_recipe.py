@@ -75,6 +75,14 @@ def test_relative_paths_start_at_the_recipes_folder(tmp_path):
     assert load_recipe(path).sources[0].path == (tmp_path / "docs").resolve()
 
 
+def test_a_local_dataset_folder_starts_at_the_recipes_folder_and_a_hub_id_stays(tmp_path):
+    (tmp_path / "local" / "set").mkdir(parents=True)
+    path = tmp_path / "recipe.yaml"
+    for given, read in [("local/set", str(tmp_path / "local" / "set")), ("openai/gsm8k", "openai/gsm8k")]:
+        path.write_text(f"name: m\nsources: [{{name: d, kind: huggingface, id: {given}, licence: MIT}}]\n")
+        assert load_recipe(path).sources[0].id == read
+
+
 def test_a_digest_follows_values_and_not_the_way_they_are_written(tmp_path):
     path = tmp_path / "recipe.yaml"
     digests = []
