@@ -52,7 +52,7 @@ def model_before(recipe: Recipe, stage: str) -> str:
 
 
 @dg.asset(
-    group_name="models",
+    group_name="initialization",
     kinds={"huggingface", "pytorch"},
     owners=ML_OWNERS,
     code_version="1",

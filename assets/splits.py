@@ -48,9 +48,15 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     assignment = assign(curated, stage.recipe.split, before)
     leakage = measure(curated, assignment, stage.recipe.deduplicate, stage.read("minhash_signatures"), before)
     leaks = dataclasses.asdict(leakage)
+    trusted = assignment if not any(leaks.values()) else before
     shares = proportions(assignment, stage.recipe.split)
     stage.write(
-        Made(assignment, rows_in=curated.height, facts=counts_by(assignment, "split")),
+        Made(
+            assignment,
+            rows_in=curated.height,
+            beside={} if trusted is None else {"trusted": trusted},
+            facts=counts_by(assignment, "split"),
+        ),
         failed_checks=["nothing_leaks"] if any(leaks.values()) else [],
         metadata={"proportions": dg.MetadataValue.md(frame_table(shares))},
     )
@@ -94,11 +100,11 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
 
 
 def _previous(stage: TableStage) -> pl.DataFrame | None:
-    """The assignment that is in place: records that it names keep their split, and so do their clusters."""
+    """The last assignment that did not leak: records that it names keep their split, and so do their clusters."""
     from fineline.resources.splitter import follow_clusters
 
     manifest = stage.storage.manifest(stage.asset)
-    if manifest is None:
+    if manifest is None or "trusted" not in manifest.files:
         return None
-    assignment = pl.read_parquet(stage.storage.file(manifest, "data"))
+    assignment = pl.read_parquet(stage.storage.file(manifest, "trusted"))
     return follow_clusters(assignment, stage.read("duplicate_clusters"))
