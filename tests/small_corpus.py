@@ -65,7 +65,7 @@ base_model: {{kind: folder, path: model}}
 training:
   dtype: float32
   threads: 1
-  pretraining: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
+  pretraining: {{steps: 2, batch_size: 2, learning_rate: 1.0e-5, maximum_tokens: 200}}
   sft: {{steps: {sft_steps}, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {{rank: 16, alpha: 64}}}}
   dpo: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
 evaluation: {{loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}}
