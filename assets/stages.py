@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import polars as pl
 from fineline.assets.standards import BATCHES
 from fineline.resources.lineage import PER_BATCH, inputs_of, stored_versions
 from fineline.resources.project import Project
+from fineline.resources.recipe import digest
 from fineline.resources.samples import sample_table
 from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
 
@@ -85,22 +87,22 @@ class TableStage(Stage):
             maximum_quarantine=self.recipe.maximum_quarantine,
             failed_checks=failed_checks,
         )
-        self.written.append((written, {**made.facts, **(metadata or {})}))
+        shown = {**self._standing_metadata(written), **made.facts, **(metadata or {})}
+        # The rows are stored; a step of hundreds of batches must not keep them all in memory.
+        self.written.append((replace(written, frame=written.frame.clear()), shown))
         return written
 
     def results(self, *more: dg.AssetCheckResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
         """What Dagster records: metadata and data version of each batch, and every check."""
-        events = {}
-        for written, metadata in self.written:
-            batch = written.manifest.batch
-            events[batch] = {**self._standing_metadata(written), **metadata}
+        events = {written.manifest.batch: metadata for written, metadata in self.written}
+        versions = {written.manifest.batch: written.manifest.data_version for written, _ in self.written}
+        for batch, metadata in events.items():
             if batch is not None:
-                self.context.add_asset_metadata(events[batch], partition_key=batch)
-        versions = {w.manifest.batch: w.manifest.data_version for w, _ in self.written}
-        together = "-".join(versions[key] for key in sorted(versions, key=str))
+                self.context.add_asset_metadata(metadata, partition_key=batch)
+        (only, *others) = versions.values()
         yield dg.MaterializeResult(
             metadata=events.get(None),
-            data_version=dg.DataVersion(together),
+            data_version=dg.DataVersion(digest(only, *others) if others else only),
             check_results=[*self._table_checks(), *more],
         )
         if len(versions) > 1:

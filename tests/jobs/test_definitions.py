@@ -11,6 +11,8 @@ from fineline.jobs.definitions import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAYERS = ["data_contracts", "resources", "assets", "schedules", "jobs"]
+# Assets that are a folder of weights and no table.
+FOLDERS = ["base_model", "pretrained_model", "sft_model", "aligned_model", "release"]
 HEAVY = ["torch", "transformers", "trl", "peft", "spacy", "presidio_analyzer", "sklearn", "cleanlab", "datasets"]
 
 
@@ -43,7 +45,9 @@ def missing_parts(spec):
         "kinds": spec.kinds,
         "code version": spec.code_version,
         "automation condition": spec.automation_condition,
-        "contract": "contract" in spec.metadata or spec.group_name in ("initialization", "models") or spec.key.path == ["release"],
+        "contract": "contract" in spec.metadata
+        or spec.group_name in ("initialization", "models")
+        or spec.key.path == ["release"],
     }
     return [name for name, there in parts.items() if not there]
 
