@@ -5,6 +5,8 @@ import time
 
 import dagster as dg
 
+_FOLLOWS = "Dependencies for step"
+
 
 class _PlainFormatter(logging.Formatter):
     """One line a message: time of day, step, text."""
@@ -17,9 +19,11 @@ class _PlainFormatter(logging.Formatter):
 
 def _is_for_people(record: logging.LogRecord) -> bool:
     """Messages of the assets, and what ended each step; the rest of the bookkeeping stays in the event log."""
-    event = getattr(record, "dagster_meta", {}).get("dagster_event")
+    meta = getattr(record, "dagster_meta", {})
+    event = meta.get("dagster_event")
     if event is None:
-        return record.levelno >= logging.INFO
+        # What a failed step keeps from running is plain from the failure; Dagster says it for each step.
+        return record.levelno >= logging.INFO and not str(meta.get("orig_message")).startswith(_FOLLOWS)
     return bool(event.event_type_value == "STEP_SUCCESS")
 
 

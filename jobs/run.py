@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ telemetry:
 nux:
   enabled: false
 """
+
+# Errors whose messages say what to do.
+TOLD = {"SourceError", "ScrubError", "ModelError", "RecipeError", "StorageError", "NotMaterialized", "Blocked"}
 
 
 class RunFailed(Exception):
@@ -158,13 +162,19 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
 
 
 def _explain(result: dg.ExecuteInProcessResult) -> str:
-    """What failed, in the words of the innermost error."""
+    """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):
+        chain = []
         error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        while error is not None:
+            chain.append(error)
             error = error.cause
-        lines.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+        told = next((each for each in chain if each.cls_name in TOLD), chain[-1])
+        if told.cls_name == "DagsterAssetCheckFailedError":
+            continue
+        words = re.sub(rf"^[\w.]*{told.cls_name}: ", "", told.message.strip())
+        lines.append(f"{event.step_key}: {words}")
     failed = [
         f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
         for c in result.get_asset_check_evaluations()
