@@ -96,12 +96,13 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
     )
     def trained_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
         stage = ModelStage(context, project)
+        has_validation = stage.storage.require(dataset).facts["validation rows"] > 0
         with stage.storage.new_folder(stage.asset) as folder:
             spec = SPECS[stage_name](
                 output=str(folder),
                 model=str(stage.model_folder(before)),
                 train=str(stage.export(dataset, "train")),
-                validation=str(stage.export(dataset, "validation")),
+                validation=str(stage.export(dataset, "validation")) if has_validation else None,
                 checkpoints=str(stage.checkpoints()),
                 adapter_base=before,
                 dtype=stage.recipe.training.dtype,

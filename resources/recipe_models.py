@@ -111,5 +111,8 @@ class Promotion(Section):
         0.1, ge=0, description="Nats a token by which no slice (source and label) may get worse."
     )
     merge_tolerance: float = Field(
-        0.05, gt=0, description="Nats a token by which a held-out row's loss may differ, adapter against merged."
+        0.1,
+        gt=0,
+        description="Nats a token by which a held-out row's loss may differ, adapter against merged; rounding to "
+        "bfloat16 alone was measured at 0.01 to 0.06.",
     )
