@@ -22,6 +22,9 @@ from fineline.resources.recipe import Recipe
 from fineline.resources.samples import frame_table, sample_table
 from fineline.resources.tables import Made
 
+# The parts of the recipe that decide on promotion; the tolerance of the merge is the release's.
+GATE = ["promotion.maximum_p_value", "promotion.minimum_improvement", "promotion.maximum_slice_regression"]
+
 
 def evaluation_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """Evaluation and release, where the recipe trains a model."""
@@ -40,7 +43,7 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
         owners=ML_OWNERS,
         code_version="1",
         deps=[*models, *sorted(datasets)],
-        metadata=contract(HeldOutLoss, "evaluation", "promotion", "training.threads"),
+        metadata=contract(HeldOutLoss, "evaluation", *GATE, "training.threads"),
         check_specs=checks(
             "evaluation",
             promoted_on_evidence="A paired test on held-out records shows that the model is better than the base "
