@@ -24,10 +24,10 @@ def write_corpus(folder: Path) -> None:
                     }
                 )
     rows.append(rows[0])
-    rows.append(
-        {**rows[1], "answer": "Ask Margaret Thompson, margaret.thompson@example.org, about the door of the house."}
-    )
-    rows.append({**rows[2], "answer": " "})
+    # At the very beginning, where the sample in an asset's metadata is taken from.
+    personal = "Ask Margaret Thompson, margaret.thompson@example.org, about the door of the house."
+    rows.insert(0, {**rows[1], "answer": personal})
+    rows.append({**rows[3], "answer": " "})
     half = len(rows) // 2
     for name, part in (("first", rows[:half]), ("second", rows[half:])):
         lines = [json.dumps(row) for row in part]

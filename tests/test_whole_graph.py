@@ -70,8 +70,12 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
         assert "Thompson" not in text
         assert "example.org" not in text
     for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys():
-        for event in world.instance.fetch_materializations(key, limit=10).records:
+        for event in world.instance.fetch_materializations(key, limit=100).records:
             assert "margaret.thompson@example.org" not in str(event.asset_materialization.metadata)
+    wanted = dg.AssetRecordsFilter(dg.AssetKey("raw_corpus"), asset_partitions=["colours/first.jsonl"])
+    (shown,) = world.instance.fetch_materializations(wanted, limit=1).records
+    sample = shown.asset_materialization.metadata["sample"].value
+    assert "EMAIL_ADDRESS" in sample, "the sample is of the record with personal data, scrubbed"
 
 
 def test_training_lines_are_those_of_the_train_split(world):
