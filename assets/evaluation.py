@@ -8,9 +8,9 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.model_stage import ModelStage
-from fineline.assets.models import ML_OWNERS, STAGES, final_model, model_before, stages
+from fineline.assets.models import ML_OWNERS, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
-from fineline.assets.stages import TableStage
+from fineline.assets.stages import Stage, TableStage
 from fineline.assets.standards import checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import HeldOutLoss
@@ -19,6 +19,7 @@ from fineline.resources.models.spec import Evaluate, MergeCheck, MergeChecked
 from fineline.resources.plots import intervals
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
+from fineline.resources.recipe_models import STAGES
 from fineline.resources.samples import frame_table, sample_table
 from fineline.resources.tables import Made
 
@@ -32,7 +33,7 @@ def evaluation_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
 
 
 def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
-    judged = "sft_dataset" if recipe.datasets.sft else "preference_dataset"
+    judged = _judged(recipe)
     datasets = {judged, *(["preference_dataset"] if recipe.datasets.preference else [])}
     models = ["base_model", *(STAGES[stage][0] for stage in stages(recipe))]
     candidate = final_model(recipe)
@@ -84,11 +85,22 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
     return evaluation
 
 
+def _judged(recipe: Recipe) -> str:
+    """The data set whose test rows judge the models."""
+    return "sft_dataset" if recipe.datasets.sft else "preference_dataset"
+
+
+def _test_rows(stage: Stage, dataset: str) -> pl.LazyFrame:
+    """The test rows of a data set; of a preference set, the chosen answer is the completion."""
+    rows = stage.scan(dataset).filter(pl.col("split") == "test")
+    return rows.rename({"chosen": "completion"}, strict=False)
+
+
 def _measure(stage: TableStage, models: list[str], judged: str) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
     """Losses and answers of all models on the test rows, and their mean scores by model."""
     section, recipe = stage.recipe.evaluation, stage.recipe
     maximum_tokens = max(s.maximum_tokens for s in (recipe.datasets.sft, recipe.datasets.preference) if s)
-    test = stage.scan(judged).filter(pl.col("split") == "test").rename({"chosen": "completion"}, strict=False)
+    test = _test_rows(stage, judged)
     with stage.storage.new_folder(stage.asset) as folder:
         test.select("record_id", "source", "label", "prompt", "completion").collect().write_parquet(
             folder / "rows.parquet"
@@ -124,7 +136,7 @@ def _loss_plot(held_out: dict[str, tuple[float, float, float]], confidence: floa
 def _release(recipe: Recipe) -> dg.AssetsDefinition:
     candidate = final_model(recipe)
     before = model_before(recipe, stages(recipe)[-1])
-    judged = "sft_dataset" if recipe.datasets.sft else "preference_dataset"
+    judged = _judged(recipe)
 
     @dg.asset(
         group_name="evaluation",
@@ -175,8 +187,9 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
 
 
 def _compare(stage: ModelStage, folder: Path, candidate: str, before: str, judged: str) -> MergeChecked:
-    rows = stage.scan(judged).filter(pl.col("split") == "test").rename({"chosen": "completion"}, strict=False)
-    rows.select("record_id", "prompt", "completion").collect().write_parquet(folder / "rows.parquet")
+    _test_rows(stage, judged).select("record_id", "prompt", "completion").collect().write_parquet(
+        folder / "rows.parquet"
+    )
     spec = MergeCheck(
         output=str(folder),
         model=str(stage.model_folder(before)),
@@ -195,9 +208,8 @@ def _assemble(stage: ModelStage, output: Path, candidate: str, agrees: CheckFact
     from fineline.resources.models.model_card import model_card
     from fineline.resources.models.release import assemble, verify
 
-    models = {name: STAGES[name][0] for name in stages(stage.recipe)}
     accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
-    facts = card_facts(stage.storage, stage.recipe, models, [accounted, agrees])
+    facts = card_facts(stage.storage, stage.recipe, stages(stage.recipe), [accounted, agrees])
     known = lineage(stage.storage, stage.project.recipe_text)
     model, adapter = stage.model_folder(candidate), stage.model_folder(candidate, "adapter")
     assemble(model, adapter, model_card(facts), known, output)

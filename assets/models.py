@@ -10,12 +10,8 @@ from fineline.assets.workers import run_worker
 from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
+from fineline.resources.recipe_models import STAGES
 
-STAGES = {
-    "pretraining": ("pretrained_model", "pretraining_dataset"),
-    "sft": ("sft_model", "sft_dataset"),
-    "dpo": ("aligned_model", "preference_dataset"),
-}
 SPECS: dict[str, type[TrainPretraining | TrainSft | TrainDpo]] = {
     "pretraining": TrainPretraining,
     "sft": TrainSft,

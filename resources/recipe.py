@@ -24,6 +24,7 @@ from fineline.resources.recipe_data import (
     Split,
 )
 from fineline.resources.recipe_models import (
+    STAGES,
     BaseModelSource,
     Evaluation,
     FolderModel,
@@ -65,8 +66,8 @@ class Recipe(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"sources: the name {name!r} is given twice; names must differ")
-        pairs = [("pretraining", "pretraining"), ("sft", "sft"), ("dpo", "preference")]
-        for stage, dataset in pairs:
+        for stage, (_, made_of) in STAGES.items():
+            dataset = made_of.removesuffix("_dataset")
             training, rows = getattr(self.training, stage), getattr(self.datasets, dataset)
             if training is None:
                 continue

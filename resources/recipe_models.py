@@ -35,6 +35,13 @@ class FolderModel(Section):
     licence: str = "unknown"
 
 
+# Training stages in their order: the asset that each makes, and the data set that it is trained on.
+STAGES = {
+    "pretraining": ("pretrained_model", "pretraining_dataset"),
+    "sft": ("sft_model", "sft_dataset"),
+    "dpo": ("aligned_model", "preference_dataset"),
+}
+
 BaseModelSource = Annotated[PackagedModel | HubModel | FolderModel, Field(discriminator="kind")]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from fineline.data_contracts.records import Record
+from fineline.resources.minhash import content_hash
 
 
 def record(text: str = "A plain answer with some words.", **values: Any) -> dict[str, Any]:
@@ -29,3 +30,10 @@ def record(text: str = "A plain answer with some words.", **values: Any) -> dict
 
 def records(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=Record.create_empty().schema)
+
+
+def curated_record(text: str, name: str, *, cluster: str | None = None, **values: Any) -> dict[str, Any]:
+    """A plain text that passed every rule; its id and its cluster are hashes of names."""
+    plain = {"record_id": content_hash(name), "source": "corpus", "batch": "corpus/part", "kind": "text", "prompt": []}
+    named = content_hash(name if cluster is None else cluster)
+    return {**record(text, **plain, **values), "replacements": 0, "cluster": named}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -11,20 +10,19 @@ from fineline.resources.curation import counts_by
 from fineline.resources.lineage import label
 from fineline.resources.models.model_card import CardFacts, CheckFacts, ScoreFacts, SourceFacts, StageFacts
 from fineline.resources.recipe import Recipe
-from fineline.resources.recipe_models import FolderModel, HubModel, PackagedModel
+from fineline.resources.recipe_models import STAGES, FolderModel, HubModel, PackagedModel
 from fineline.resources.storage import Manifest, Storage
 from fineline.resources.tables import scan_table
 
-DATASETS = {"pretraining": "pretraining_dataset", "sft": "sft_dataset", "dpo": "preference_dataset"}
 SHOWN_LICENCES = 4
 
 
-def card_facts(storage: Storage, recipe: Recipe, models: Mapping[str, str], checks: list[CheckFacts]) -> CardFacts:
-    """The facts of a model card. ``models`` maps the recipe's training stages to their assets, in order."""
+def card_facts(storage: Storage, recipe: Recipe, stages: list[str], checks: list[CheckFacts]) -> CardFacts:
+    """The facts of a model card. ``stages`` are those that the recipe trains, in order."""
     evaluation = storage.require("evaluation")
     splits = scan_table(storage, "splits").select("split").collect()
     rows = {
-        stage: scan_table(storage, DATASETS[stage]).filter(pl.col("split") == "train").collect() for stage in models
+        stage: scan_table(storage, STAGES[stage][1]).filter(pl.col("split") == "train").collect() for stage in stages
     }
     return CardFacts(
         recipe=recipe.name,
@@ -33,7 +31,7 @@ def card_facts(storage: Storage, recipe: Recipe, models: Mapping[str, str], chec
         release=evaluation.data_version,
         sources=_sources(storage, recipe, [table["record_id"] for table in rows.values()]),
         splits=counts_by(splits, "split"),
-        stages=[_stage(storage.require(asset), recipe, stage, rows[stage].height) for stage, asset in models.items()],
+        stages=[_stage(storage.require(STAGES[stage][0]), recipe, stage, rows[stage].height) for stage in stages],
         scores=_scores(evaluation),
         confidence=recipe.evaluation.confidence,
         test_rows=scan_table(storage, "evaluation").select(pl.col("record_id").n_unique()).collect().item(),

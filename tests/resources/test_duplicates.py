@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import record
 
 from fineline.data_contracts.curation import DuplicateCluster
 from fineline.data_contracts.records import Record
@@ -20,20 +21,14 @@ LONG = "the quick brown fox jumps over the lazy dog while seven wizards pack a b
 
 
 def row(name: str, answer: str, batch: str = "corpus/a", source: str = "corpus", prompt: str = "") -> dict:
-    return {
-        "record_id": minhash.content_hash(name),
-        "source": source,
-        "batch": batch,
-        "kind": "chat" if prompt else "text",
-        "prompt": [{"role": "user", "content": prompt}] if prompt else [],
-        "completion": [{"role": "assistant", "content": answer}],
-        "rejected": None,
-        "tools": None,
-        "label": None,
-        "group": None,
-        "licence": "CC0-1.0",
-        "metadata": "{}",
-    }
+    return record(
+        answer,
+        record_id=minhash.content_hash(name),
+        source=source,
+        batch=batch,
+        kind="chat" if prompt else "text",
+        prompt=[{"role": "user", "content": prompt}] if prompt else [],
+    )
 
 
 def frame(*rows: dict) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.data_contracts.records import CuratedRecord
@@ -19,22 +20,7 @@ WORDS = "the quick brown fox jumps over the lazy dog while seven wizards pack a 
 
 
 def row(name: str, text: str | None = None, group: str | None = None, cluster: str | None = None) -> dict[str, Any]:
-    return {
-        "record_id": content_hash(name),
-        "source": "corpus",
-        "batch": "corpus/part",
-        "kind": "text",
-        "prompt": [],
-        "completion": [{"role": "assistant", "content": text or name}],
-        "rejected": None,
-        "tools": None,
-        "label": None,
-        "group": group,
-        "licence": "CC0-1.0",
-        "metadata": "{}",
-        "replacements": 0,
-        "cluster": content_hash(name if cluster is None else cluster),
-    }
+    return curated_record(text or name, name, group=group, cluster=cluster)
 
 
 def frame(*rows: dict[str, Any]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import record
 
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.records import ScrubbedRecord
@@ -19,22 +20,7 @@ PROSE = "The method returns a copy of the list in reverse order."
 
 def records_of(*answers: str, **changes: Any) -> pl.DataFrame:
     rows = [
-        {
-            "record_id": f"{number:032x}",
-            "source": "corpus",
-            "batch": "corpus/part",
-            "kind": "chat",
-            "prompt": [{"role": "user", "content": "What does it do?"}],
-            "completion": [{"role": "assistant", "content": answer}],
-            "rejected": None,
-            "tools": None,
-            "label": None,
-            "group": None,
-            "licence": "CC0-1.0",
-            "metadata": "{}",
-            "replacements": 0,
-            **changes,
-        }
+        {**record(answer, question="What does it do?", record_id=f"{number:032x}"), "replacements": 0, **changes}
         for number, answer in enumerate(answers)
     ]
     return pl.DataFrame(rows, schema=ScrubbedRecord.create_empty().schema)

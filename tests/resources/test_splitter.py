@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.data_contracts.records import CuratedRecord
@@ -17,22 +18,7 @@ SECTION = Split(validation=0.1, test=0.1)
 
 
 def row(name: str, group: str | None = None, label: str | None = None, cluster: str | None = None) -> dict[str, Any]:
-    return {
-        "record_id": content_hash(name),
-        "source": "corpus",
-        "batch": "corpus/part",
-        "kind": "text",
-        "prompt": [],
-        "completion": [{"role": "assistant", "content": name}],
-        "rejected": None,
-        "tools": None,
-        "label": label,
-        "group": group,
-        "licence": "CC0-1.0",
-        "metadata": "{}",
-        "replacements": 0,
-        "cluster": content_hash(name if cluster is None else cluster),
-    }
+    return curated_record(name, name, group=group, label=label, cluster=cluster)
 
 
 def frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
