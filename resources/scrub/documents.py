@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fineline.resources.scrub.worker import Cleaned
+from fineline.resources.scrub.replacement import Cleaned
 
 MESSAGES = ("prompt", "completion", "rejected")
 JSON = ("tools", "metadata")

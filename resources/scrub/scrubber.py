@@ -9,8 +9,9 @@ import polars as pl
 
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.recipe_data import Scrub
-from fineline.resources.scrub.cleaner import Cleaner
+from fineline.resources.scrub.detector import Detector
 from fineline.resources.scrub.documents import IDENTIFIERS, JSON, MESSAGES, identifiers, rewrite, texts
+from fineline.resources.scrub.replacement import Replacer
 
 SCRUBBER_VERSION = "1"
 
@@ -43,7 +44,8 @@ class Scrubber:
     """
 
     def __init__(self, section: Scrub) -> None:
-        self._cleaner = Cleaner(section)
+        self._detector = Detector(section)
+        self._replacer = Replacer(section)
 
     def scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None = None) -> Scrubbed:
         """Scrub a frame with Record's columns.
@@ -52,10 +54,13 @@ class Scrubber:
         Raises ScrubError where the section names an unknown entity type or a model that is not installed.
         """
         rows = records.select("source", *_TEXT_COLUMNS).to_dicts()
-        cleaned, cleaned_identifiers = self._cleaner.clean(
+        found = self._detector.detect(
             (text for row in rows for text in texts(row)),
             (identifier for row in rows for identifier in identifiers(row)),
             progress,
+        )
+        cleaned, cleaned_identifiers = (
+            {text: self._replacer.clean(text, spans) for text, spans in each.items()} for each in found
         )
         new_rows: list[dict[str, Any]] = []
         replacements: list[int] = []
@@ -80,12 +85,12 @@ class Scrubber:
 
     def clean(self, texts: Sequence[str]) -> list[str]:
         """Single texts, scrubbed as the texts of records are."""
-        cleaned, _ = self._cleaner.clean(texts)
-        return [cleaned[text].text for text in texts]
+        found, _ = self._detector.detect(texts)
+        return [self._replacer.clean(text, found[text]).text for text in texts]
 
     def close(self) -> None:
         """End the processes, if any were started."""
-        self._cleaner.close()
+        self._detector.close()
 
     def __enter__(self) -> Self:
         return self

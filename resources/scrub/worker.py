@@ -1,4 +1,4 @@
-"""Cleaning one batch of texts, in this process or in one of a pool.
+"""Finding personal data in one batch of texts, in this process or in one of a pool.
 
 Importing this module is cheap: the engine and what it needs are imported when a finder is built.
 """
@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from fineline.resources.recipe_data import Scrub
-from fineline.resources.scrub.spans import replace
+from fineline.resources.scrub.spans import Span
 
 if TYPE_CHECKING:
     from fineline.resources.scrub.finder import Finder
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 # spaCy and Presidio import these where they are installed, though only transformer models use them. Without
 # them a process starts in half the time and takes half the memory.
 NOT_NEEDED = ("torch", "transformers")
-
-
-class Cleaned(NamedTuple):
-    """A text with placeholders, and the entity type of each replaced span in text order."""
-
-    text: str
-    entities: tuple[str, ...]
 
 
 class Batch(NamedTuple):
@@ -38,26 +31,22 @@ def build_finder(section: Scrub) -> "Finder":
     return Finder(section)
 
 
-def clean_batch(finder: "Finder", batch: Batch) -> list[Cleaned]:
-    """Put ``<TYPE>`` for each span that the finder sees."""
-    found = finder.find(batch.pieces, patterns_only=batch.patterns_only)
-    return [
-        Cleaned(replace(piece, spans, lambda span: f"<{span.entity}>"), tuple(span.entity for span in spans))
-        for piece, spans in zip(batch.pieces, found, strict=True)
-    ]
+def find_batch(finder: "Finder", batch: Batch) -> list[list[Span]]:
+    """The spans of each piece."""
+    return finder.find(batch.pieces, patterns_only=batch.patterns_only)
 
 
 _finders: "list[Finder]" = []
 
 
 def start(section: Scrub) -> None:
-    """Make this process of a pool ready to clean."""
+    """Make this process of a pool ready to find."""
     if "_trf" not in section.spacy_model:
         for module in NOT_NEEDED:
             sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # None: importing it fails
     _finders.append(build_finder(section))
 
 
-def clean(batch: Batch) -> list[Cleaned]:
-    """Clean a batch in a process that was started."""
-    return clean_batch(_finders[0], batch)
+def find(batch: Batch) -> list[list[Span]]:
+    """The spans of each piece of a batch, in a process that was started."""
+    return find_batch(_finders[0], batch)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.recipe_data import Scrub
-from fineline.resources.scrub import ScrubError, cleaner
-from fineline.resources.scrub.cleaner import PIECE_CHARACTERS, cut
+from fineline.resources.scrub import ScrubError, detector
+from fineline.resources.scrub.detector import PIECE_CHARACTERS, cut
 from fineline.resources.scrub.scrubber import Scrubber
 from tests.records import record, records
 
@@ -164,7 +164,7 @@ def test_pieces_join_to_the_text_and_are_short(text: str, limit: int) -> None:
 
 
 def test_a_pool_of_processes_gives_what_one_process_gives(scrubber: Scrubber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleaner, "_POOL_CHARACTERS", 0)
+    monkeypatch.setattr(detector, "_POOL_CHARACTERS", 0)
     frame = records(
         *(
             record(f"Ticket {number}: Jane Doe or Peter Young, u{number}@a.org.", group=f"u{number}@a.org")
@@ -191,9 +191,9 @@ def test_a_worker_process_starts_without_torch_and_transformers() -> None:
     code = (
         "import sys; from fineline.resources.recipe_data import Scrub; from fineline.resources.scrub import worker\n"
         "worker.start(Scrub()); print([sys.modules[name] for name in worker.NOT_NEEDED])\n"
-        "print(worker.clean(worker.Batch(('Jane Doe',), False))[0].text)"
+        "print(worker.find(worker.Batch(('Jane Doe',), False))[0][0].entity)"
     )
-    assert in_new_process(code) == "[None, None]\n<PERSON>"
+    assert in_new_process(code) == "[None, None]\nPERSON"
 
 
 def test_presidio_still_imports_what_worker_processes_leave_out() -> None:
@@ -230,9 +230,9 @@ def test_the_network_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "def refuse(host, *_, **__): asked.append(host); raise OSError('no network')\n"
         "socket.getaddrinfo = refuse\n"
         "worker.start(Scrub())\n"
-        f"print(worker.clean(worker.Batch(('Ask {EMAIL}',), False))[0].text, asked)"
+        f"print(worker.find(worker.Batch(('Ask {EMAIL}',), False))[0][0].entity, asked)"
     )
-    assert in_new_process(code) == "Ask <EMAIL_ADDRESS> []"
+    assert in_new_process(code) == "EMAIL_ADDRESS []"
 
 
 def test_no_log_line_holds_any_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,14 +1,15 @@
-"""Cleaning many texts: each distinct text once, in batches, in this process or in a pool of processes."""
+"""Finding personal data in many texts: each distinct piece once, in this process or in a pool of processes."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import worker
-from fineline.resources.scrub.worker import Batch, Cleaned
+from fineline.resources.scrub.spans import Span
+from fineline.resources.scrub.worker import Batch
 
 if TYPE_CHECKING:
     from fineline.resources.scrub.finder import Finder
@@ -56,18 +57,18 @@ def batches(pieces: Iterable[str], *, patterns_only: bool) -> Iterator[Batch]:
         yield Batch(tuple(batch), patterns_only)
 
 
-class Cleaner:
-    """Cleans texts. The engine is built on first use, the pool of ``section.workers`` with the first long list."""
+class Detector:
+    """Finds spans in texts. The engine is built on first use, the pool with the first long list."""
 
     def __init__(self, section: Scrub) -> None:
         self._section = section
         self._finder: Finder | None = None
         self._pool: ProcessPoolExecutor | None = None
 
-    def clean(
+    def detect(
         self, texts: Iterable[str], identifiers: Iterable[str] = (), progress: Progress | None = None
-    ) -> tuple[dict[str, Cleaned], dict[str, Cleaned]]:
-        """Each distinct text and each distinct identifier with its cleaned form.
+    ) -> tuple[dict[str, list[Span]], dict[str, list[Span]]]:
+        """Each distinct text and each distinct identifier with its spans, in order and without overlap.
 
         Of identifiers only the patterns are looked for. ``progress`` gets pieces done and pieces in all after
         each batch.
@@ -81,13 +82,13 @@ class Cleaner:
             distinct = dict.fromkeys(piece for pieces in pieces_of.values() for piece in pieces)
             jobs += batches(distinct, patterns_only=patterns_only)
         total = sum(len(job.pieces) for job in jobs)
-        cleaned: dict[tuple[str, bool], Cleaned] = {}
+        found: dict[tuple[str, bool], list[Span]] = {}
         for job, results in zip(jobs, self._run(jobs), strict=True):
-            cleaned.update(((piece, job.patterns_only), r) for piece, r in zip(job.pieces, results, strict=True))
+            found.update(((piece, job.patterns_only), r) for piece, r in zip(job.pieces, results, strict=True))
             if progress is not None:
-                progress(len(cleaned), total)
+                progress(len(found), total)
         first, second = (
-            {text: _join(cleaned[piece, patterns_only] for piece in pieces) for text, pieces in pieces_of.items()}
+            {text: _join(pieces, found, patterns_only) for text, pieces in pieces_of.items()}
             for pieces_of, patterns_only in wanted
         )
         return first, second
@@ -104,14 +105,14 @@ class Cleaner:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, jobs: Sequence[Batch]) -> Iterable[list[Cleaned]]:
+    def _run(self, jobs: Sequence[Batch]) -> Iterable[list[list[Span]]]:
         if self._finder is None:
             # Also before a pool is started: a section that cannot work shows its error here, in plain words.
             self._finder = worker.build_finder(self._section)
         finder = self._finder
         characters = sum(len(piece) for job in jobs for piece in job.pieces)
         if self._section.workers == 1 or characters < _POOL_CHARACTERS:
-            return (worker.clean_batch(finder, job) for job in jobs)
+            return (worker.find_batch(finder, job) for job in jobs)
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 max_workers=self._section.workers,
@@ -119,9 +120,14 @@ class Cleaner:
                 initializer=worker.start,
                 initargs=(self._section,),
             )
-        return self._pool.map(worker.clean, jobs)
+        return self._pool.map(worker.find, jobs)
 
 
-def _join(pieces: Iterable[Cleaned]) -> Cleaned:
-    parts = list(pieces)
-    return Cleaned("".join(part.text for part in parts), tuple(entity for part in parts for entity in part.entities))
+def _join(pieces: Iterable[str], found: Mapping[tuple[str, bool], list[Span]], patterns_only: bool) -> list[Span]:
+    """The spans of pieces as spans of the text that they join to."""
+    spans: list[Span] = []
+    start = 0
+    for piece in pieces:
+        spans += [s._replace(start=s.start + start, end=s.end + start) for s in found[piece, patterns_only]]
+        start += len(piece)
+    return spans
