@@ -77,7 +77,10 @@ class TableStage(Stage):
         failed_checks: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> Written:
-        """Validate and store a table, whole or in parts; ``inputs`` only where they are not assets, such as a batch's file."""
+        """Validate and store a table, whole or in parts.
+
+        ``inputs`` only where they are not assets, such as a batch's file.
+        """
         written = write_table(
             self.storage,
             self.asset,
