@@ -37,14 +37,14 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     """
     from fineline.resources.arrivals import fingerprints
     from fineline.resources.ingest import ingest
-    from fineline.resources.sources.reader import read_batch
+    from fineline.resources.sources.reader import read_parts
 
     stage = TableStage(context, project, Record)
     arrived = fingerprints(stage.recipe.sources)
     with Scrubber(stage.recipe.scrub) as scrubber:
         for batch in context.partition_keys:
             source = stage.recipe.source(batch.split("/", 1)[0])
-            parts = ingest(read_batch(source, batch), source.name, batch, stage.recipe.allowed_licences)
+            parts = ingest(read_parts(source, batch), source.name, batch, stage.recipe.allowed_licences)
             first = next(parts)
             shown = scrubber.scrub(first.frame.head(3)).records
             counts = stage.write(

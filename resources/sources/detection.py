@@ -80,9 +80,8 @@ def _of_messages(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Columns that hold lists of messages, whatever the messages hold besides."""
 
     def holds_messages(value: object) -> bool:
-        return (
-            isinstance(value, list) and bool(value) and isinstance(value[0], dict) and not MESSAGE.isdisjoint(value[0])
-        )
+        first = value[0] if isinstance(value, list) and value else None
+        return isinstance(first, dict) and not MESSAGE.isdisjoint(first)
 
     names = [name for name in seen if NAME.fullmatch(name)]
     return [name for name in names if any(holds_messages(row.values.get(name)) for row in rows)]

@@ -49,24 +49,23 @@ def csv_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
         SourceError: quotes are not closed, a name stands twice in the header, or a field is longer than 16 MiB.
     """
     csv.field_size_limit(MAXIMUM_RECORD)
-    # Bytes that are not UTF-8 become half surrogates, by which their record is told from its neighbours.
-    lines = csv.reader(io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline=""), strict=True)
     header: list[str] | None = None
     line = 1
-    try:
-        for fields in lines:
-            location, line = f"{file_name(key)} line {line}", lines.line_num + 1
-            if not fields:
-                continue
-            if header is None:
-                header = _header(fields, key)
-                continue
-            yield _csv_row(location, header, fields)
-    except csv.Error:
-        raise SourceError(
-            f"{key} line {line} is not readable as CSV. A field that holds a comma, a quote or a line break must "
-            "stand in quotes, each quote in it doubled; no field may be longer than 16 MiB."
-        ) from None
+    # Bytes that are not UTF-8 become half surrogates, by which their record is told from its neighbours.
+    with io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="") as text:
+        lines = csv.reader(text, strict=True)
+        try:
+            for fields in lines:
+                location, line = f"{file_name(key)} line {line}", lines.line_num + 1
+                if header is None:
+                    header = _header(fields, key) if fields else None
+                elif fields:
+                    yield _csv_row(location, header, fields)
+        except csv.Error:
+            raise SourceError(
+                f"{key} line {line} is not readable as CSV. A field that holds a comma, a quote or a line break must "
+                "stand in quotes, each quote in it doubled; no field may be longer than 16 MiB."
+            ) from None
 
 
 def text_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:

@@ -52,6 +52,12 @@ class _Text(HTMLParser):
         self.parts.append(text.lstrip() if not self.parts or self.parts[-1].endswith(("\n", " ")) else text)
 
     def _break(self, tag: str) -> None:
-        if BLOCKS.fullmatch(tag) and self.parts and not self._hidden:
-            self.parts[-1] = self.parts[-1].rstrip(" ")
-            self.parts.append("\n\n" if tag == "p" else "\n")
+        if self._hidden or not self.parts or not BLOCKS.fullmatch(tag):
+            return
+        wanted = "\n\n" if tag == "p" else "\n"
+        before = self.parts[-1].rstrip(" ")
+        self.parts[-1] = before
+        if before in ("\n", "\n\n") and tag != "br":
+            self.parts[-1] = max(before, wanted)
+        else:
+            self.parts.append(wanted)

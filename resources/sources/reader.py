@@ -1,12 +1,15 @@
 """Reading corpora: the batches of a source, and the rows of each batch as canonical records."""
 
+from collections import Counter
 from collections.abc import Iterator
+
+import polars as pl
 
 from fineline.resources.recipe_data import Files, HuggingFace, PackageReadmes, PythonDocs, Source, Sql
 from fineline.resources.sources import files, huggingface, package_readmes, python_docs, sql
 from fineline.resources.sources.batches import Batch, BatchRows, SourceError
 
-__all__ = ["Batch", "BatchRows", "SourceError", "list_batches", "read_batch"]
+__all__ = ["Batch", "BatchRows", "SourceError", "list_batches", "read_batch", "read_parts"]
 
 
 def list_batches(source: Source) -> list[Batch]:
@@ -28,7 +31,18 @@ def list_batches(source: Source) -> list[Batch]:
             return sql.batches(source)
 
 
-def read_batch(source: Source, key: str) -> Iterator[BatchRows]:
+def read_batch(source: Source, key: str) -> BatchRows:
+    """The rows of a batch as a whole, for those that fit into memory. Raises as ``read_parts`` does."""
+    parts = list(read_parts(source, key))
+    normalised: Counter[str] = Counter()
+    for part in parts:
+        normalised.update(part.normalised)
+    return BatchRows(
+        pl.concat([part.records for part in parts]), pl.concat([part.unreadable for part in parts]), normalised
+    )
+
+
+def read_parts(source: Source, key: str) -> Iterator[BatchRows]:
     """The rows of a batch of ``list_batches``, those that are no records with the reason.
 
     They come in parts, of which each is bounded, so that a corpus may be larger than memory; there is at least

@@ -86,7 +86,7 @@ def _possible_answers(cells: Cells) -> Content:
     asked, column = cells.cell("question")
     truth, _ = cells.cell("ground_truth")
     if not isinstance(asked, list) or not isinstance(truth, list) or not truth:
-        raise UnfitRowError(f"column {column} or 'ground_truth' is missing, or no list")
+        raise UnfitRowError(f"column {column} or 'ground_truth' is no list")
     calls = []
     for call in truth:
         if not isinstance(call, Mapping) or len(call) != 1:
