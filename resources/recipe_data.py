@@ -75,7 +75,7 @@ class Join(Section):
     """A second file with further columns of the same rows."""
 
     path: Location = Field(description="A file; relative paths start at the recipe's folder.")
-    on: str = Field(description="The column that both files have, with a value of its own in each row.")
+    key: str = Field(description="The column that both files have, with a value of its own in each row.")
 
 
 class Files(TableSource):

@@ -50,7 +50,7 @@ def read(source: Files, key: str) -> Iterator[BatchRows]:
             services = read_services(schema.read(), source.name)
     if source.join is not None:
         other = _single(source, source.join.path)
-        rows = Joined(source.join.on, _rows(other, f"{source.name}/{other.name}")).added_to(rows)
+        rows = Joined(source.join.key, _rows(other, f"{source.name}/{other.name}")).added_to(rows)
     yield from fit_rows(key, rows, source, services=services)
 
 
