@@ -73,7 +73,7 @@ class _Text:
             # A value that reaches the window's end may go on after it: a number, above all.
             try:
                 value, end = self._decoder.raw_decode(self._window, self._place)
-                if end < len(self._window) or self._ended:
+                if end - self._place <= MAXIMUM_RECORD and (end < len(self._window) or self._ended):
                     break
             except json.JSONDecodeError as error:
                 if self._ended:
