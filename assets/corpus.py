@@ -44,7 +44,8 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     with Scrubber(stage.recipe.scrub) as scrubber:
         for batch in context.partition_keys:
             source = stage.recipe.source(batch.split("/", 1)[0])
-            parts = ingest(read_parts(source, batch), source.name, batch, stage.recipe.allowed_licences)
+            progress = every_few_seconds(context.log.info, f"{batch}: rows read")
+            parts = ingest(read_parts(source, batch), source.name, batch, stage.recipe.allowed_licences, progress)
             first = next(parts)
             shown = scrubber.scrub(first.frame.head(3)).records
             counts = stage.write(

@@ -1,7 +1,7 @@
 """From rows as they were read to records: each counted, repeats, unreadable and unlicensed rows set apart."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -15,14 +15,19 @@ QUARANTINE = QuarantinedRecord.create_empty().schema
 
 
 def ingest(
-    parts: Iterable[BatchRows], source: str, batch: str, allowed_licences: Sequence[str] | None = None
+    parts: Iterable[BatchRows],
+    source: str,
+    batch: str,
+    allowed_licences: Sequence[str] | None = None,
+    progress: Callable[[int, None], None] | None = None,
 ) -> Iterator[Made]:
     """Each part's rows: the first of identical rows of the batch is kept, the others are drops.
 
     Rows that cannot be read, and records of a licence that is not allowed, go to quarantine. Between the parts, 16
-    bytes of each row are kept in memory, to know repeats.
+    bytes of each row are kept in memory, to know repeats. ``progress`` is told how many rows came so far.
     """
     copies = _Copies()
+    read = 0
     for rows in parts:
         arrived = _arrivals(rows, source, batch, copies)
         records = rows.records.with_columns(arrived["copy"].head(rows.records.height))
@@ -37,6 +42,9 @@ def ingest(
             beside={"arrivals": arrived},
             facts={f"normalised: {kind}": count for kind, count in sorted(rows.normalised.items())},
         )
+        read += arrived.height
+        if progress is not None:
+            progress(read, None)
 
 
 def is_allowed(licence: str, allowed: Sequence[str]) -> bool:

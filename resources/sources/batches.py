@@ -3,8 +3,8 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -16,6 +16,7 @@ from fineline.resources.sources.normalisation import normalise
 RECORD_SCHEMA = Record.create_empty().schema
 UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
 RAW_CHARACTERS = 10_000
+MESSAGES = ("prompt", "completion", "rejected")
 # A longer one is no row that a model can learn from (some 4 million tokens), but a file that is broken.
 MAXIMUM_RECORD = 16 * 2**20
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -102,17 +103,21 @@ class BatchBuilder:
 
     def add(self, row: Row, content: Content, licence: str, metadata: Mapping[str, Any]) -> None:
         """Take in a row that is a record. Raises UnfitRowError where its text cannot be stored."""
-        normal, kinds = _normalised(content, self.strip_html)
+        described = json.dumps(metadata, ensure_ascii=False)
+        for text in (*_texts(content), content.tools, content.label, content.group, described):
+            if text is not None and not text.isascii() and SURROGATE.search(text):
+                raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+        kinds: set[str] = set()
         record = {
             "record_id": row_id(self.source, row.values),
             "source": self.source,
             "batch": self.key,
-            **vars(normal),
+            **vars(content),
             "licence": licence,
-            "metadata": json.dumps(metadata, ensure_ascii=False),
+            "metadata": described,
         }
-        if has_surrogates(record):
-            raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+        for column in MESSAGES:
+            record[column] = self._normal(record[column], kinds)
         self._records.append(record)
         self._normalised.update(kinds)
 
@@ -127,6 +132,17 @@ class BatchBuilder:
         raw = row.raw.decode("utf-8", errors="replace")
         self._unreadable.append((raw_id(self.source, row.raw), row.location, row.reason, _storable(raw)))
 
+    def _normal(self, messages: list[Message] | None, kinds: set[str]) -> list[Message] | None:
+        """The messages in normal form; all kinds of change that this took are added to ``kinds``."""
+        if messages is None:
+            return None
+        made = []
+        for message in messages:
+            text, changes = normalise(message["content"], strip_html=self.strip_html)
+            kinds |= changes
+            made.append({"role": message["role"], "content": text})
+        return made
+
     def build(self) -> BatchRows:
         """The batch. Raises SourceError for a batch without any row."""
         if not self._records and not self._unreadable:
@@ -138,34 +154,10 @@ class BatchBuilder:
         )
 
 
-def has_surrogates(values: Any) -> bool:
-    """Whether any string in nested values cannot be written as UTF-8; JSON escapes let such strings in."""
-    if isinstance(values, str):
-        return SURROGATE.search(values) is not None
-    if isinstance(values, Mapping):
-        return any(has_surrogates(each) for each in values.values())
-    if isinstance(values, list):
-        return any(has_surrogates(each) for each in values)
-    return False
-
-
-def _normalised(content: Content, strip_html: bool) -> tuple[Content, set[str]]:
-    """The content with each message in normal form, and all kinds of change that this took."""
-    kinds: set[str] = set()
-
-    def normal(messages: list[Message]) -> list[Message]:
-        made = []
+def _texts(content: Content) -> Iterator[str]:
+    for messages in (content.prompt, content.completion, content.rejected or ()):
         for message in messages:
-            text, changes = normalise(message["content"], strip_html=strip_html)
-            kinds.update(changes)
-            made.append({**message, "content": text})
-        return made
-
-    rejected = None if content.rejected is None else normal(content.rejected)
-    return (
-        replace(content, prompt=normal(content.prompt), completion=normal(content.completion), rejected=rejected),
-        kinds,
-    )
+            yield message["content"]
 
 
 def _storable(raw: str) -> str:

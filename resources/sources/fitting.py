@@ -65,7 +65,8 @@ def _parts(rows: Iterable[Row | RawRow]) -> Iterator[list[Row | RawRow]]:
 def _add(builder: BatchBuilder, row: Row, shape: Shape, licence: str, group: str | None) -> None:
     try:
         content = shape.read(row.values)
-        content = replace(content, group=content.group or group)
+        if group is not None and content.group is None:
+            content = replace(content, group=group)
         builder.add(row, content, licence, {"location": row.location})
     except UnfitRowError as error:
         builder.add_unfit(row, str(error))

@@ -132,8 +132,15 @@ def _remote(url: str) -> list[File]:
         # A folder that a sensor lists again and again must not be remembered as it was.
         store.invalidate_cache()
         listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)
-    files = [RemoteFile(store, each["name"], each["size"] or 0) for each in listed if each["type"] == "file"]
-    return [file for file in files if file.name and not file.name.startswith(".")]
+    found: list[File] = []
+    for each in listed:
+        name = each["name"].rstrip("/").rpartition("/")[2]
+        if each["type"] != "file" or name.startswith("."):
+            continue
+        if each["size"] is None:
+            raise SourceError(f"{url}: the store does not say how large {name} is; copy it into a folder.")
+        found.append(RemoteFile(store, each["name"], each["size"]))
+    return found
 
 
 @lru_cache(maxsize=4096)
