@@ -1,10 +1,11 @@
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import record, records
 
 from fineline.data_contracts.records import Record
+from fineline.resources import ledger
 from fineline.resources.ingest import ingest, is_allowed
 from fineline.resources.sources.batches import BatchRows
 from fineline.resources.storage import Storage
@@ -65,6 +66,23 @@ def test_records_of_other_licences_are_quarantined_and_accounted_for(tmp_path, l
     assert quarantine["detail"].to_list() == ["the licence is GPL-3.0"]
 
 
+def test_the_ledger_has_a_place_for_each_copy_of_a_record_that_is_kept_out(tmp_path, licensed):
+    storage = Storage(tmp_path)
+    made = ingest([licensed], "notes", "notes/1", ["MIT"])
+    write_table(storage, "raw_corpus", None, made, Record, Origin("1", {}, "r"), maximum_quarantine=1)
+    raw, drops, kept = (
+        scan_table(storage, "raw_corpus", role=role).collect() for role in ("arrivals", "drops", "data")
+    )
+    assignment = kept.select("record_id", "source", split=pl.lit("train"))
+    account = ledger.build(raw, drops, kept, assignment)
+    assert ledger.find_gaps(account, raw, drops) == ledger.Gaps(0, 0, 0, 0)
+    out = account.filter(record_id=licensed.records["record_id"][1])
+    assert out.select("copy", "place", "rule").rows() == [
+        (0, "raw_corpus/quarantine", "licence_not_allowed"),
+        (1, "raw_corpus/drops", "repeated_row"),
+    ]
+
+
 def test_licences_kept_out_by_wish_do_not_stop_the_run_and_do_not_hide_broken_rows(tmp_path, licensed):
     def failed(maximum):
         made = ingest([licensed], "notes", "notes/1", ["MIT", "CC0-1.0"])
@@ -95,7 +113,12 @@ def test_a_licence_is_allowed_by_name_or_as_an_alternative(licence, allowed):
     assert is_allowed(licence, ["MIT", "Apache-2.0"]) == allowed
 
 
-@given(st.lists(st.lists(st.sampled_from("abcd"))), st.lists(st.sampled_from("ef")), st.booleans())
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), max_size=6), max_size=4),
+    st.lists(st.sampled_from("ef"), max_size=4),
+    st.booleans(),
+)
 def test_every_row_that_came_in_is_accounted_for(texts, broken, licensed):
     whole = [records(*[record(f"answer {text}", licence=f"L-{text}") for text in part]) for part in texts]
     parts = [*(BatchRows(rows, unreadable()) for rows in whole)]

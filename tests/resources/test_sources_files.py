@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fineline.data_contracts.records import Record
@@ -199,6 +199,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_every_line_is_either_a_record_or_unreadable(tmp_path_factory, lines):
     path = written(tmp_path_factory.mktemp("lines"), "part.jsonl", b"\n".join([b'{"text": "first"}', *lines]))
@@ -309,6 +310,7 @@ def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
     assert kinds == ["chat", "text"]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=200))
 def test_keys_are_short_and_fit_for_partitions_whatever_the_name(name):
     key = batch_key("corpus", name)

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 from ftfy.badness import is_bad
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fineline.resources.sources.normalisation import SUSPECT, normalise
@@ -45,6 +45,7 @@ def test_code_quotes_right_to_left_text_and_emoji_stay_as_they_are(text):
     assert normalise(text) == (text, frozenset())
 
 
+@settings(deadline=None)
 @given(st.text() | ODD)
 @example("Ã\x00©")
 @example("\u0958\x80")
@@ -54,12 +55,14 @@ def test_what_is_normal_stays_as_it_is(text):
     assert unicodedata.is_normalized("NFC", once)
 
 
+@settings(deadline=None)
 @given(st.text() | ODD)
 def test_a_change_is_named_and_no_other(text):
     normal, kinds = normalise(text)
     assert (normal != text) == bool(kinds)
 
 
+@settings(deadline=None)
 @given(st.text() | ODD)
 @example("voilÃ  tout")
 @example("œ.")
