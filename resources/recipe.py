@@ -49,7 +49,7 @@ class Recipe(Section):
         0.02, description="Share of a table's rows that may break its contract before the run stops."
     )
     allowed_licences: list[str] | None = Field(
-        None, description="Records of other licences go to quarantine; null allows all."
+        None, min_length=1, description="Records of other licences go to quarantine; null allows all."
     )
     sources: list[Source] = Field(min_length=1)
     scrub: Scrub = Scrub()

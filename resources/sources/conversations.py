@@ -140,6 +140,8 @@ def _calls_before(calls: Any, place: str) -> list[Message]:
         raise UnfitRowError(f"{place} has calls that are no list")
     messages: list[Message] = []
     for call in calls:
+        if not isinstance(call, Mapping):
+            raise UnfitRowError(f"{place} has a call that is no object")
         messages.append(assistant(call_text(call, place)))
         messages.append({"role": "tool", "content": result_text(call.get("results"))})
     return messages

@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from fineline.resources.recipe_data import Columns, Files
+from fineline.resources.recipe_data import Columns, Files, Location
 from fineline.resources.sources.batches import Batch, BatchRows, RawRow, Row, SourceError
 from fineline.resources.sources.fitting import fit_rows
 from fineline.resources.sources.formats import PLAIN_TEXT, READERS
 from fineline.resources.sources.joining import Joined
 from fineline.resources.sources.opening import UNPACKERS, open_text
-from fineline.resources.sources.places import File, Location, files_at
+from fineline.resources.sources.places import File, files_at
 from fineline.resources.sources.tables import TABLE_READERS
 from fineline.resources.sources.tool_calls import Services, read_services
 
@@ -46,8 +46,9 @@ def read(source: Files, key: str) -> Iterator[BatchRows]:
         return
     services: Services | None = None
     if source.services is not None:
-        with _single(source, source.services).open() as schema:
-            services = read_services(schema.read(), source.name)
+        schema = _single(source, source.services)
+        with schema.open() as content, open_text(content, _format(schema.name)[1], schema.size, schema.name) as text:
+            services = read_services(text.read(), source.name)
     if source.join is not None:
         other = _single(source, source.join.path)
         rows = Joined(source.join.key, _rows(other, f"{source.name}/{other.name}")).added_to(rows)

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import fsspec
 
+from fineline.resources.recipe_data import Location
 from fineline.resources.sources.batches import SourceError
 
 SETTLED_SECONDS = 2.0
-Location = Path | str
 
 
 @dataclass(frozen=True)

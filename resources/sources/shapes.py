@@ -92,6 +92,8 @@ def _possible_answers(cells: Cells) -> Content:
         if not isinstance(call, Mapping) or len(call) != 1:
             raise UnfitRowError("column 'ground_truth' holds a call that is not {name: arguments}")
         [(name, accepted)] = call.items()
+        if not isinstance(accepted, Mapping) or not all(isinstance(values, list) for values in accepted.values()):
+            raise UnfitRowError("column 'ground_truth' holds arguments that are no lists of accepted values")
         # An empty string among the accepted values says that the argument may be left out.
         arguments = {key: values[0] for key, values in accepted.items() if values and values[0] != ""}
         calls.append({"name": name, "arguments": arguments})

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from fineline.resources.recipe_data import Sql
 from fineline.resources.sources.batches import Batch, BatchRows, Row, SourceError
@@ -68,7 +68,7 @@ def _connection(source: Sql) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True)
-    except DatabaseError as error:
+    except (OperationalError, ProgrammingError) as error:
         raise SourceError(f"{source.name}: the database refused: {_first_line(error)}. Correct the query.") from None
     except SQLAlchemyError as error:
         raise SourceError(f"{source.name}: the database cannot be asked ({type(error).__name__}).") from None
@@ -86,5 +86,5 @@ def _uri(source: Sql) -> str:
     return uri
 
 
-def _first_line(error: DatabaseError) -> str:
+def _first_line(error: OperationalError | ProgrammingError) -> str:
     return str(error.orig).partition("\n")[0]

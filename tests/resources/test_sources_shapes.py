@@ -1,7 +1,10 @@
+import contextlib
 import json
 
 import pytest
 import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from fineline.resources.recipe_data import Columns, Files
 from fineline.resources.sources.batches import Row, SourceError, UnfitRowError
@@ -247,8 +250,8 @@ TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"ty
     ],
 )
 def test_tool_calls_of_every_form_become_text_and_the_tools_json(messages):
-    for given in (messages, json.dumps(messages)):
-        content = read({"messages": given, "tools": TOOLS})
+    for written in (messages, json.dumps(messages)):
+        content = read({"messages": written, "tools": TOOLS})
         assert [*content.prompt, *content.completion] == [USER, CALLED, RESULT, ASSISTANT]
         assert json.loads(content.tools) == TOOLS
 
@@ -275,6 +278,37 @@ def test_schema_guided_dialogues_are_read_by_a_mapping_with_the_tools_of_their_s
     assert json.loads(content.tools) == TOOLS
     everything = read(row, services={"Weather_1": TOOLS}, messages="turns", calls="calls")
     assert everything.prompt == [USER, CALLED, {"role": "tool", "content": '[{"degrees": -3}]'}]
+
+
+SCALARS = st.sampled_from(
+    ["user", "assistant", "tool", "function_call", "text", "[1]", "{}", '[{"role": "user"}]', 3, None]
+)
+KEYS = st.sampled_from(
+    ["role", "from", "content", "value", "tool_calls", "function", "name", "arguments", "calls", "type"]
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(VALUES, min_size=4, max_size=4))
+@example([[USER], [{"name": "f"}], [{"f": 3}], None])
+@example([[USER, {**ASSISTANT, "calls": ["f"]}], [], [], []])
+def test_no_row_however_odd_is_more_than_unfit(values):
+    one, two, three, four = values
+    for row, mapping in [
+        ({"messages": one, "tools": two}, {"messages": "messages", "calls": "calls", "tools": "tools"}),
+        ({"question": one, "function": two, "ground_truth": three}, {}),
+        ({"prompt": one, "chosen": two, "rejected": three}, {}),
+        ({"chosen": one, "rejected": two}, {}),
+        ({"conversations": one, "chosen": two, "rejected": three}, {}),
+        ({"instruction": one, "input": two, "output": three}, {}),
+        ({"prompt": one, "completion": four}, {}),
+        ({"conversations": two}, {}),
+    ]:
+        with contextlib.suppress(UnfitRowError):
+            content = read(row, **mapping)
+            assert content.completion
+            assert all(isinstance(message["content"], str) for message in content.prompt + content.completion)
 
 
 def test_function_calls_with_accepted_values_take_the_first_of_each():
