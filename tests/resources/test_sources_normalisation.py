@@ -49,6 +49,8 @@ def test_code_quotes_right_to_left_text_and_emoji_stay_as_they_are(text):
 @given(st.text() | ODD)
 @example("Ã\x00©")
 @example("\u0958\x80")
+@example("\u20ac\xa9\x81")
+@example("\xc3\u20ac\x80")
 def test_what_is_normal_stays_as_it_is(text):
     once, _ = normalise(text)
     assert normalise(once) == (once, frozenset())
