@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+MARKED_SECTION = re.compile(r"<!\[[^>]*>?")
 HIDDEN = {"script", "style", "template", "noscript", "head"}
 BLOCKS = re.compile(
     "address|article|aside|blockquote|body|br|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header|hr|html|"
@@ -17,7 +18,8 @@ def html_to_text(html: str) -> str:
     but looks as if (``a<b``) loses what looks so: ask for this only where a source is HTML.
     """
     parser = _Text()
-    parser.feed(html)
+    # Sections such as Word's <![if …]>, of which the parser knows some and refuses the others.
+    parser.feed(MARKED_SECTION.sub("", html))
     parser.close()
     return re.sub(r"\n{3,}", "\n\n", "".join(parser.parts)).strip("\n")
 
@@ -30,7 +32,8 @@ class _Text(HTMLParser):
         self._verbatim = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in HIDDEN
+        # The end tag of a head may be left out.
+        self._hidden = 0 if tag == "body" else self._hidden + (tag in HIDDEN)
         self._verbatim += tag == "pre"
         self._break(tag)
 

@@ -251,9 +251,9 @@ def test_memory_stays_bounded_whatever_is_read(tmp_path, giant, bomb):
     billion_rows(tmp_path / "billion.parquet")
     row = json.dumps({"question": "Why is that so? " * 300, "answer": "Because it is so. " * 300}).encode() + b"\n"
     with (tmp_path / "many.jsonl").open("wb") as file:
-        for number in range(25_000):
+        for number in range(14_000):
             file.write(row.replace(b"that", b"%d" % number, 1))
     read = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path)], capture_output=True, text=True, check=True)
-    # Some 250 MB of rows in one file, 50 in one row and 300 packed in another.
-    assert int(read.stdout) < 300
+    # Some 130 MB of rows in one file, 50 in one row and 300 packed in another; a part of rows needs some 200.
+    assert int(read.stdout) < 260
     assert read.stderr.count("told") == 2
