@@ -11,7 +11,7 @@ from fineline.resources.sources.fitting import fit_rows
 from fineline.resources.sources.formats import PLAIN_TEXT, READERS
 from fineline.resources.sources.joining import Joined
 from fineline.resources.sources.opening import UNPACKERS, open_text
-from fineline.resources.sources.places import File, files_at
+from fineline.resources.sources.places import File, files_at, told
 from fineline.resources.sources.tables import TABLE_READERS
 from fineline.resources.sources.tool_calls import Services, read_services
 
@@ -88,7 +88,8 @@ def _single(source: Files, place: Location) -> File:
 
 def _rows(file: File, key: str) -> Iterator[Row | RawRow]:
     ending, packed = _format(file.name)
-    with file.open() as content:
+    # A disk or a connection may fail at any byte.
+    with told(file.name), file.open() as content:
         if not file.size:
             return
         if ending in TABLE_READERS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 
@@ -90,7 +90,7 @@ def files_at(location: Location) -> list[File]:
         SourceError: there is nothing, it may not be read, or no installed package can open such a URL.
     """
     if isinstance(location, str) and urlsplit(location).scheme == "file":
-        location = Path(urlsplit(location).path)
+        location = Path(unquote(urlsplit(location).path))
     found = _local(location) if isinstance(location, Path) else _remote(location)
     return sorted(found, key=lambda file: file.name)
 

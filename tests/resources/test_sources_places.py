@@ -56,8 +56,19 @@ def test_a_fingerprint_follows_the_store(bucket):
 
 
 def test_a_file_url_is_the_folder_that_it_names(tmp_path):
-    (tmp_path / "a.jsonl").write_bytes(JSONL)
-    assert list_batches(files(f"file://{tmp_path}")) == list_batches(files(tmp_path))
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(JSONL)
+    assert list_batches(files(f"file://{tmp_path}/a%20b")) == list_batches(files(folder))
+
+
+def test_a_store_that_fails_while_it_is_read_is_told(bucket, monkeypatch):
+    def fail(*_):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.readinto", fail, raising=False)
+    with pytest.raises(SourceError, match=r"cannot read a\.jsonl: Connection reset by peer"):
+        read_batch(files("memory://bucket/shard"), "corpus/a.jsonl")
 
 
 @pytest.mark.parametrize(
