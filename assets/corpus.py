@@ -39,7 +39,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
 
     stage = TableStage(context, project, Record)
     arrived = fingerprints(stage.recipe.sources)
-    with Scrubber(stage.recipe.scrub) as scrubber:
+    with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
         for batch in context.partition_keys:
             source = stage.recipe.source(batch.split("/", 1)[0])
             made = ingest(read_batch(source, batch), source.name, batch)
@@ -70,7 +70,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     ),
 )
 def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """The records of a batch with personal data replaced by typed placeholders such as <PERSON>.
+    """The records of a batch with personal data and secrets replaced by placeholders or pseudonyms.
 
     Guarantees: prompts, completions, rejected answers, tools and metadata are all scrubbed; what the scrubber
     misses is measured with planted values at each run, and too much of it blocks all that follows.
@@ -79,7 +79,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
     stage = TableStage(context, project, ScrubbedRecord)
     section = stage.recipe.scrub
-    with Scrubber(section) as scrubber:
+    with Scrubber(section, key=project.pseudonym_key) as scrubber:
         report = measure(scrubber, section)
         enough = report.recall >= section.minimum_recall
         for batch in context.partition_keys:
