@@ -16,6 +16,9 @@ from fineline.resources.samples import frame_table, sample_table
 from fineline.resources.scrub.scrubber import SCRUBBER_VERSION, Scrubber
 from fineline.resources.tables import Made
 
+# Records of a batch into whose text canaries are put.
+HOSTS = 500
+
 
 @dg.asset(
     group_name="corpus",
@@ -80,7 +83,8 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     stage = TableStage(context, project, ScrubbedRecord)
     section = stage.recipe.scrub
     with Scrubber(section, key=project.pseudonym_key) as scrubber:
-        report = measure(scrubber, section)
+        hosts = stage.scan("raw_corpus", context.partition_keys[0]).head(HOSTS).collect()
+        report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall
         for batch in context.partition_keys:
             made, metadata = _scrub(stage, scrubber, batch)
@@ -94,6 +98,8 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
             metadata={
                 "residual recall": report.recall,
                 "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
+                "by surface form": dg.MetadataValue.md(frame_table(report.by_form)),
+                "entity with the lowest recall": report.worst,
                 "entities with survivors": ", ".join(report.survivors) or "none",
             },
         )
@@ -102,9 +108,12 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
 def _scrub(stage: TableStage, scrubber: Scrubber, batch: str) -> tuple[Made, dict[str, Any]]:
     raw = stage.read("raw_corpus", batch)
-    scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: texts scrubbed"))
+    scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed"))
     spans = scrubbed.entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)
     counts = {str(entity): float(count) for entity, count in spans.iter_rows()}
-    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})
     plot = bar_chart(f"Replaced spans in {batch}", counts, "spans") if counts else "nothing was replaced"
-    return made, {"entities": dg.MetadataValue.md(plot)}
+    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})
+    return made, {
+        "entities": dg.MetadataValue.md(plot),
+        "entities by source": dg.MetadataValue.md(frame_table(scrubbed.entities)),
+    }
