@@ -21,7 +21,7 @@ SECRET = "SECRET"
 
 # What a text must contain for anything to be found in it; one in a hundred ordinary texts does.
 NECESSARY = re.compile(
-    r"-----(?:BEGIN|END) |PuTTY-User|\b\w{2,20}://[^\s/@]{0,100}:[^\s/@]{1,200}@"
+    r"-----(?:BEGIN|END) |PuTTY-User|\b\w{2,20}://[^\s/@]{0,100}:[^\s@]{1,200}@"
     r"|(?i:secret|token|passw|passphrase|pwd|[_. -]?key|credential)\w{0,20}[\"'`\]]{0,3}(?:\s*[=:,(]|\s+is\b)"
     r"|-(?:password|passwd|token|api-key|secret) |curl [^\n]*-u"
     r"|(?<![\w+/=-])(?=[A-Za-z_+/=-]{0,100}\d)[\w+/=-]{16,}"
@@ -80,9 +80,9 @@ _ASSIGNED = re.compile(
     r"|(?P<plain>(?:[^\s\"'`<>&;,]|&(?!\w+=)|[;,](?!\s|$|\w+\s*=)){8,200}))"
 )
 _GIVEN = [
-    # scheme://user:password@host
+    # scheme://user:password@host, and not scheme://host:port/…@
     re.compile(
-        r"(?<![\w+.-])[A-Za-z][\w+.-]{1,20}://[^\s/:@\"'<>`]{0,100}:(?P<plain>[^\s/@\"'<>`]{1,200})@(?=[\w\[.-])"
+        r"(?<![\w+.-])[A-Za-z][\w+.-]{1,20}://[^\s/:@\"'<>`]{0,100}:(?P<plain>(?!\d{1,5}/)[^\s@\"'<>`]{1,200})@(?=[\w\[.-])"
     ),
     # Server=…;Password=…;
     re.compile(r"(?i)(?:;|\b(?=[^\n;]{1,80};))\s*(?:password|pwd)\s*=\s*(?P<plain>[^;\s\"'<>]{4,200})"),
