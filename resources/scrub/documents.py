@@ -127,7 +127,8 @@ def _strings(document: str) -> Iterator[_Value]:
 
 
 def _fragment(value: _Value) -> Fragment:
-    return Fragment(value.text, f"{value.key}: " if value.key else "")
+    # The name of a tool is no person's.
+    return Fragment(value.text, f"{value.key}: " if value.key not in ("", "name") else "")
 
 
 def _fragments_of(document: str) -> Iterator[Fragment]:

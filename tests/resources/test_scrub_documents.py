@@ -81,7 +81,9 @@ def test_a_document_in_which_nothing_is_found_stays_byte_for_byte(document: obje
 
 
 def test_a_value_is_read_with_the_key_that_it_stands_under() -> None:
-    metadata = '{"a": {"author": "Jane", "n": [1, "x", {"deep": "y"}, "z"]}, "b": "w", "c": {}, "d": ["v"]}'
+    metadata = (
+        '{"a": {"author": "Jane", "n": [1, "x", {"deep": "y"}, "z"]}, "b": "w", "name": "tool", "c": {}, "d": ["v"]}'
+    )
     found = [fragment for fragment in fragments(record("Yes.", metadata=metadata)) if fragment.context]
     assert found == [
         Fragment("Jane", "author: "),

@@ -100,6 +100,30 @@ def test_the_key_of_a_value_tells_what_it_is(scrubber: Scrubber) -> None:
     assert scrubbed == {"db": {"password": "<SECRET>"}, "path": password}
 
 
+def test_the_name_of_a_tool_is_no_person(scrubber: Scrubber) -> None:
+    tools = json.dumps([{"name": "Browser", "description": "Opens a page."}, {"name": "Wikipedia"}])
+    assert scrubber.scrub(records(record(tools=tools))).records["tools"][0] == tools
+
+
+def test_a_person_is_the_same_invented_one_in_every_record_of_every_run_under_one_key() -> None:
+    section = Scrub(workers=1, entities=["PERSON", "EMAIL_ADDRESS"], replacement={"PERSON": "pseudonym"})
+    texts = [f"I spoke with Margaret Thompson yesterday. Write to {EMAIL}.", "The patient, Margaret Thompson, left."]
+    metadata = json.dumps({"author": "Margaret Thompson"})
+    made: list[list[str]] = []
+    for key in (KEY, KEY, PseudonymKey(b"another key")):
+        with Scrubber(section, key=key) as pseudonymising:
+            scrubbed = pseudonymising.scrub(records(*(record(text, metadata=metadata, label=EMAIL) for text in texts)))
+        rows = scrubbed.records.rows(named=True)
+        made.append([row["completion"][0]["content"] for row in rows] + [rows[0]["metadata"], rows[0]["label"]])
+    first, again, other = made
+    assert first == again
+    assert all(one != another for one, another in zip(first, other, strict=True))
+    name = json.loads(first[2])["author"]
+    assert first[0] == f"I spoke with {name} yesterday. Write to <EMAIL_ADDRESS>."
+    assert first[1] == f"The patient, {name}, left."
+    assert not {"Margaret", "Thompson"} & set(name.split())
+
+
 def test_slices_of_a_frame_join_to_it_and_each_is_short() -> None:
     frame = records(*(record("word " * (number % 7)) for number in range(50)), record("long " * 100))
     parts = list(slices(frame, 100))
