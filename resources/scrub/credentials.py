@@ -17,6 +17,8 @@ from detect_secrets.plugins.high_entropy_strings import Base64HighEntropyString
 from detect_secrets.plugins.jwt import JwtTokenDetector
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
+from fineline.resources.scrub.spans import Span
+
 SECRET = "SECRET"
 
 # What a text must contain for anything to be found in it; one in a hundred ordinary texts does.
@@ -27,8 +29,7 @@ NECESSARY = re.compile(
     r"|(?<![\w+/=-])(?=[A-Za-z_+/=-]{0,100}\d)[\w+/=-]{16,}"
 )
 
-# Above what any other recognizer gives: the password in a URL, with the host after it, looks like a mailbox.
-_SCORE = 1.1
+_SCORE = 1.0
 
 # Addresses are another entity type; the other two are found here, whole and with their positions.
 _LEFT_OUT = {"IPPublicDetector", "BasicAuthDetector", "PrivateKeyDetector"}
@@ -167,6 +168,16 @@ def _of_plugin(plugin: RegexBasedDetector, text: str, match: re.Match[str]) -> I
     if isinstance(plugin, JwtTokenDetector) and not plugin.is_formally_valid(text[start:end]):
         return
     yield start, end
+
+
+def without_hosts(spans: list[Span]) -> list[Span]:
+    """The spans but for mailboxes that begin within a secret: there ``password@host`` is part of a URL."""
+    secrets = [span for span in spans if span.entity == SECRET]
+    return [
+        span
+        for span in spans
+        if span.entity != "EMAIL_ADDRESS" or not any(other.start <= span.start < other.end for other in secrets)
+    ]
 
 
 class SecretRecognizer(EntityRecognizer):

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub.credentials import NECESSARY as SECRET_NECESSARY
+from fineline.resources.scrub.credentials import without_hosts
 from fineline.resources.scrub.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.scrub.names import NameFilter
 from fineline.resources.scrub.plausible import is_plausible
@@ -89,7 +90,7 @@ class Finder:
                 spans.append(trim(text, span))
             elif is_plausible(text, span):
                 spans.append(span)
-        return resolve(text, spans)
+        return resolve(text, without_hosts(spans))
 
 
 class _Tagger:

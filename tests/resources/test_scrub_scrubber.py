@@ -100,6 +100,13 @@ def test_the_key_of_a_value_tells_what_it_is(scrubber: Scrubber) -> None:
     assert scrubbed == {"db": {"password": "<SECRET>"}, "path": password}
 
 
+@pytest.mark.parametrize("secret", ["app:kX9mQ2", "bob:kX9mQ2zz", "ghp_aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5"])
+def test_of_a_url_with_a_password_only_the_password_is_replaced(scrubber: Scrubber, secret: str) -> None:
+    user, colon, _ = secret.rpartition(":")
+    url = "clone https://{}@git.example.org:8443/team/app.git now"
+    assert scrubber.clean([url.format(secret)]) == [url.format(f"{user}{colon}<SECRET>")]
+
+
 def test_the_name_of_a_tool_is_no_person(scrubber: Scrubber) -> None:
     tools = json.dumps([{"name": "Browser", "description": "Opens a page."}, {"name": "Wikipedia"}])
     assert scrubber.scrub(records(record(tools=tools))).records["tools"][0] == tools
