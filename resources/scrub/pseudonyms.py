@@ -26,9 +26,36 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _POSSESSIVE = re.compile(r"['’][sS]\Z")
 _LATIN_WORD = re.compile(r"[A-Z][a-z]{2,}")
 INITIALS = list("ABCDEFGHJKLMNOPRSTVW")
-_TITLES = "mr mrs ms miss mx dr prof professor sir madam lady lord dear jr sr ii iii iv phd md"
-_PARTICLES = "van von der den de del della di da do dos du la le el al bin ibn ben ter ten zu zum y"
-_KEPT = frozenset(f"{_TITLES} {_PARTICLES}".split())
+# Titles are kept before another word, particles in lower case: "Lord" and "Del" are names as well.
+_TITLES = frozenset(
+    {"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "sir", "madam", "lady", "lord", "dear"}
+)
+_PARTICLES = frozenset(
+    {
+        "van",
+        "von",
+        "der",
+        "den",
+        "de",
+        "del",
+        "della",
+        "di",
+        "da",
+        "do",
+        "dos",
+        "du",
+        "la",
+        "le",
+        "el",
+        "bin",
+        "ibn",
+        "ter",
+        "ten",
+        "zu",
+        "zum",
+        "y",
+    }
+)
 
 
 class _Draw:
@@ -79,13 +106,13 @@ class Pseudonyms:
         return made
 
     def _name(self, value: str) -> str:
-        return _WORD.sub(lambda match: self._name_word(match[0]), value)
+        return _WORD.sub(lambda match: self._name_word(match[0], before=value[match.end() :]), value)
 
-    def _name_word(self, word: str) -> str:
+    def _name_word(self, word: str, before: str) -> str:
         ending = _POSSESSIVE.search(word)
         stem = word[: ending.start()] if ending else word
         normal = unicodedata.normalize("NFKC", stem).casefold()
-        if normal in _KEPT:
+        if word in _PARTICLES or (normal in _TITLES and _WORD.search(before)):
             return word
         draw = _Draw(self._key, "PERSON", normal)
         pool = INITIALS if len(normal) == 1 else name_pool(normal)
