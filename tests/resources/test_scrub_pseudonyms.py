@@ -51,6 +51,7 @@ def test_a_name_is_the_same_in_every_form_in_which_it_is_written(pseudonyms: Pse
     assert pseudonyms.of("PERSON", "Jane") == first
     assert pseudonyms.of("PERSON", "Doe, Jane") == f"{last}, {first}"
     assert pseudonyms.of("PERSON", "Dr. JANE  van Doe") == f"Dr. {first.upper()}  van {last}"
+    assert pseudonyms.of("PERSON", "Mr Doe Jr.") == f"Mr {last} Jr."
     assert pseudonyms.of("PERSON", "jane doe's") == f"{first.lower()} {last.lower()}'s"
     assert pseudonyms.of("PERSON", "Doe-Smith").split("-")[0] == last
 
