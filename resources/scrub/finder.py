@@ -10,6 +10,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from fineline.resources.recipe_data import Scrub
+from fineline.resources.scrub.credentials import NECESSARY as SECRET_NECESSARY
+from fineline.resources.scrub.credentials import without_hosts
 from fineline.resources.scrub.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.scrub.names import NameFilter
 from fineline.resources.scrub.plausible import is_plausible
@@ -25,6 +27,7 @@ _NECESSARY = {
     "IBAN_CODE": re.compile(r"[A-Z]{2}[ -]?\d{2}"),
     "IP_ADDRESS": re.compile(r"\d\.\d|:[0-9A-Fa-f]{0,4}:"),
     "US_SSN": re.compile(r"\d(?:[- .]?\d){8}"),
+    "SECRET": SECRET_NECESSARY,
 }
 _PROPER_NOUNS = {"NNP", "NNPS"}
 
@@ -87,7 +90,7 @@ class Finder:
                 spans.append(trim(text, span))
             elif is_plausible(text, span):
                 spans.append(span)
-        return resolve(text, spans)
+        return resolve(text, without_hosts(spans))
 
 
 class _Tagger:
