@@ -14,8 +14,12 @@ from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.curation import counts_by, curate, unique_records
 from fineline.resources.plots import bar_chart, histogram
+from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
+from fineline.resources.samples import frame_table
 from fineline.resources.tables import Made
+
+SHOWN_LABELS = 20
 
 
 @dg.asset(
@@ -63,26 +67,31 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
     owners=OWNERS,
     code_version="1",
     deps=[scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(LabelIssue, "quality"),
+    metadata=contract(LabelIssue, "labels"),
     check_specs=checks("label_issues"),
 )
 def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """Records whose label fits their text badly, by out-of-sample probabilities (cleanlab).
+    """Labelled records that a person should look at: the label fits badly, or the text is unlike all others.
 
-    Guarantees: nothing is dropped by it; it says where a person should look.
+    Guarantees: judged by a model that did not see the record; nothing is dropped by it.
     """
     from fineline.resources.label_errors import find_label_issues
 
     stage = TableStage(context, project, LabelIssue)
     passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
+    unique = unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"))
     issues = find_label_issues(
-        unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters")).join(
-            passed, on="record_id", how="semi"
-        ),
-        stage.recipe.quality,
+        unique.join(passed, on="record_id", how="semi"),
+        stage.recipe.labels,
+        every_few_seconds(context.log.info, "texts embedded"),
     )
-    flagged = int(issues["is_issue"].sum())
-    stage.write(Made(issues, rows_in=issues.height, facts={"issues": flagged}))
+    found = {name: int(issues[name].sum()) for name in ("is_issue", "is_outlier", "is_rare_label")}
+    by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
+    shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
+    stage.write(
+        Made(issues, rows_in=issues.height, facts={"issues": found["is_issue"], "outliers": found["is_outlier"]}),
+        metadata={"labels that do not fit": dg.MetadataValue.md(frame_table(shown.head(SHOWN_LABELS)))},
+    )
     yield from stage.results()
 
 

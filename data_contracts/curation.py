@@ -58,7 +58,11 @@ class RecordQuality(dy.Schema):
 
 
 class LabelIssue(dy.Schema):
-    """How far a record's label fits its text, by out-of-sample probabilities (cleanlab)."""
+    """How far a record's label fits its text, by out-of-sample probabilities, and what else cleanlab noticed.
+
+    Scores are from 0 (look here first) to 1. ``is_rare_label``: the label is the rarest, with less than a
+    tenth of its even share.
+    """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     source = dy.String(nullable=False)
@@ -66,6 +70,9 @@ class LabelIssue(dy.Schema):
     suggested_label = dy.String(nullable=False)
     label_quality = dy.Float64(nullable=False, min=0.0, max=1.0)
     is_issue = dy.Bool(nullable=False)
+    outlier_score = dy.Float64(nullable=False, min=0.0, max=1.0)
+    is_outlier = dy.Bool(nullable=False)
+    is_rare_label = dy.Bool(nullable=False)
 
 
 class SplitAssignment(dy.Schema):

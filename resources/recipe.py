@@ -16,6 +16,7 @@ from fineline.resources.recipe_data import (
     Deduplicate,
     Files,
     HuggingFace,
+    Labels,
     Quality,
     Scrub,
     Section,
@@ -52,6 +53,7 @@ class Recipe(Section):
     scrub: Scrub = Scrub()
     deduplicate: Deduplicate = Deduplicate()
     quality: Quality = Quality()
+    labels: Labels = Labels()
     split: Split = Split()
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")

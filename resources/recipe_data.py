@@ -124,7 +124,16 @@ class Quality(Section):
     maximum_repeated_line_ratio: Share = Field(0.5, description="Lines that repeat an earlier line.")
     maximum_replaced_share: float = Field(0.3, ge=0, description="Replaced spans to words.")
     drop_refusals: bool = Field(True, description='Answers such as "as an AI language model, I cannot".')
-    label_folds: int = Field(5, ge=2, description="Folds of the cross-validation that finds label errors.")
+
+
+class Labels(Section):
+    """Finding labels that do not fit their text, and outliers. Nothing is dropped: it says where to look."""
+
+    sources: list[str] | None = Field(None, description="Only these sources; all that have labels by default.")
+    features: Literal["embeddings", "words"] = Field(
+        "embeddings", description="Sentence embeddings, or TF-IDF of words: quicker on long texts, and coarser."
+    )
+    folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
 
 
 class Split(Section):
