@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.corpus import scrubbed_corpus
+from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
 from fineline.assets.stages import TableStage
 from fineline.assets.standards import OWNERS, checks, contract
@@ -100,27 +100,37 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     kinds={"polars"},
     owners=OWNERS,
     code_version="1",
-    deps=[scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(CuratedRecord),
+    deps=[raw_corpus, scrubbed_corpus, duplicate_clusters, record_quality],
+    metadata=contract(CuratedRecord, "decontaminate"),
     check_specs=checks("curated_corpus"),
 )
 def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """The records that are unique and passed every quality rule: what may be trained on.
+    """The records that are unique, passed every quality rule and repeat no evaluation set: what may be trained on.
 
     Guarantees: each record that is not here is in this asset's drops, with the rule that stopped it.
     """
     stage = TableStage(context, project, CuratedRecord)
-    made = curate(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"), stage.read("record_quality"))
+    clusters, quality = stage.read("duplicate_clusters"), stage.read("record_quality")
+    made = curate(stage.read("scrubbed_corpus"), clusters, quality, _contaminated(stage, clusters, quality))
+    rules = {rule: float(count) for rule, count in counts_by(made.drops, "rule").items()}
     stage.write(
         made,
-        metadata={
-            "drops": dg.MetadataValue.md(
-                bar_chart(
-                    "Dropped by rule",
-                    {k: float(v) for k, v in counts_by(made.drops, "rule").items()},
-                    "records",
-                )
-            )
-        },
+        metadata={"drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none")},
     )
     yield from stage.results()
+
+
+def _contaminated(stage: TableStage, clusters: pl.DataFrame, quality: pl.DataFrame) -> pl.DataFrame | None:
+    """Records that repeat evaluation sets, compared as they came in: scrubbing changes words on one side only."""
+    from fineline.resources.contamination import contaminated, evaluation_set
+
+    section = stage.recipe.decontaminate
+    if not section.against:
+        return None
+    passed = clusters.filter("representative").join(quality.filter(pl.col("failed_rule").is_null()), on="record_id")
+    came_in = stage.scan("raw_corpus").select("record_id", "batch", "kind", "prompt", "completion", "rejected")
+    records = came_in.join(passed.lazy(), on=["record_id", "batch"], how="semi").collect()
+    sets = {source.name: evaluation_set(source) for source in section.against}
+    found = contaminated(records, sets, section)
+    stage.context.log.info(f"{found.height:,} of {records.height:,} records repeat {', '.join(sets)}")
+    return found

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from fineline.resources.recipe_data import (
     Datasets,
+    Decontaminate,
     Deduplicate,
     Files,
     HuggingFace,
@@ -54,6 +55,7 @@ class Recipe(Section):
     deduplicate: Deduplicate = Deduplicate()
     quality: Quality = Quality()
     labels: Labels = Labels()
+    decontaminate: Decontaminate = Decontaminate()
     split: Split = Split()
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")
@@ -65,8 +67,9 @@ class Recipe(Section):
     def parts_fit_together(self) -> Recipe:
         """Each training stage has its data set, and each name is used once."""
         names = [source.name for source in self.sources]
-        for name in names:
-            if names.count(name) > 1:
+        sets = [source.name for source in self.decontaminate.against]
+        for name in [*names, *sets]:
+            if [*names, *sets].count(name) > 1:
                 raise ValueError(f"sources: the name {name!r} is given twice; names must differ")
         for stage, (_, made_of) in STAGES.items():
             dataset = made_of.removesuffix("_dataset")
@@ -155,10 +158,12 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         return source
 
     sources = [anchored(source) for source in recipe.sources]
+    against = [anchored(source) for source in recipe.decontaminate.against]
+    decontaminate = recipe.decontaminate.model_copy(update={"against": against})
     base = recipe.base_model
     if isinstance(base, FolderModel):
         base = base.model_copy(update={"path": absolute(base.path)})
-    return recipe.model_copy(update={"sources": sources, "base_model": base})
+    return recipe.model_copy(update={"sources": sources, "decontaminate": decontaminate, "base_model": base})
 
 
 def json_schema() -> dict[str, Any]:

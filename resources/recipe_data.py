@@ -136,6 +136,16 @@ class Labels(Section):
     folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
 
 
+class Decontaminate(Section):
+    """Removing records that repeat what the model will be tested on elsewhere."""
+
+    against: list[Source] = Field(default=[], description="Evaluation sets, read as sources are; never trained on.")
+    ngram: int = Field(13, ge=1, description="Words in a row that a record may not share with an evaluation set.")
+    maximum_repeats: int = Field(
+        100, ge=1, description="An n-gram in more of the corpus' texts than this is an instruction or a phrase."
+    )
+
+
 class Split(Section):
     """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
 
