@@ -40,7 +40,7 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
 
     stage = TableStage(context, project, RecordQuality)
     unique = unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"))
-    scored = score(unique, stage.recipe.quality)
+    scored = score(unique, stage.recipe.quality, every_few_seconds(context.log.info, "records measured"))
     failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
     rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
     stage.write(

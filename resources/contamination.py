@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from fineline.resources.measures import UNSPACED
 from fineline.resources.recipe_data import Decontaminate, Source
 from fineline.resources.sources.reader import SourceError, list_batches, read_batch
 
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 # A run of letters, marks and digits; in scripts that put no space between words, each character.
 WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
 # In 22,838 prompts of P3 that share 13 words with one of 3,600 others, the same passage stands under up to some
