@@ -12,6 +12,7 @@ from fineline.assets.stages import TableStage
 from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
+from fineline.resources.balance import composition
 from fineline.resources.curation import counts_by, curate, unique_records
 from fineline.resources.plots import bar_chart, histogram
 from fineline.resources.progress import every_few_seconds
@@ -115,7 +116,10 @@ def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Itera
     rules = {rule: float(count) for rule, count in counts_by(made.drops, "rule").items()}
     stage.write(
         made,
-        metadata={"drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none")},
+        metadata={
+            "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none"),
+            "balance": dg.MetadataValue.md(frame_table(composition(made.frame))),
+        },
     )
     yield from stage.results()
 

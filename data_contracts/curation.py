@@ -47,7 +47,7 @@ class RecordQuality(dy.Schema):
     """Measures of a representative record's answer, and the first rule that it failed, if any.
 
     Ratios, shares and characters (shares of characters) are described where they are measured:
-    fineline.resources.measures, repetition and language.
+    fineline.resources.measures, repetition and language. The language is null where the recipe takes all.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -80,8 +80,8 @@ class RecordQuality(dy.Schema):
     truncated = dy.Bool(nullable=False)
     placeholder = dy.Bool(nullable=False)
     curly_brace = dy.Bool(nullable=False)
-    language = dy.String(nullable=False)
-    language_probability = dy.Float64(nullable=False, min=0.0, max=1.0)
+    language = dy.String(nullable=True)
+    language_probability = dy.Float64(nullable=True, min=0.0, max=1.0)
     failed_rule = dy.String(nullable=True)
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from fineline.resources.recipe_data import (
+    Balance,
     Datasets,
     Decontaminate,
     Deduplicate,
@@ -57,6 +58,7 @@ class Recipe(Section):
     labels: Labels = Labels()
     decontaminate: Decontaminate = Decontaminate()
     split: Split = Split()
+    balance: Balance = Balance()
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")
     training: Training = Training()
@@ -86,10 +88,15 @@ class Recipe(Section):
         trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
         if trains and not (self.datasets.sft or self.datasets.preference):
             raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
-        if self.datasets.sft and self.datasets.sft.sources:
-            unknown = sorted(set(self.datasets.sft.sources) - set(names))
+        named = {
+            "datasets.sft.sources": (self.datasets.sft and self.datasets.sft.sources) or [],
+            "labels.sources": self.labels.sources or [],
+            "balance.weights": list(self.balance.weights),
+        }
+        for key, given in named.items():
+            unknown = sorted(set(given) - set(names))
             if unknown:
-                raise ValueError(f"datasets.sft.sources: unknown {unknown}; the sources are {names}")
+                raise ValueError(f"{key}: unknown {unknown}; the sources are {names}")
         return self
 
     def source(self, name: str) -> Source:

@@ -206,6 +206,16 @@ class Split(Section):
         return self
 
 
+class Balance(Section):
+    """How much of each source and label the training sets take. Validation and test rows stay as they come."""
+
+    maximum_per_source: int | None = Field(None, ge=1, description="Train rows of one source in a training set.")
+    maximum_per_label: int | None = Field(None, ge=1, description="Train rows of one label of a source.")
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="Parts of the train rows by source; 1 for those not named, 0 leaves a source out."
+    )
+
+
 class Sft(Section):
     """Supervised rows: conversations of kind chat."""
 

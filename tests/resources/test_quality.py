@@ -114,7 +114,8 @@ def test_rules_without_a_threshold_drop_nothing():
 
 
 def test_measures_are_kept_of_records_that_pass():
-    scored = score(records_of(PROSE), SECTION).row(0, named=True)
+    assert score(records_of(PROSE), SECTION)["language"].item() is None
+    scored = score(records_of(PROSE), Quality(languages=["en"])).row(0, named=True)
     assert (scored["words"], scored["stop_words"], scored["language"]) == (11, 2, "en")
 
 
