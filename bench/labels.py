@@ -12,7 +12,8 @@ from figures import Figure
 
 from fineline.resources.embeddings import embed
 from fineline.resources.label_errors import find_label_issues
-from fineline.resources.recipe_data import Columns, Files, Labels
+from fineline.resources.recipe_curation import Labels
+from fineline.resources.recipe_data import Columns, Files
 from fineline.resources.sources.reader import list_batches, read_batch
 
 DATA = Path(os.environ.get("FINELINE_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"

@@ -3,7 +3,7 @@
 import polars as pl
 
 from fineline.data_contracts.records import content_length
-from fineline.resources.recipe_data import Balance
+from fineline.resources.recipe_curation import Balance
 from fineline.resources.tables import dropped
 
 # Characters of the answer, or of the text.

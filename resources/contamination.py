@@ -9,7 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from fineline.resources.measures import UNSPACED
-from fineline.resources.recipe_data import Decontaminate, Source
+from fineline.resources.recipe_curation import Decontaminate
+from fineline.resources.recipe_data import Source
 from fineline.resources.sources.reader import SourceError, list_batches, read_batch
 
 # A run of letters, marks and digits; in scripts that put no space between words, each character.

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from fineline.data_contracts.curation import LabelIssue
 from fineline.resources.embeddings import embed
 from fineline.resources.minhash import record_text
-from fineline.resources.recipe_data import Labels
+from fineline.resources.recipe_curation import Labels
 
 # More of either gains little on short texts and costs minutes on 20,000 of them.
 TFIDF_FEATURES = 5_000

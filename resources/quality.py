@@ -7,7 +7,7 @@ import polars as pl
 from fineline.data_contracts.curation import RecordQuality
 from fineline.resources.language import identify
 from fineline.resources.measures import by_lines, by_words, is_truncated, ratio, words
-from fineline.resources.recipe_data import Quality
+from fineline.resources.recipe_curation import Quality
 from fineline.resources.repetition import repetition
 
 # In the order in which they are tried: the first that a record breaks is the one it is dropped for.

@@ -11,15 +11,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from fineline.resources.recipe_curation import Balance, Decontaminate, Labels, Quality
 from fineline.resources.recipe_data import (
-    Balance,
     Datasets,
-    Decontaminate,
     Deduplicate,
     Files,
     HuggingFace,
-    Labels,
-    Quality,
     Scrub,
     Section,
     Share,

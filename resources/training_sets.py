@@ -9,7 +9,8 @@ import polars as pl
 
 from fineline.data_contracts.training_sets import SPLITS
 from fineline.resources.balance import balanced
-from fineline.resources.recipe_data import Balance, Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.recipe_curation import Balance
+from fineline.resources.recipe_data import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.tables import Made, dropped, jsonl_bytes
 
 Section = Sft | Preference | Pretraining

@@ -6,7 +6,7 @@ from records import record, records
 
 from fineline.resources.balance import balanced, composition
 from fineline.resources.curation import counts_by
-from fineline.resources.recipe_data import Balance
+from fineline.resources.recipe_curation import Balance
 
 
 def rows_of(counts: dict[str, int], split: str = "train", label: str | None = None) -> pl.DataFrame:

@@ -10,7 +10,8 @@ from records import record, records
 
 from fineline.resources import contamination
 from fineline.resources.contamination import contaminated, evaluation_set, overlapping
-from fineline.resources.recipe_data import Decontaminate, Files
+from fineline.resources.recipe_curation import Decontaminate
+from fineline.resources.recipe_data import Files
 from fineline.resources.sources.batches import SourceError
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"

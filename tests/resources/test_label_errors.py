@@ -11,7 +11,7 @@ from fineline.data_contracts.curation import LabelIssue
 from fineline.data_contracts.records import Record
 from fineline.resources.label_errors import find_label_issues
 from fineline.resources.minhash import content_hash
-from fineline.resources.recipe_data import Labels
+from fineline.resources.recipe_curation import Labels
 
 SECTION = Labels(folds=3, features="words")
 

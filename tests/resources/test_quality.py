@@ -13,7 +13,7 @@ from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources import quality
 from fineline.resources.quality import RULES, broken_rules, score
-from fineline.resources.recipe_data import Quality, TextQuality
+from fineline.resources.recipe_curation import Quality, TextQuality
 
 SECTION = Quality(minimum_words=3)
 PROSE = "The method returns a copy of the list in reverse order."

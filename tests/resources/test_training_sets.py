@@ -9,7 +9,8 @@ from records import record, records
 from fineline.data_contracts.boundary import enforce
 from fineline.data_contracts.training_sets import PreferenceRow, SftRow
 from fineline.resources.curation import counts_by
-from fineline.resources.recipe_data import Balance, Preference, Sft
+from fineline.resources.recipe_curation import Balance
+from fineline.resources.recipe_data import Preference, Sft
 from fineline.resources.training_sets import candidates, preference_rows, sample, sft_rows, with_rejected
 
 
