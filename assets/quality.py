@@ -102,7 +102,7 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     owners=OWNERS,
     code_version="1",
     deps=[raw_corpus, scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(CuratedRecord, "decontaminate"),
+    metadata=contract(CuratedRecord, "decontaminate", "balance.topics"),
     check_specs=checks("curated_corpus"),
 )
 def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
@@ -119,6 +119,7 @@ def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Itera
         metadata={
             "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none"),
             "balance": dg.MetadataValue.md(frame_table(composition(made.frame))),
+            **_topics(stage, made.frame),
         },
     )
     yield from stage.results()
@@ -138,3 +139,13 @@ def _contaminated(stage: TableStage, clusters: pl.DataFrame, quality: pl.DataFra
     found = contaminated(records, sets, section)
     stage.context.log.info(f"{found.height:,} of {records.height:,} records repeat {', '.join(sets)}")
     return found
+
+
+def _topics(stage: TableStage, curated: pl.DataFrame) -> dict[str, Any]:
+    number = stage.recipe.balance.topics
+    if number is None:
+        return {}
+    from fineline.resources.topics import topics
+
+    found = topics(curated, number, every_few_seconds(stage.context.log.info, "texts embedded"))
+    return {"topics": dg.MetadataValue.md(frame_table(found))}

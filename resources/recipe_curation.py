@@ -16,7 +16,7 @@ class TextQuality(Section):
     description is the published one, of Gopher, C4 or FineWeb.
     """
 
-    minimum_words: int | None = Field(5, ge=1, description="Words; 50 for pages of the web (Gopher).")
+    minimum_words: int | None = Field(3, ge=1, description="Words; 50 for pages of the web (Gopher).")
     minimum_mean_word_length: float | None = Field(None, gt=0, description="Characters; 3 (Gopher).")
     maximum_marks_per_word: float | None = Field(None, ge=0, description="# or ellipses to words; 0.1 (Gopher).")
     minimum_alphabetic_word_share: Share | None = Field(None, description="Words with a letter; 0.8 (Gopher).")
@@ -92,6 +92,7 @@ class Balance(Section):
 
     maximum_per_source: int | None = Field(None, ge=1, description="Train rows of one source in a training set.")
     maximum_per_label: int | None = Field(None, ge=1, description="Train rows of one label of a source.")
+    topics: int | None = Field(None, ge=2, description="Topics to count the corpus by; takes some minutes.")
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="Parts of the train rows by source; 1 for those not named, 0 leaves a source out."
     )

@@ -61,7 +61,7 @@ LINES = "The first line is here.\nThe second line is another one."
 @pytest.mark.parametrize(
     ("text", "rule", "options"),
     [
-        ("Only four words here", "too_few_words", {}),
+        ("Two words", "too_few_words", {}),
         ("a b c d e f", "words_too_short", {"minimum_mean_word_length": 3}),
         ("One 1 2 3 4 5 six", "few_alphabetic_words", {"minimum_alphabetic_word_share": 0.8}),
         ("# One # two # three four five", "too_many_marks", {"maximum_marks_per_word": 0.1}),
