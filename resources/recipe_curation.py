@@ -62,7 +62,9 @@ class Quality(Section):
     maximum_replaced_share: float | None = Field(0.3, ge=0, description="Replaced spans to words.")
     drop_refusals: bool = Field(True, description='Answers such as "as an AI language model, I cannot".')
     drop_truncated: bool = Field(True, description="Answers that stop within a sentence or a block of code.")
-    languages: list[str] | None = Field(None, min_length=1, description="ISO 639 codes, such as en; null is all.")
+    languages: list[Annotated[str, Field(pattern="^[a-z]{2,3}$")]] | None = Field(
+        None, min_length=1, description="ISO 639 codes, such as en; null is all."
+    )
     minimum_language_probability: Share = Field(0.5, description="From which another language than these is believed.")
     texts: TextQuality = TextQuality()
 
