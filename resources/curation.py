@@ -14,9 +14,13 @@ def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
     return records.join(stays, on=["record_id", "batch"]).sort("record_id")
 
 
-def curate(records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame) -> Made:
-    """Keep unique records that passed every rule; a drop for each other record, with its rule."""
-    unique = unique_records(records, clusters).join(quality.select("record_id", "failed_rule"), on="record_id")
+def curate(
+    records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame, contaminated: pl.DataFrame | None = None
+) -> Made:
+    """Keep unique records that passed every rule; a drop for each other record, with its rule.
+
+    ``contaminated`` has the record_id of records that repeat evaluation sets, and the names of these.
+    """
     removed = clusters.filter(~pl.col("representative"))
     duplicates = dropped(
         removed,
@@ -24,11 +28,21 @@ def curate(records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame)
         pl.col("reason").cast(pl.String),
         pl.format("{} similar in the cluster of {}", pl.col("similarity").round(3), "cluster"),
     )
+    unique = unique_records(records, clusters).join(quality.select("record_id", "failed_rule"), on="record_id")
     failed = dropped(unique.drop_nulls("failed_rule"), "record_quality", pl.col("failed_rule"))
+    passed = unique.filter(pl.col("failed_rule").is_null())
+    seen = pl.DataFrame(schema=["record_id", "evaluation_sets"]) if contaminated is None else contaminated
+    seen = seen.cast(pl.String)
+    repeats = dropped(
+        passed.join(seen, on="record_id", maintain_order="left"),
+        "curated_corpus",
+        "contaminated",
+        pl.format("repeats {}", "evaluation_sets"),
+    )
     return Made(
-        unique.filter(pl.col("failed_rule").is_null()).select(CuratedRecord.column_names()),
+        passed.join(seen, on="record_id", how="anti", maintain_order="left").select(CuratedRecord.column_names()),
         rows_in=records.height,
-        drops=pl.concat([duplicates, failed]),
+        drops=pl.concat([duplicates, failed, repeats]),
     )
 
 

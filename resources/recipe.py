@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from fineline.resources.recipe_curation import Balance, Decontaminate, Labels, Quality
 from fineline.resources.recipe_data import (
     Datasets,
     Deduplicate,
     Files,
     HuggingFace,
-    Quality,
     Scrub,
     Section,
     Share,
@@ -55,7 +55,10 @@ class Recipe(Section):
     scrub: Scrub = Scrub()
     deduplicate: Deduplicate = Deduplicate()
     quality: Quality = Quality()
+    labels: Labels = Labels()
+    decontaminate: Decontaminate = Decontaminate()
     split: Split = Split()
+    balance: Balance = Balance()
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")
     training: Training = Training()
@@ -66,8 +69,9 @@ class Recipe(Section):
     def parts_fit_together(self) -> Recipe:
         """Each training stage has its data set, and each name is used once."""
         names = [source.name for source in self.sources]
-        for name in names:
-            if names.count(name) > 1:
+        sets = [source.name for source in self.decontaminate.against]
+        for name in [*names, *sets]:
+            if [*names, *sets].count(name) > 1:
                 raise ValueError(f"sources: the name {name!r} is given twice; names must differ")
         for stage, (_, made_of) in STAGES.items():
             dataset = made_of.removesuffix("_dataset")
@@ -84,10 +88,15 @@ class Recipe(Section):
         trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
         if trains and not (self.datasets.sft or self.datasets.preference):
             raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
-        if self.datasets.sft and self.datasets.sft.sources:
-            unknown = sorted(set(self.datasets.sft.sources) - set(names))
+        named = {
+            "datasets.sft.sources": (self.datasets.sft and self.datasets.sft.sources) or [],
+            "labels.sources": self.labels.sources or [],
+            "balance.weights": list(self.balance.weights),
+        }
+        for key, given in named.items():
+            unknown = sorted(set(given) - set(names))
             if unknown:
-                raise ValueError(f"datasets.sft.sources: unknown {unknown}; the sources are {names}")
+                raise ValueError(f"{key}: unknown {unknown}; the sources are {names}")
         return self
 
     def source(self, name: str) -> Source:
@@ -161,10 +170,12 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         return source
 
     sources = [anchored(source) for source in recipe.sources]
+    against = [anchored(source) for source in recipe.decontaminate.against]
+    decontaminate = recipe.decontaminate.model_copy(update={"against": against})
     base = recipe.base_model
     if isinstance(base, FolderModel):
         base = base.model_copy(update={"path": absolute(base.path)})
-    return recipe.model_copy(update={"sources": sources, "base_model": base})
+    return recipe.model_copy(update={"sources": sources, "decontaminate": decontaminate, "base_model": base})
 
 
 def json_schema() -> dict[str, Any]:

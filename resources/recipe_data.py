@@ -170,21 +170,6 @@ class Deduplicate(Section):
     seed: int = Field(1, ge=0, description="Seed of the permutations.")
 
 
-class Quality(Section):
-    """Named rules; a record that breaks one is dropped with the rule's name."""
-
-    minimum_words: int = Field(3, ge=0, description="Words in all completion messages.")
-    maximum_words: int = Field(4000, ge=1, description="Words in all completion messages.")
-    maximum_mean_word_length: float = Field(18.0, gt=0, description="Characters; longer is rarely prose.")
-    maximum_symbol_ratio: float = Field(
-        0.5, gt=0, description="Characters that are neither letter, digit nor space, to all characters."
-    )
-    maximum_repeated_line_ratio: Share = Field(0.5, description="Lines that repeat an earlier line.")
-    maximum_replaced_share: float = Field(0.3, ge=0, description="Replaced spans to words.")
-    drop_refusals: bool = Field(True, description='Answers such as "as an AI language model, I cannot".')
-    label_folds: int = Field(5, ge=2, description="Folds of the cross-validation that finds label errors.")
-
-
 class Split(Section):
     """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
 
