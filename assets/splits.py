@@ -31,11 +31,11 @@ SHOWN = 40  # rows of a table that people look at
     owners=OWNERS,
     code_version="2",
     deps=[curated_corpus, duplicate_clusters, minhash_signatures],
-    metadata=contract(SplitAssignment, "split"),
+    metadata=contract(SplitAssignment, "split", "decontaminate"),
     check_specs=checks(
         "splits",
-        nothing_leaks="Recomputed from the tables: no group, cluster, prompt or near-duplicate pair crosses splits, "
-        "and no record has moved between train and test.",
+        nothing_leaks="Recomputed from the tables: no group, cluster, prompt or near-duplicate pair crosses splits, no "
+        "training record repeats a held-out prompt, and no record has moved between train and test.",
     ),
 )
 def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
@@ -45,7 +45,9 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     in test; a new record that would tie train to test is in neither, with its reason; strata keep their
     proportions where group sizes allow, and those that do not are named.
     """
+    from fineline.resources.contamination import repeats_of_held_out_prompts
     from fineline.resources.leakage import measure
+    from fineline.resources.prompt_leakage import repeated_prompts
     from fineline.resources.proportions import by_dimension, misfits
     from fineline.resources.splitter import assign
 
@@ -54,9 +56,13 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     curated, memory = stage.read("curated_corpus"), _memory(stage)
     before = None if memory is None else follow_clusters(memory, stage.read("duplicate_clusters"))
     assigned = assign(curated, section, before)
-    assignment, held_out = assigned.records, assigned.held_out
+    repeats = curated.clear()
+    if stage.recipe.decontaminate.held_out_prompts:
+        repeats = repeats_of_held_out_prompts(curated, assigned.records, stage.recipe.decontaminate)
+    assignment = assigned.records.join(repeats, on="record_id", how="anti")
+    placed = curated.join(assigned.held_out, on="record_id", how="anti")
     leakage = measure(
-        curated.join(held_out, on="record_id", how="anti"),
+        placed.join(repeats, on="record_id", how="anti"),
         assignment,
         stage.recipe.deduplicate,
         stage.read("minhash_signatures"),
@@ -64,6 +70,8 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
         prompts=section.keep_equal_prompts_together,
     )
     leaks = dataclasses.asdict(leakage)
+    if stage.recipe.decontaminate.held_out_prompts:
+        leaks["repeated_prompts"] = repeated_prompts(placed, assignment, stage.recipe.decontaminate)
     remembered = remember(assigned.memory, memory) if not any(leaks.values()) else memory
     unfit = misfits(assignment, section)
     shares = by_dimension(assignment, curated, section)
@@ -71,9 +79,18 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
         Made(
             assignment,
             rows_in=curated.height,
-            drops=dropped(held_out, "splits", pl.col("rule"), pl.col("detail")),
+            drops=pl.concat(
+                [
+                    dropped(assigned.held_out, "splits", pl.col("rule"), pl.col("detail")),
+                    dropped(repeats, "splits", "contaminated", pl.lit("repeats a prompt of validation or test")),
+                ]
+            ),
             beside={} if remembered is None else {"memory": remembered},
-            facts={**counts_by(assignment, "split"), "held out": held_out.height},
+            facts={
+                **counts_by(assignment, "split"),
+                "held out": assigned.held_out.height,
+                "train records that repeat held-out prompts": repeats.height,
+            },
         ),
         failed_checks=["nothing_leaks"] if any(leaks.values()) else [],
         metadata={

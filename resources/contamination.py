@@ -58,6 +58,17 @@ def contaminated(records: pl.DataFrame, sets: Mapping[str, pl.DataFrame], sectio
     return pl.concat([pl.DataFrame(schema=schema), *found]).group_by("record_id", maintain_order=True).agg(names)
 
 
+def repeats_of_held_out_prompts(
+    curated: pl.DataFrame, assignment: pl.DataFrame, section: Decontaminate
+) -> pl.DataFrame:
+    """Curated records in train that overlap with a prompt of validation or test, in the order of record_id."""
+    placed = curated.join(assignment.select("record_id", "split"), on="record_id").sort("record_id")
+    train, held_out = placed.filter(pl.col("split") == "train"), placed.filter(pl.col("split") != "train")
+    prompts = held_out.with_columns(pl.lit([], curated.schema[column]).alias(column) for column in ANSWERS)
+    found = contaminated(train, {"prompts": prompts}, section)
+    return train.join(found, on="record_id", how="semi", maintain_order="left")
+
+
 def overlapping(
     texts: pl.Series, against: pl.Series, ngram: int = 13, maximum_repeats: int = MAXIMUM_REPEATS
 ) -> pl.Series:

@@ -87,6 +87,9 @@ class Decontaminate(Section):
     maximum_repeats: int = Field(
         100, ge=1, description="An n-gram in more of the corpus' texts than this is an instruction or a phrase."
     )
+    held_out_prompts: bool = Field(
+        True, description="Training records that repeat prompts of validation or test are dropped too."
+    )
 
 
 class Balance(Section):
