@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from fineline.assets.corpus import scrubbed_corpus
 from fineline.assets.stages import TableStage
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.curation import DuplicateCluster, Signature
-from fineline.resources.curation import cluster_size_bands
+from fineline.resources.curation import cluster_size_bands, similarity_bands
 from fineline.resources.plots import bar_chart
+from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
 from fineline.resources.tables import Made
 
@@ -19,7 +21,7 @@ from fineline.resources.tables import Made
     group_name="corpus",
     kinds={"polars", "datasketch"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
     deps=[scrubbed_corpus],
@@ -37,7 +39,8 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
     stage = TableStage(context, project, Signature)
     for batch in context.partition_keys:
         records = stage.read("scrubbed_corpus", batch)
-        stage.write(Made(sign(records, stage.recipe.deduplicate), rows_in=records.height), batch)
+        report = every_few_seconds(context.log.info, f"{batch}: records signed")
+        stage.write(Made(sign(records, stage.recipe.deduplicate, report), rows_in=records.height), batch)
     yield from stage.results()
 
 
@@ -45,7 +48,7 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
     group_name="curation",
     kinds={"polars", "datasketch"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     deps=[scrubbed_corpus, minhash_signatures],
     metadata=contract(DuplicateCluster, "deduplicate"),
     check_specs=checks(
@@ -57,23 +60,38 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
 def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The near-duplicate cluster of every record, and the one record of each cluster that stays.
 
-    Guarantees: candidates from MinHash are confirmed by true Jaccard similarity; the representative does not
-    depend on the order of the input; cluster, similarity and reason are kept for each removed record.
+    Guarantees: candidates from MinHash are confirmed by true Jaccard similarity; two answers to one prompt are
+    no duplicates; the representative does not depend on the order of the input; cluster, similarity and reason
+    are kept for each removed record. Of a corpus that grew, only the text of new candidates is read.
     """
     from fineline.resources.duplicates import find_clusters
     from fineline.resources.verification import unverified
 
     stage = TableStage(context, project, DuplicateCluster)
-    records = stage.read("scrubbed_corpus")
-    clusters = find_clusters(records, stage.read("minhash_signatures"), stage.recipe.deduplicate)
-    wrong = unverified(records, clusters, stage.recipe.deduplicate)
+    section, records = stage.recipe.deduplicate, stage.scan("scrubbed_corpus")
+    report = every_few_seconds(context.log.info, "candidates read")
+    clusters = find_clusters(records, stage.scan("minhash_signatures"), section, _measured_before(stage), report)
+    table, wrong = clusters.table, unverified(records, clusters.table, section)
+    removed = table.filter(~pl.col("representative"))
     stage.write(
-        Made(clusters, rows_in=records.height, facts={"duplicates": int((~clusters["representative"]).sum())}),
+        Made(
+            table,
+            rows_in=table.height,
+            beside={"pairs": clusters.pairs},
+            facts={
+                "duplicates": removed.height,
+                "pairs measured": clusters.fresh,
+                "shingle words": section.shingle_words,
+            },
+        ),
         failed_checks=["duplicates_are_verified"] if wrong else [],
         metadata={
             "cluster sizes": dg.MetadataValue.md(
-                bar_chart("Records by size of their cluster", cluster_size_bands(clusters), "records")
-            )
+                bar_chart("Records by size of their cluster", cluster_size_bands(table), "records")
+            ),
+            "similarities": dg.MetadataValue.md(
+                bar_chart("Removed records by similarity to their cluster", similarity_bands(table), "records")
+            ),
         },
     )
     yield from stage.results(
@@ -84,3 +102,13 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
             metadata={"unverified": wrong},
         )
     )
+
+
+def _measured_before(stage: TableStage) -> pl.DataFrame | None:
+    """The similarities that the last run measured, where its shingles were the same."""
+    before = stage.storage.manifest(stage.asset)
+    if before is None or "pairs" not in before.files or before.code_version != stage.origin().code_version:
+        return None
+    if before.facts["shingle words"] != stage.recipe.deduplicate.shingle_words:
+        return None
+    return pl.read_parquet(stage.storage.file(before, "pairs"))

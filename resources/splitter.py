@@ -16,7 +16,7 @@ def assign(curated: pl.DataFrame, section: Split, previous: pl.DataFrame | None 
     """Assign records to splits, one ``SplitAssignment`` row each, sorted by record_id.
 
     A group is what has the same source and ``group`` (a record without one is its own group), together with
-    what shares its near-duplicate cluster. Groups that ``previous`` (an earlier ``SplitAssignment``) holds
+    what shares its near-duplicate cluster or family. Groups that ``previous`` (an earlier ``SplitAssignment``) holds
     keep their split, whatever the recipe says now. The others are placed the largest first, then by hash
     of their name and the seed, so that strata get the asked shares (see ``Placement``). A group that is larger
     than validation or test may still get goes to train.
@@ -96,10 +96,10 @@ def _grouped(curated: pl.DataFrame, section: Split) -> pl.DataFrame:
     names = [pl.col(column).cast(pl.String).fill_null("none") for column in section.stratify_by]
     stratum = pl.concat_str(names, separator="/") if names else pl.lit("all")
     identity = [group_identity(*row) for row in curated.select("source", "group", "record_id").iter_rows()]
-    grouped = curated.select("record_id", "source", "cluster", stratum=stratum).with_columns(
+    grouped = curated.select("record_id", "source", "cluster", "family", stratum=stratum).with_columns(
         identity=pl.Series(identity, dtype=pl.String)
     )
-    return grouped.with_columns(component=tie(grouped["identity"], grouped["cluster"]))
+    return grouped.with_columns(component=tie(grouped["identity"], grouped["cluster"], grouped["family"]))
 
 
 def _with_splits_of(previous: pl.DataFrame | None, grouped: pl.DataFrame) -> pl.DataFrame:

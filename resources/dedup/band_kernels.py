@@ -1,0 +1,118 @@
+"""Machine code over signatures: keys of bands, the pairs that share one, and how similar pairs are."""
+
+import numpy as np
+
+from fineline.resources.dedup.compiled import compiled
+
+U64 = np.uint64
+ODD = U64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def band_keys(signatures, rows, keys):
+    """Fill ``keys`` with an even hash of each band of ``rows`` values of each signature."""
+    for record in range(signatures.shape[0]):
+        for band in range(keys.shape[1]):
+            h = ODD
+            for k in range(band * rows, (band + 1) * rows):
+                h = (h ^ U64(signatures[record, k])) * U64(0xFF51AFD7ED558CCD)
+                h ^= h >> U64(32)
+            keys[record, band] = h << U64(1)
+
+
+@compiled
+def candidates(keys, order, sizes, threshold, leaders):
+    """Pairs of positions in ``order`` that share a band: left < right, each once.
+
+    The first ``leaders`` of a bucket are paired with all its members. Pairs are left out whose sizes alone
+    say that they are not similar. Keys are even; those of rows that lead no bucket become odd on the way.
+    """
+    count = order.size
+    slots = 64
+    while slots < 2 * count:
+        slots *= 2
+    mask = U64(slots - 1)
+    lefts, rights = np.empty(1024, np.uint32), np.empty(1024, np.uint32)
+    found = 0
+    # Of a bucket: its latest leader and how many it has; of a leader: the one before it.
+    latest = np.empty(slots, np.int32)
+    members = np.empty(slots, np.int32)
+    before = np.empty(count, np.int32)
+    for band in range(keys.shape[1]):
+        latest[:] = -1
+        for right in range(count):
+            key = keys[order[right], band]
+            slot = (key * ODD) >> U64(20) & mask
+            while latest[slot] >= 0 and keys[order[latest[slot]], band] != key:
+                slot = (slot + U64(1)) & mask
+            left = latest[slot]
+            while left >= 0:
+                small, large = sizes[order[left]], sizes[order[right]]
+                if small > large:
+                    small, large = large, small
+                new = small / large >= threshold
+                earlier = 0
+                while new and earlier < band:
+                    new = keys[order[left], earlier] != keys[order[right], earlier] & ~U64(1)
+                    earlier += 1
+                if new:
+                    if found == lefts.size:
+                        lefts = np.concatenate((lefts, np.empty(found, np.uint32)))
+                        rights = np.concatenate((rights, np.empty(found, np.uint32)))
+                    lefts[found], rights[found] = left, right
+                    found += 1
+                left = before[left]
+            if latest[slot] < 0:
+                members[slot] = 0
+            if members[slot] < leaders:
+                before[right] = latest[slot]
+                latest[slot] = right
+                members[slot] += 1
+            else:
+                before[right] = -2
+        for right in range(count):
+            if before[right] == -2:
+                keys[order[right], band] |= U64(1)
+    return lefts[:found].copy(), rights[:found].copy()
+
+
+@compiled
+def jaccard(hashes, bounds, lefts, rights):
+    """The Jaccard coefficients of pairs of rows, whose distinct values are ``hashes[bounds[r]:bounds[r + 1]]``.
+
+    Fastest where pairs of one left row stand together.
+    """
+    largest = 1
+    for row in range(bounds.size - 1):
+        largest = max(largest, bounds[row + 1] - bounds[row])
+    slots = 64
+    while slots < 2 * largest:
+        slots *= 2
+    table = np.empty(slots, np.uint64)
+    stamps = np.zeros(slots, np.int64)
+    similarities = np.empty(lefts.size, np.float64)
+    mask, stamp, held = U64(0), 0, -1
+    for pair in range(lefts.size):
+        left, right = np.int64(lefts[pair]), np.int64(rights[pair])
+        if left != held:
+            held = left
+            stamp += 1
+            used = 64
+            while used < 2 * (bounds[left + 1] - bounds[left]):
+                used *= 2
+            mask = U64(used - 1)
+            for i in range(bounds[left], bounds[left + 1]):
+                slot = hashes[i] & mask
+                while stamps[slot] == stamp:
+                    slot = (slot + U64(1)) & mask
+                stamps[slot] = stamp
+                table[slot] = hashes[i]
+        shared = 0
+        for i in range(bounds[right], bounds[right + 1]):
+            slot = hashes[i] & mask
+            while stamps[slot] == stamp and table[slot] != hashes[i]:
+                slot = (slot + U64(1)) & mask
+            shared += stamps[slot] == stamp
+        either = bounds[left + 1] - bounds[left] + bounds[right + 1] - bounds[right] - shared
+        similarities[pair] = shared / either
+    return similarities

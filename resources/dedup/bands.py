@@ -1,0 +1,53 @@
+"""Locality-sensitive hashing: records whose signatures agree in a whole band are candidates."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from fineline.resources.dedup import band_kernels
+
+# A pair that is just as similar as the threshold shares a band with at least this probability.
+CANDIDATE_RECALL = 0.98
+# Each member of a bucket is compared with the bucket's first members, at most this many, so the pairs of a
+# bucket grow linearly. Up to this size that is all with all.
+BUCKET_LEADERS = 256
+
+
+def rows_per_band(threshold: float, permutations: int) -> int:
+    """The most rows a band may have for ``CANDIDATE_RECALL`` at the threshold, at least 1.
+
+    A pair of similarity s shares one of b bands of r rows with probability 1 - (1 - s^r)^b (Leskovec,
+    Rajaraman, Ullman: Mining of Massive Datasets, section 3.4.2).
+    """
+    recalls = {rows: 1 - (1 - threshold**rows) ** (permutations // rows) for rows in range(1, permutations + 1)}
+    return max((rows for rows, recall in recalls.items() if recall >= CANDIDATE_RECALL), default=1)
+
+
+def band_keys(signatures: pl.Series, threshold: float, permutations: int) -> npt.NDArray[np.uint64]:
+    """A hash of each band of each signature, one row a record; ``signatures`` are lists of unsigned integers.
+
+    Raises:
+        ValueError: signatures were made with another number of permutations.
+    """
+    if (signatures.list.len() != permutations).any():
+        raise ValueError(
+            f"Signatures do not have the {permutations} values that the recipe asks for; sign all batches again."
+        )
+    rows = rows_per_band(threshold, permutations)
+    values = signatures.explode(empty_as_null=False).to_numpy().reshape(-1, permutations)
+    keys = np.empty((len(signatures), permutations // rows), dtype=np.uint64)
+    band_kernels.band_keys(values, rows, keys)
+    return keys
+
+
+def candidates(
+    keys: npt.NDArray[np.uint64], order: npt.NDArray[np.int64], sizes: npt.NDArray[np.uint32], threshold: float
+) -> pl.DataFrame:
+    """Distinct pairs of positions in ``order`` (row numbers of ``keys``) that agree in a band: left < right.
+
+    Of a bucket with more than ``BUCKET_LEADERS`` records, the first that many are paired with all: so order
+    first those that should stand for others. ``sizes`` are numbers of distinct shingles; pairs whose sizes
+    rule the threshold out are left out. Uses up ``keys``.
+    """
+    left, right = band_kernels.candidates(keys, order, sizes, threshold, BUCKET_LEADERS)
+    return pl.DataFrame({"left": left, "right": right})
