@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from fineline.resources.dedup.bands import members
 from fineline.resources.dedup.similarity import ShingleSets
 from fineline.resources.dedup.texts import Report
 from fineline.resources.minhash import joined_contents, whole_or_prompt
@@ -52,8 +53,7 @@ def _measure(
     pairs: pl.DataFrame, contents: pl.DataFrame, records: pl.LazyFrame, section: Deduplicate, report: Report | None
 ) -> pl.DataFrame:
     """``pairs`` with what the texts of their records say."""
-    pairs = pairs.sort("left", "right")
-    rows = pl.concat([pairs["left"], pairs["right"]]).unique().sort()
+    rows, left, right = members(pairs)
     wanted = contents[rows].select("record_id", "batch", wanted=pl.int_range(pl.len(), dtype=pl.UInt32))
     answer = joined_contents("completion") if section.by == "record" else pl.lit(None, pl.String)
     texts = (
@@ -68,13 +68,13 @@ def _measure(
         places.append(part["wanted"].to_numpy())
         answered.append(part["answer"].is_not_null().to_numpy())
         if report is not None:
-            report(sum(place.size for place in places), rows.len())
+            report(sum(place.size for place in places), rows.size)
     # Texts come in any order.
-    row_of = np.full(rows.len(), -1, np.int64)
+    row_of = np.full(rows.size, -1)
     row_of[np.concatenate(places)] = np.arange(sum(place.size for place in places))
     if (row_of < 0).any():
         raise ValueError(f"{(row_of < 0).sum()} signed records are not in the corpus; sign their batches again.")
-    left, right = (row_of[rows.search_sorted(pairs[side]).to_numpy()] for side in ("left", "right"))
+    left, right = row_of[left], row_of[right]
     both_answer = np.concatenate(answered)[left] & np.concatenate(answered)[right]
     of_answers = pl.Series(ShingleSets.join(answers).jaccard(left, right))
     return pairs.with_columns(

@@ -6,7 +6,7 @@ import pyarrow as pa
 from datasketch import MinHash
 
 from fineline.data_contracts.curation import Signature
-from fineline.resources.dedup.bands import band_keys, candidates
+from fineline.resources.dedup.bands import band_keys, candidates, members
 from fineline.resources.dedup.characters import characters
 from fineline.resources.dedup.kernels import describe_rows, sketch_rows
 from fineline.resources.dedup.shingles import content_hash
@@ -120,14 +120,9 @@ def similar_pairs(signed: pl.DataFrame, texts: pl.Series, section: Deduplicate) 
     """
     keys = band_keys(signed["signature"], section.threshold, section.permutations)
     pairs = candidates(keys, np.arange(signed.height), signed["shingles"].to_numpy(), section.threshold)
-    rows = pl.concat([pairs["left"], pairs["right"]]).unique().sort()
+    rows, left, right = members(pairs)
     sets = ShingleSets.of(texts.gather(rows), section.shingle_words)
-    left, right = (rows.search_sorted(pairs[side]).cast(pl.UInt32).to_numpy() for side in ("left", "right"))
-    return (
-        pairs.with_columns(similarity=sets.jaccard(left, right))
-        .filter(pl.col("similarity") >= section.threshold)
-        .sort("left", "right")
-    )
+    return pairs.with_columns(similarity=sets.jaccard(left, right)).filter(pl.col("similarity") >= section.threshold)
 
 
 SIGNED_TYPES = {**Signature.create_empty().schema, "words": pl.UInt32()}

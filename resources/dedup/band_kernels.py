@@ -38,12 +38,15 @@ def candidates(keys, order, sizes, threshold, leaders):
     latest = np.empty(slots, np.int32)
     members = np.empty(slots, np.int32)
     before = np.empty(count, np.int32)
+    column = np.empty(count, np.uint64)
     for band in range(keys.shape[1]):
         latest[:] = -1
         for right in range(count):
-            key = keys[order[right], band]
+            column[right] = keys[order[right], band]
+        for right in range(count):
+            key = column[right]
             slot = (key * ODD) >> U64(20) & mask
-            while latest[slot] >= 0 and keys[order[latest[slot]], band] != key:
+            while latest[slot] >= 0 and column[latest[slot]] != key:
                 slot = (slot + U64(1)) & mask
             left = latest[slot]
             while left >= 0:

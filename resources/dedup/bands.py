@@ -43,11 +43,22 @@ def band_keys(signatures: pl.Series, threshold: float, permutations: int) -> npt
 def candidates(
     keys: npt.NDArray[np.uint64], order: npt.NDArray[np.int64], sizes: npt.NDArray[np.uint32], threshold: float
 ) -> pl.DataFrame:
-    """Distinct pairs of positions in ``order`` (row numbers of ``keys``) that agree in a band: left < right.
+    """Distinct pairs of positions in ``order`` (row numbers of ``keys``) that agree in a band: left < right, sorted.
 
     Of a bucket with more than ``BUCKET_LEADERS`` records, the first that many are paired with all: so order
     first those that should stand for others. ``sizes`` are numbers of distinct shingles; pairs whose sizes
     rule the threshold out are left out. Uses up ``keys``.
     """
     left, right = band_kernels.candidates(keys, order, sizes, threshold, BUCKET_LEADERS)
-    return pl.DataFrame({"left": left, "right": right})
+    pairs = np.sort(left.astype(np.uint64) << np.uint64(32) | right)
+    return pl.DataFrame({"left": (pairs >> np.uint64(32)).astype(np.uint32), "right": pairs.astype(np.uint32)})
+
+
+def members(pairs: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The rows that stand in any pair, sorted, and for each pair where its left and its right are among them."""
+    left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+    place = np.zeros(int(right.max(initial=0)) + 1, dtype=np.int64)
+    place[left] = place[right] = 1
+    rows = np.flatnonzero(place)
+    place[rows] = np.arange(rows.size)
+    return rows, place[left], place[right]

@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-# Classes of characters, for cutting text into units.
-SPACE, WORD, CODE, OTHER, SINGLE = range(5)
+# Classes of characters, for cutting text into units; bits, so that those of several characters can be joined.
+SPACE, WORD, OTHER, CODE, SINGLE = 1, 2, 4, 8, 16
 # Between a letter and a letter these part words, so that code without spaces has words too.
 CODE_SIGNS = frozenset('(){}[]=;<>+*&|!^%~"`\\')
 # Blocks of scripts that do not put spaces between words: each character is a unit.

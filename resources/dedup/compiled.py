@@ -43,4 +43,26 @@ def _load(bits: int) -> Any:
     return intrinsic(load)
 
 
+@intrinsic
+def store8(_: Any, pointer: Any, at: Any, value: Any) -> Any:
+    """Writes a byte ``at`` bytes behind a pointer."""
+
+    def generate(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = builder.inttoptr(builder.add(arguments[0], arguments[1]), ir.IntType(8).as_pointer())
+        builder.store(arguments[2], address, align=1)
+        return arguments[0]
+
+    return numba.types.uintp(numba.types.uintp, numba.types.intp, numba.types.uint8), generate
+
+
+@intrinsic
+def trailing_zeros(_: Any, value: Any) -> Any:
+    """The zero bits below the lowest one of a 64-bit number; 64 for zero."""
+
+    def generate(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return numba.types.int64(numba.types.uint64), generate
+
+
 load8, load32, load64 = _load(8), _load(32), _load(64)

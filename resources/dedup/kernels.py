@@ -7,13 +7,14 @@ call each other stand in one file, since numba notices changes of a file only.
 import numpy as np
 
 from fineline.resources.dedup.characters import CODE, SINGLE, SPACE, TABLE_END, WORD
-from fineline.resources.dedup.compiled import compiled, load8, load32, load64
+from fineline.resources.dedup.compiled import compiled, load8, load32, load64, store8, trailing_zeros
 
 U64 = np.uint64
 P1, P2, P3 = U64(0x9E3779B185EBCA87), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
 P4, P5 = U64(0x85EBCA77C2B2AE63), U64(0x27D4EB2F165667C5)
-GOLDEN = U64(0x9E3779B97F4A7C15)
+HIGH_BITS, LOW_BITS = U64(0x8080808080808080), U64(0x0101010101010101)
 BEYOND = 0x40000
+PADDING = 32
 
 
 @compiled
@@ -28,7 +29,10 @@ def _round(accumulator, value):
 
 @compiled
 def xxh64(text, start, end, seed):
-    """XXH64 of the bytes from start to end behind a pointer, as xxhash.xxh64_intdigest gives it."""
+    """XXH64 of the bytes from start to end behind a pointer, as xxhash.xxh64_intdigest gives it.
+
+    Reads, but does not use, up to ``PADDING`` bytes behind the end.
+    """
     length = end - start
     at = start
     if length >= 32:
@@ -47,15 +51,22 @@ def xxh64(text, start, end, seed):
     else:
         h = seed + P5
     h += U64(length)
-    while at + 8 <= end:
-        h = _rotate(h ^ _round(U64(0), load64(text, at)), 27) * P1 + P4
-        at += 8
-    if at + 4 <= end:
-        h = _rotate(h ^ (U64(load32(text, at)) * P1), 23) * P2 + P3
-        at += 4
-    while at < end:
-        h = _rotate(h ^ (U64(load8(text, at)) * P5), 11) * P1
-        at += 1
+    # Of the up to 31 bytes that are left each part is taken up by a mask: their number differs from shingle to
+    # shingle, and a branch that is guessed wrong costs more than the part itself.
+    rest = end - at
+    for part in range(3):
+        mask = U64(0) - U64(rest >= 8 * part + 8)
+        taken = _rotate(h ^ _round(U64(0), load64(text, at + 8 * part)), 27) * P1 + P4
+        h = (taken & mask) | (h & ~mask)
+    at += rest & 24
+    mask = U64(0) - U64((rest & 4) != 0)
+    taken = _rotate(h ^ (U64(load32(text, at)) * P1), 23) * P2 + P3
+    h = (taken & mask) | (h & ~mask)
+    at += rest & 4
+    for part in range(3):
+        mask = U64(0) - U64((rest & 3) > part)
+        taken = _rotate(h ^ (U64(load8(text, at + part)) * P5), 11) * P1
+        h = (taken & mask) | (h & ~mask)
     h = (h ^ (h >> U64(33))) * P2
     h = (h ^ (h >> U64(29))) * P3
     return h ^ (h >> U64(32))
@@ -82,7 +93,7 @@ def normalised_lengths(data, offsets, length):
     for row in range(needed.size):
         at, end, total = offsets[row], offsets[row + 1], 0
         while at < end:
-            while at + 8 <= end and load64(text, at) & U64(0x8080808080808080) == 0:
+            while at + 8 <= end and load64(text, at) & HIGH_BITS == 0:
                 at += 8
                 total += 8
             if at == end:
@@ -107,111 +118,131 @@ def normalise_rows(data, offsets, verbatim, start, length, pool, made, made_offs
 
     Rows marked ``verbatim`` are normalised already.
     """
-    text = data.ctypes.data
+    text, out = data.ctypes.data, made.ctypes.data
     plain = np.zeros(256, np.uint8)
     for byte in range(128):
-        if not (byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31):
-            plain[byte] = byte + 32 if 65 <= byte <= 90 else byte
-    # A zero byte is no white space, but stands here for bytes that need a second look.
+        plain[byte] = byte + 32 if 65 <= byte <= 90 else byte
+        if 9 <= byte <= 13 or 28 <= byte <= 31:
+            plain[byte] = 32
     to = 0
     made_offsets[0] = 0
     for row in range(offsets.size - 1):
         at, end, begin = offsets[row], offsets[row + 1], to
         if verbatim[row]:
             for i in range(at, end):
-                made[to] = load8(text, i)
+                store8(out, to, load8(text, i))
                 to += 1
             made_offsets[row + 1] = to
             continue
+        # What is written last is a space: a space after it is written, but the next byte takes its place.
+        space = 1
         while at < end:
-            form = plain[load8(text, at)]
-            if form != 0:
-                made[to] = form
-                to += 1
-                at += 1
-                continue
-            byte = load8(text, at)
-            if byte >= 0x80:
+            run = at
+            while run + 8 <= end and load64(text, run) & HIGH_BITS == 0:
+                run += 8
+            while run < end and load8(text, run) < 0x80:
+                run += 1
+            # Without a branch on spaces, which the processor would guess wrong once a word.
+            for i in range(at, run):
+                form = plain[load8(text, i)]
+                store8(out, to, form)
+                is_space = np.int64(form == 32)
+                to += 1 - (is_space & space)
+                space = is_space
+            at = run
+            if at < end:
                 code, size = _code_point(text, at)
                 at += size
                 for i in range(start[code], start[code] + length[code]):
-                    if pool[i] != 32 or (to > begin and made[to - 1] != 32):
-                        made[to] = pool[i]
-                        to += 1
-                continue
-            at += 1
-            if byte == 0:
-                made[to] = 0
-                to += 1
-            elif to > begin and made[to - 1] != 32:
-                made[to] = 32
-                to += 1
-        if to > begin and made[to - 1] == 32:
-            to -= 1
+                    store8(out, to, pool[i])
+                    is_space = np.int64(pool[i] == 32)
+                    to += 1 - (is_space & space)
+                    space = is_space
+        to -= space & (to > begin)
         made_offsets[row + 1] = to
 
 
 @compiled
-def _cut(text, at, end, kind, starts, ends):
-    """Fill ``starts`` and ``ends`` with where the units of a normalised text lie; gives how many they are."""
+def _spaces(eight):
+    """0x80 for each of eight bytes that is a space."""
+    other = eight ^ (LOW_BITS * U64(32))
+    return ~(((other & ~HIGH_BITS) + ~HIGH_BITS) | other) & HIGH_BITS
+
+
+@compiled
+def _cut(text, at, end, kind, starts):
+    """Fill ``starts`` with where the units of a normalised text begin, and its end; gives how many units they are."""
     units = 0
     inside, single, after_code = False, False, False
     while at < end:
-        byte = load8(text, at)
-        size = 1
-        if byte < 0x80:
-            what = kind[byte]
-        elif byte < 0xE0:
-            what, size = np.uint8(WORD), 2
-        else:
-            code, size = _code_point(text, at)
-            if code < TABLE_END:
-                what = kind[code]
-            else:
-                what = np.uint8(SINGLE) if code < BEYOND else np.uint8(WORD)
-        if what == SPACE:
-            if inside:
-                ends[units - 1] = at
-            inside = False
+        # Eight letters, digits, spaces and plain marks at once: a unit begins where there is no space behind one.
+        while at + 8 <= end and not (single | after_code):
+            rare = np.uint8(0)
+            for i in range(8):
+                rare |= kind[load8(text, at + i)]
+            if rare & CODE or load64(text, at) & HIGH_BITS != 0:
+                break
+            spaces = _spaces(load64(text, at))
+            new = ~spaces & (spaces << U64(8) | U64(0 if inside else 0x80)) & HIGH_BITS
+            for _ in range(4):
+                starts[units] = at + (trailing_zeros(new) >> 3)
+                units += np.int64(new != 0)
+                new &= new - U64(1)
+            inside = spaces >> U64(63) == 0
+            at += 8
+        # As in normalise_rows, without branches on what a character is.
+        run = min(at + 8, end)
+        while at < run and load8(text, at) < 0x80:
+            what = kind[load8(text, at)]
+            new = (what != SPACE) & ((not inside) | ((what == WORD) & (single | after_code)))
+            starts[units] = at
+            units += np.int64(new)
+            after_code = (what == CODE) & inside & (not new)
+            single &= not new
+            inside = what != SPACE
             at += 1
+        if at == run:
             continue
+        code, size = _code_point(text, at)
+        if code < TABLE_END:
+            what = kind[code]
+        else:
+            what = np.uint8(SINGLE) if code < BEYOND else np.uint8(WORD)
         if not inside or what == SINGLE or (what == WORD and (single or after_code)):
-            if inside:
-                ends[units - 1] = at
             starts[units] = at
             units += 1
-            single, after_code, inside = what == SINGLE, False, True
-        else:
-            after_code = what == CODE
+            single, inside = what == SINGLE, True
+        after_code = False
         at += size
-        if what == WORD:
-            while at < end and load8(text, at) < 0x80 and kind[load8(text, at)] == WORD:
-                at += 1
-    if inside:
-        ends[units - 1] = end
+    starts[units] = end
     return units
 
 
 @compiled
-def _distinct_shingles(text, begin, end, words, kind, starts, ends, table, stamps, stamp, hashes):
+def _distinct_shingles(text, begin, end, words, kind, starts, table, hashes):
     """Fill ``hashes`` with the distinct XXH64 values of a text's shingles; gives how many they are.
 
-    ``table`` and ``stamps`` are scratch of a power of two, at least twice as many as units; of them only as
-    much is used as the text needs, which stays in the processor's cache.
+    ``table`` is scratch of a power of two, at least four times as many as units; of it only as much is used as
+    the text needs, which stays in the processor's cache.
     """
-    units = _cut(text, begin, end, kind, starts, ends)
+    units = _cut(text, begin, end, kind, starts)
     if units < words or units == 0:
         hashes[0] = xxh64(text, begin, end, U64(0))
         return 1
-    mask = _power_of_two(2 * units) - 1
+    slots = _power_of_two(4 * units)
+    table[:slots] = U64(0)
+    mask = U64(slots - 1)
     found = 0
     for unit in range(units - words + 1):
-        value = xxh64(text, starts[unit], ends[unit + words - 1], U64(0))
-        slot = value & U64(mask)
-        while stamps[slot] == stamp and table[slot] != value:
-            slot = (slot + U64(1)) & U64(mask)
-        if stamps[slot] != stamp:
-            stamps[slot] = stamp
+        # A unit ends where the next begins, or at the space before it.
+        after = starts[unit + words]
+        value = xxh64(text, starts[unit], after - np.int64(load8(text, after - 1) == 32), U64(0))
+        # Zero marks an empty slot.
+        value += U64(value == 0)
+        slot = value & mask
+        while table[slot] != value and table[slot] != 0:
+            slot = (slot + U64(1)) & mask
+        if table[slot] == 0:
             table[slot] = value
             hashes[found] = value
             found += 1
@@ -239,15 +270,14 @@ def sketch_rows(data, offsets, words, kind, a, b, sizes, signatures):
     """Fill ``sizes`` with the numbers of distinct shingles and ``signatures`` with datasketch's MinHash values."""
     text = data.ctypes.data
     most = _largest(offsets) + 1
-    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    starts = np.empty(most, np.int64)
     hashes = np.empty(most, np.uint64)
-    table = np.empty(_power_of_two(2 * most), np.uint64)
-    stamps = np.zeros(table.size, np.int64)
+    table = np.empty(_power_of_two(4 * most), np.uint64)
     permutations = a.size
     mixed = np.empty(4, np.uint32)
     for row in range(offsets.size - 1):
         found = _distinct_shingles(
-            text, offsets[row], offsets[row + 1], words, kind, starts, ends, table, stamps, row + 1, hashes
+            text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes
         )
         sizes[row] = found
         signature = signatures[row]
@@ -270,16 +300,15 @@ def shingle_rows(data, offsets, words, kind):
     """The distinct XXH64 values of the shingles of all rows, row after row, and where each row's begin."""
     text = data.ctypes.data
     most = _largest(offsets) + 1
-    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    starts = np.empty(most, np.int64)
     hashes = np.empty(most, np.uint64)
-    table = np.empty(_power_of_two(2 * most), np.uint64)
-    stamps = np.zeros(table.size, np.int64)
+    table = np.empty(_power_of_two(4 * most), np.uint64)
     bounds = np.zeros(offsets.size, np.int64)
     # A unit has a byte at least.
     made = np.empty(data.size + offsets.size, np.uint64)
     for row in range(offsets.size - 1):
         found = _distinct_shingles(
-            text, offsets[row], offsets[row + 1], words, kind, starts, ends, table, stamps, row + 1, hashes
+            text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes
         )
         first = bounds[row]
         made[first : first + found] = hashes[:found]
@@ -298,10 +327,18 @@ def describe_rows(data, offsets, digests, characters, words):
             for digit in range(16):
                 four = (value >> U64(60 - 4 * digit)) & U64(15)
                 digests[row, 16 * half + digit] = four + U64(48) if four < U64(10) else four + U64(87)
-        letters, spaces = 0, 0
-        for at in range(start, end):
+        marks, spaces, at = 0, 0, start
+        while at + 8 <= end:
+            eight = load64(text, at)
+            # One bit a byte: bytes within a character are 10xxxxxx.
+            within = (eight >> U64(7)) & ~(eight >> U64(6)) & LOW_BITS
+            marks += np.int64((within * LOW_BITS) >> U64(56))
+            spaces += np.int64(((_spaces(eight) >> U64(7)) * LOW_BITS) >> U64(56))
+            at += 8
+        while at < end:
             byte = load8(text, at)
-            letters += (byte & 0xC0) != 0x80
+            marks += (byte & 0xC0) == 0x80
             spaces += byte == 32
-        characters[row] = letters
+            at += 1
+        characters[row] = end - start - marks
         words[row] = spaces + (end > start)

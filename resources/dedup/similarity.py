@@ -1,6 +1,7 @@
 """The true similarity of candidates: the Jaccard coefficient of their shingle sets."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from fineline.resources.dedup import band_kernels
 from fineline.resources.dedup.characters import characters
 from fineline.resources.dedup.kernels import shingle_rows
 from fineline.resources.dedup.texts import Texts, in_slices
+
+# Pairs that a thread takes at once.
+PAIRS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -45,5 +49,14 @@ class ShingleSets:
 
     def jaccard(self, left: npt.NDArray[np.uint32], right: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
         """The Jaccard coefficient of each pair of rows."""
-        similarities: npt.NDArray[np.float64] = band_kernels.jaccard(self.hashes, self.bounds, left, right)
-        return similarities
+        starts = range(0, len(left), PAIRS_AT_ONCE)
+
+        def of_slice(start: int) -> npt.NDArray[np.float64]:
+            pairs = slice(start, start + PAIRS_AT_ONCE)
+            similarities: npt.NDArray[np.float64] = band_kernels.jaccard(
+                self.hashes, self.bounds, left[pairs], right[pairs]
+            )
+            return similarities
+
+        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+            return np.concatenate([np.empty(0), *threads.map(of_slice, starts)])

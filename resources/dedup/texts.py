@@ -12,17 +12,20 @@ import polars as pl
 import pyarrow as pa
 
 from fineline.resources.dedup.characters import characters
-from fineline.resources.dedup.kernels import normalise_rows, normalised_lengths
+from fineline.resources.dedup.kernels import PADDING, normalise_rows, normalised_lengths
 
 T = TypeVar("T")
 Report = Callable[[int, int], None]
-# Texts that a thread takes at once: some megabytes.
-ROWS_AT_ONCE = 4096
+# Texts that a thread takes at once: about what the processor caches hold.
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Normalised texts: row r is the UTF-8 bytes ``data[offsets[r]:offsets[r + 1]]``."""
+    """Normalised texts: row r is the UTF-8 bytes ``data[offsets[r]:offsets[r + 1]]``.
+
+    Behind the last lie ``PADDING`` bytes that machine code may read.
+    """
 
     data: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
@@ -49,10 +52,10 @@ def normalise_all(texts: pl.Series) -> Texts:
         forms = pl.Series([normalise(text) for text in texts.gather(rows)], dtype=pl.String)
         data, offsets = _buffers(texts.scatter(rows, forms) if texts.len() > rows.size else forms)
         lengths[rows] = np.diff(offsets)[rows]
-    made = np.empty(int(lengths.sum()), dtype=np.uint8)
+    made = np.empty(int(lengths.sum()) + PADDING, dtype=np.uint8)
     made_offsets = np.empty_like(offsets)
     normalise_rows(data, offsets, whole, tables.start, tables.length, tables.pool, made, made_offsets)
-    return Texts(made[: made_offsets[-1]], made_offsets)
+    return Texts(made, made_offsets)
 
 
 def in_slices(texts: pl.Series, work: Callable[[Texts], T], report: Report | None = None) -> Iterator[T]:
