@@ -1,15 +1,19 @@
 """Machine code over signatures: keys of bands, the pairs that share one, and how similar pairs are."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from fineline.resources.dedup.compiled import compiled
 
+Array = npt.NDArray[Any]
 U64 = np.uint64
 ODD = U64(0x9E3779B97F4A7C15)
 
 
 @compiled
-def band_keys(signatures, rows, keys):
+def band_keys(signatures: Array, rows: int, keys: Array) -> None:
     """Fill ``keys`` with an even hash of each band of ``rows`` values of each signature."""
     for record in range(signatures.shape[0]):
         for band in range(keys.shape[1]):
@@ -21,7 +25,7 @@ def band_keys(signatures, rows, keys):
 
 
 @compiled
-def candidates(keys, order, sizes, threshold, leaders):
+def candidates(keys: Array, order: Array, sizes: Array, threshold: float, leaders: int) -> tuple[Array, Array]:
     """Pairs of positions in ``order`` that share a band: left < right, each once.
 
     The first ``leaders`` of a bucket are paired with all its members. Pairs are left out whose sizes alone
@@ -80,7 +84,7 @@ def candidates(keys, order, sizes, threshold, leaders):
 
 
 @compiled
-def jaccard(hashes, bounds, lefts, rights):
+def jaccard(hashes: Array, bounds: Array, lefts: Array, rights: Array) -> Array:
     """The Jaccard coefficients of pairs of rows, whose distinct values are ``hashes[bounds[r]:bounds[r + 1]]``.
 
     Fastest where pairs of one left row stand together.
@@ -94,9 +98,10 @@ def jaccard(hashes, bounds, lefts, rights):
     table = np.empty(slots, np.uint64)
     stamps = np.zeros(slots, np.int64)
     similarities = np.empty(lefts.size, np.float64)
-    mask, stamp, held = U64(0), 0, -1
+    mask, stamp = U64(0), 0
+    held: Any = -1
     for pair in range(lefts.size):
-        left, right = np.int64(lefts[pair]), np.int64(rights[pair])
+        left, right = lefts[pair], rights[pair]
         if left != held:
             held = left
             stamp += 1

@@ -43,8 +43,7 @@ def _load(bits: int) -> Any:
     return intrinsic(load)
 
 
-@intrinsic
-def store8(_: Any, pointer: Any, at: Any, value: Any) -> Any:
+def _store8(_: Any, pointer: Any, at: Any, value: Any) -> Any:
     """Writes a byte ``at`` bytes behind a pointer."""
 
     def generate(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -55,8 +54,7 @@ def store8(_: Any, pointer: Any, at: Any, value: Any) -> Any:
     return numba.types.uintp(numba.types.uintp, numba.types.intp, numba.types.uint8), generate
 
 
-@intrinsic
-def trailing_zeros(_: Any, value: Any) -> Any:
+def _trailing_zeros(_: Any, value: Any) -> Any:
     """The zero bits below the lowest one of a 64-bit number; 64 for zero."""
 
     def generate(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,3 +64,5 @@ def trailing_zeros(_: Any, value: Any) -> Any:
 
 
 load8, load32, load64 = _load(8), _load(32), _load(64)
+store8: Any = intrinsic(_store8)
+trailing_zeros: Any = intrinsic(_trailing_zeros)

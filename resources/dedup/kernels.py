@@ -4,11 +4,15 @@ Strings come as the bytes of all of them and offsets, row r being ``data[offsets
 call each other stand in one file, since numba notices changes of a file only.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from fineline.resources.dedup.characters import CODE, SINGLE, SPACE, TABLE_END, WORD
 from fineline.resources.dedup.compiled import compiled, load8, load32, load64, store8, trailing_zeros
 
+Array = npt.NDArray[Any]
 U64 = np.uint64
 P1, P2, P3 = U64(0x9E3779B185EBCA87), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
 P4, P5 = U64(0x85EBCA77C2B2AE63), U64(0x27D4EB2F165667C5)
@@ -18,17 +22,17 @@ PADDING = 32
 
 
 @compiled
-def _rotate(value, bits):
+def _rotate(value: Any, bits: int) -> Any:
     return (value << U64(bits)) | (value >> U64(64 - bits))
 
 
 @compiled
-def _round(accumulator, value):
+def _round(accumulator: Any, value: Any) -> Any:
     return _rotate(accumulator + value * P2, 31) * P1
 
 
 @compiled
-def xxh64(text, start, end, seed):
+def xxh64(text: int, start: int, end: int, seed: Any) -> Any:
     """XXH64 of the bytes from start to end behind a pointer, as xxhash.xxh64_intdigest gives it.
 
     Reads, but does not use, up to ``PADDING`` bytes behind the end.
@@ -73,7 +77,7 @@ def xxh64(text, start, end, seed):
 
 
 @compiled
-def _code_point(text, at):
+def _code_point(text: int, at: int) -> Any:
     """The code point that begins at a byte over 0x7F, and its bytes."""
     lead = np.int64(load8(text, at))
     second = np.int64(load8(text, at + 1)) & 0x3F
@@ -86,7 +90,7 @@ def _code_point(text, at):
 
 
 @compiled
-def normalised_lengths(data, offsets, length):
+def normalised_lengths(data: Array, offsets: Array, length: Array) -> Array:
     """For each row, bytes enough for its normalised form; -1 where only the whole text can be normalised."""
     text = data.ctypes.data
     needed = np.empty(offsets.size - 1, np.int64)
@@ -113,7 +117,16 @@ def normalised_lengths(data, offsets, length):
 
 
 @compiled
-def normalise_rows(data, offsets, verbatim, start, length, pool, made, made_offsets):
+def normalise_rows(
+    data: Array,
+    offsets: Array,
+    verbatim: Array,
+    start: Array,
+    length: Array,
+    pool: Array,
+    made: Array,
+    made_offsets: Array,
+) -> None:
     """Fill ``made`` with the normalised rows, one after the other, and ``made_offsets`` with where they lie.
 
     Rows marked ``verbatim`` are normalised already.
@@ -135,7 +148,7 @@ def normalise_rows(data, offsets, verbatim, start, length, pool, made, made_offs
             made_offsets[row + 1] = to
             continue
         # What is written last is a space: a space after it is written, but the next byte takes its place.
-        space = 1
+        space: Any = 1
         while at < end:
             run = at
             while run + 8 <= end and load64(text, run) & HIGH_BITS == 0:
@@ -163,16 +176,16 @@ def normalise_rows(data, offsets, verbatim, start, length, pool, made, made_offs
 
 
 @compiled
-def _spaces(eight):
+def _spaces(eight: Any) -> Any:
     """0x80 for each of eight bytes that is a space."""
     other = eight ^ (LOW_BITS * U64(32))
     return ~(((other & ~HIGH_BITS) + ~HIGH_BITS) | other) & HIGH_BITS
 
 
 @compiled
-def _cut(text, at, end, kind, starts):
+def _cut(text: int, at: int, end: int, kind: Array, starts: Array) -> Any:
     """Fill ``starts`` with where the units of a normalised text begin, and its end; gives how many units they are."""
-    units = 0
+    units: Any = 0
     inside, single, after_code = False, False, False
     while at < end:
         # Eight letters, digits, spaces and plain marks at once: a unit begins where there is no space behind one.
@@ -204,10 +217,8 @@ def _cut(text, at, end, kind, starts):
         if at == run:
             continue
         code, size = _code_point(text, at)
-        if code < TABLE_END:
-            what = kind[code]
-        else:
-            what = np.uint8(SINGLE) if code < BEYOND else np.uint8(WORD)
+        beyond = np.uint8(SINGLE) if code < BEYOND else np.uint8(WORD)
+        what = kind[code] if code < TABLE_END else beyond
         if not inside or what == SINGLE or (what == WORD and (single or after_code)):
             starts[units] = at
             units += 1
@@ -219,7 +230,9 @@ def _cut(text, at, end, kind, starts):
 
 
 @compiled
-def _distinct_shingles(text, begin, end, words, kind, starts, table, hashes):
+def _distinct_shingles(
+    text: int, begin: int, end: int, words: int, kind: Array, starts: Array, table: Array, hashes: Array
+) -> int:
     """Fill ``hashes`` with the distinct XXH64 values of a text's shingles; gives how many they are.
 
     ``table`` is scratch of a power of two, at least four times as many as units; of it only as much is used as
@@ -250,7 +263,7 @@ def _distinct_shingles(text, begin, end, words, kind, starts, table, hashes):
 
 
 @compiled
-def _largest(offsets):
+def _largest(offsets: Array) -> int:
     largest = 1
     for row in range(offsets.size - 1):
         largest = max(largest, offsets[row + 1] - offsets[row])
@@ -258,7 +271,7 @@ def _largest(offsets):
 
 
 @compiled
-def _power_of_two(least):
+def _power_of_two(least: int) -> int:
     size = 64
     while size < least:
         size *= 2
@@ -266,7 +279,9 @@ def _power_of_two(least):
 
 
 @compiled
-def sketch_rows(data, offsets, words, kind, a, b, sizes, signatures):
+def sketch_rows(
+    data: Array, offsets: Array, words: int, kind: Array, a: Array, b: Array, sizes: Array, signatures: Array
+) -> None:
     """Fill ``sizes`` with the numbers of distinct shingles and ``signatures`` with datasketch's MinHash values."""
     text = data.ctypes.data
     most = _largest(offsets) + 1
@@ -276,9 +291,7 @@ def sketch_rows(data, offsets, words, kind, a, b, sizes, signatures):
     permutations = a.size
     mixed = np.empty(4, np.uint32)
     for row in range(offsets.size - 1):
-        found = _distinct_shingles(
-            text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes
-        )
+        found = _distinct_shingles(text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes)
         sizes[row] = found
         signature = signatures[row]
         signature[:] = np.uint32(0xFFFFFFFF)
@@ -296,7 +309,7 @@ def sketch_rows(data, offsets, words, kind, a, b, sizes, signatures):
 
 
 @compiled
-def shingle_rows(data, offsets, words, kind):
+def shingle_rows(data: Array, offsets: Array, words: int, kind: Array) -> tuple[Array, Array]:
     """The distinct XXH64 values of the shingles of all rows, row after row, and where each row's begin."""
     text = data.ctypes.data
     most = _largest(offsets) + 1
@@ -307,9 +320,7 @@ def shingle_rows(data, offsets, words, kind):
     # A unit has a byte at least.
     made = np.empty(data.size + offsets.size, np.uint64)
     for row in range(offsets.size - 1):
-        found = _distinct_shingles(
-            text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes
-        )
+        found = _distinct_shingles(text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes)
         first = bounds[row]
         made[first : first + found] = hashes[:found]
         bounds[row + 1] = first + found
@@ -317,7 +328,7 @@ def shingle_rows(data, offsets, words, kind):
 
 
 @compiled
-def describe_rows(data, offsets, digests, characters, words):
+def describe_rows(data: Array, offsets: Array, digests: Array, characters: Array, words: Array) -> None:
     """Fill in the hexadecimal digits of each normalised row's content hash, its characters and its words."""
     text = data.ctypes.data
     for row in range(offsets.size - 1):
@@ -327,7 +338,9 @@ def describe_rows(data, offsets, digests, characters, words):
             for digit in range(16):
                 four = (value >> U64(60 - 4 * digit)) & U64(15)
                 digests[row, 16 * half + digit] = four + U64(48) if four < U64(10) else four + U64(87)
-        marks, spaces, at = 0, 0, start
+        at = start
+        marks: Any = 0
+        spaces: Any = 0
         while at + 8 <= end:
             eight = load64(text, at)
             # One bit a byte: bytes within a character are 10xxxxxx.

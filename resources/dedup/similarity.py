@@ -47,7 +47,7 @@ class ShingleSets:
             sizes.append(np.diff(part.bounds))
         return cls(np.concatenate(hashes), np.concatenate(sizes).cumsum())
 
-    def jaccard(self, left: npt.NDArray[np.uint32], right: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+    def jaccard(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The Jaccard coefficient of each pair of rows."""
         starts = range(0, len(left), PAIRS_AT_ONCE)
 
