@@ -97,3 +97,15 @@ class SplitAssignment(dy.Schema):
     def a_group_stays_in_one_split(cls) -> pl.Expr:
         """The model must not be tested on what it was trained on."""
         return pl.col("split").n_unique().over("split_group") == 1
+
+
+class SplitMemory(dy.Schema):
+    """Where a record stood when it was last assigned, kept also after it has left the corpus.
+
+    ``identity`` and ``prompt_key`` name its group and its prompt, by hash, so that new records follow them.
+    """
+
+    record_id = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    split = dy.Enum(["train", "validation", "test"], nullable=False)
+    identity = dy.String(nullable=False)
+    prompt_key = dy.String(nullable=True)

@@ -52,16 +52,6 @@ def similarity_bands(clusters: pl.DataFrame) -> dict[str, float]:
     return {**bands, "exact": float((clusters["reason"] == "exact_duplicate").sum())}
 
 
-def funnel(ledger: pl.DataFrame) -> dict[str, float]:
-    """Records that came in, what stopped them, and the splits that the others are in; sums to the first."""
-    rules = ledger.drop_nulls("rule").group_by("place", "rule").len().sort("len", "rule", descending=[True, False])
-    kept = ledger.filter(pl.col("fate") == "kept").group_by("place").len().sort("len", descending=True)
-    stages: dict[str, float] = {"came in": float(ledger.height)}
-    stages |= {f"− {rule} ({place})": float(count) for place, rule, count in rules.iter_rows()}
-    stages |= {place: float(count) for place, count in kept.iter_rows()}
-    return stages
-
-
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
     """How many rows have each value of a column, in the order of the values."""
     return {str(value): int(count) for value, count in frame.group_by(column).len().sort(column).iter_rows()}

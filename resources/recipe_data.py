@@ -138,7 +138,10 @@ class Split(Section):
     validation: Share = 0.05
     test: Share = 0.05
     seed: int = Field(0, ge=0, description="Decides on records that have no split yet; the others stay where they are.")
-    stratify_by: list[Literal["source", "label", "kind"]] = ["source", "label"]
+    stratify_by: list[Literal["source", "label", "kind", "length"]] = ["source", "label", "length"]
+    keep_equal_prompts_together: bool = Field(
+        True, description="Answers to one prompt stay in one split; false where all records share one instruction."
+    )
 
     @model_validator(mode="after")
     def leaves_room_for_training(self) -> Split:

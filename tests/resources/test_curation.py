@@ -1,7 +1,7 @@
 import polars as pl
 from records import record, records
 
-from fineline.resources.curation import cluster_size_bands, counts_by, curate, funnel
+from fineline.resources.curation import cluster_size_bands, counts_by, curate
 
 
 def clustered(table, groups):
@@ -45,20 +45,6 @@ def test_cluster_sizes_count_records_and_sum_to_all():
     assert cluster_size_bands(clusters) == {
         "1 (unique)": 1, "2": 2, "3 to 5": 4, "6 to 20": 0, "more than 20": 30,
     }  # fmt: skip
-
-
-def test_the_funnel_sums_to_what_came_in():
-    ledger = pl.DataFrame(
-        {
-            "fate": ["kept", "kept", "kept", "dropped", "quarantined"],
-            "place": ["splits/train", "splits/train", "splits/test", "clusters/drops", "raw_corpus/quarantine"],
-            "rule": [None, None, None, "near_duplicate", "unreadable_row"],
-        }
-    )
-    stages = funnel(ledger)
-    assert next(iter(stages)) == "came in"
-    assert stages["splits/train"] == 2
-    assert sum(stages.values()) == 2 * stages["came in"]
 
 
 def test_counts_are_in_the_order_of_the_values():
