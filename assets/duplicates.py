@@ -69,8 +69,8 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
 
     stage = TableStage(context, project, DuplicateCluster)
     section, records = stage.recipe.deduplicate, stage.scan("scrubbed_corpus")
-    report = every_few_seconds(context.log.info, "candidates read")
-    clusters = find_clusters(records, stage.scan("minhash_signatures"), section, _measured_before(stage), report)
+    signatures, known = stage.scan("minhash_signatures"), _measured_before(stage)
+    clusters = find_clusters(records, signatures, section, known, context.log.info)
     table, wrong = clusters.table, unverified(records, clusters.table, section)
     removed = table.filter(~pl.col("representative"))
     stage.write(

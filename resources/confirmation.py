@@ -22,8 +22,8 @@ def confirm(
     contents: pl.DataFrame,
     records: pl.LazyFrame,
     section: Deduplicate,
-    known: pl.DataFrame | None = None,
-    report: Report | None = None,
+    known: pl.DataFrame | None,
+    report: Report,
 ) -> pl.DataFrame:
     """The pairs with their ``similarity``, and the similarity of their ``answers`` alone (null where it says nothing).
 
@@ -50,7 +50,7 @@ def _identify(pairs: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
 
 
 def _measure(
-    pairs: pl.DataFrame, contents: pl.DataFrame, records: pl.LazyFrame, section: Deduplicate, report: Report | None
+    pairs: pl.DataFrame, contents: pl.DataFrame, records: pl.LazyFrame, section: Deduplicate, report: Report
 ) -> pl.DataFrame:
     """``pairs`` with what the texts of their records say."""
     rows, left, right = members(pairs)
@@ -67,8 +67,7 @@ def _measure(
         answers.append(ShingleSets.of(part["answer"].fill_null(""), section.shingle_words))
         places.append(part["wanted"].to_numpy())
         answered.append(part["answer"].is_not_null().to_numpy())
-        if report is not None:
-            report(sum(place.size for place in places), rows.size)
+        report(sum(place.size for place in places), rows.size)
     # Texts come in any order.
     row_of = np.full(rows.size, -1)
     row_of[np.concatenate(places)] = np.arange(sum(place.size for place in places))

@@ -1,5 +1,6 @@
 """Clusters of exact and near-duplicates, and the one record of each that stays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from fineline.resources.components import connect, tie
 from fineline.resources.confirmation import PAIR_COLUMNS, confirm
 from fineline.resources.dedup.bands import band_keys, candidates
 from fineline.resources.dedup.texts import Report
+from fineline.resources.progress import every_few_seconds
 from fineline.resources.recipe_data import Deduplicate
 
 # Signatures in memory at once: half a kilobyte each.
@@ -31,12 +33,16 @@ class Clusters:
     fresh: int
 
 
+def _nothing(_: str) -> None:
+    """Said to nobody."""
+
+
 def find_clusters(
     records: pl.LazyFrame,
     signatures: pl.LazyFrame,
     section: Deduplicate,
     known: pl.DataFrame | None = None,
-    report: Report | None = None,
+    say: Callable[[str], None] = _nothing,
 ) -> Clusters:
     """Cluster records, one ``DuplicateCluster`` row each, sorted by batch and record_id.
 
@@ -49,19 +55,21 @@ def find_clusters(
     The representative is the record with the fewest replaced spans to a hundred words, then the most
     characters, then the smallest record_id, then the smallest batch: it does not depend on the order of the
     input. Of ``records`` only candidates are read, and of those only pairs that ``known`` (the pairs of an
-    earlier call) does not hold; the outcome is the same without it.
+    earlier call) does not hold; the outcome is the same without it. ``say`` is told of progress.
 
     Raises:
         ValueError: a record has no signature, or signatures were made with other settings.
     """
-    signed, keys = _read(records, signatures, section)
+    signed, keys = _read(records, signatures, section, every_few_seconds(say, "signatures read"))
     ranked = signed.with_row_index("row").sort(*RANK, descending=[*RANK.values()])
     ranked = ranked.with_columns(content=tie(ranked["content_hash"], ranked["record_id"]))
     contents = ranked.unique("content", keep="first", maintain_order=True)
     order = contents["row"].cast(pl.Int64).to_numpy()
-    found = candidates(keys, order, signed["shingles"].to_numpy(), section.threshold)
+    found = candidates(
+        keys, order, signed["shingles"].to_numpy(), section.threshold, every_few_seconds(say, "bands compared")
+    )
     del keys
-    measured = confirm(found, contents, records, section, known, report)
+    measured = confirm(found, contents, records, section, known, every_few_seconds(say, "candidates read"))
     table = (
         ranked.select("record_id", "batch", "source", "content")
         .join(_tie_contents(contents, measured, section), on="content", maintain_order="left")
@@ -86,19 +94,20 @@ def find_clusters(
 
 
 def _read(
-    records: pl.LazyFrame, signatures: pl.LazyFrame, section: Deduplicate
+    records: pl.LazyFrame, signatures: pl.LazyFrame, section: Deduplicate, report: Report
 ) -> tuple[pl.DataFrame, npt.NDArray[np.uint64]]:
     """All of the signatures but their values, and of these the keys of the bands, row for row."""
     columns = ["record_id", "batch", "source", "content_hash", "characters", "replaced_percent", "shingles"]
-    parts, keys = [signatures.select(columns).head(0).collect()], []
+    total = records.select(pl.len()).collect().item()
+    parts, keys, done = [signatures.select(columns).head(0).collect()], [], 0
     for part in signatures.select(*columns, "signature").collect_batches(chunk_size=SIGNATURES_AT_ONCE):
         keys.append(band_keys(part["signature"], section.threshold, section.permutations))
         parts.append(part.drop("signature"))
-    signed = pl.concat(parts)
-    missing = records.select(pl.len()).collect().item() - signed.height
-    if missing:
-        raise ValueError(f"{missing} records have no signature; sign their batches first.")
-    return signed, np.concatenate(keys) if keys else np.empty((0, 1), np.uint64)
+        done += part.height
+        report(done, total)
+    if total > done:
+        raise ValueError(f"{total - done} records have no signature; sign their batches first.")
+    return pl.concat(parts), np.concatenate(keys) if keys else np.empty((0, 1), np.uint64)
 
 
 def _tie_contents(contents: pl.DataFrame, measured: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:

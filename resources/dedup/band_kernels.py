@@ -25,11 +25,14 @@ def band_keys(signatures: Array, rows: int, keys: Array) -> None:
 
 
 @compiled
-def candidates(keys: Array, order: Array, sizes: Array, threshold: float, leaders: int) -> tuple[Array, Array]:
-    """Pairs of positions in ``order`` that share a band: left < right, each once.
+def candidates_of_band(
+    keys: Array, order: Array, sizes: Array, threshold: float, leaders: int, band: int
+) -> tuple[Array, Array]:
+    """Pairs of positions in ``order`` that share this band and none before: left < right.
 
     The first ``leaders`` of a bucket are paired with all its members. Pairs are left out whose sizes alone
-    say that they are not similar. Keys are even; those of rows that lead no bucket become odd on the way.
+    say that they are not similar. Keys are even; those of rows that do not lead their bucket become odd here,
+    so that later bands know which pairs this one did not give.
     """
     count = order.size
     slots = 64
@@ -39,47 +42,40 @@ def candidates(keys: Array, order: Array, sizes: Array, threshold: float, leader
     lefts, rights = np.empty(1024, np.uint32), np.empty(1024, np.uint32)
     found = 0
     # Of a bucket: its latest leader and how many it has; of a leader: the one before it.
-    latest = np.empty(slots, np.int32)
-    members = np.empty(slots, np.int32)
+    latest = np.full(slots, -1, np.int32)
+    members = np.zeros(slots, np.int32)
     before = np.empty(count, np.int32)
     column = np.empty(count, np.uint64)
-    for band in range(keys.shape[1]):
-        latest[:] = -1
-        for right in range(count):
-            column[right] = keys[order[right], band]
-        for right in range(count):
-            key = column[right]
-            slot = (key * ODD) >> U64(20) & mask
-            while latest[slot] >= 0 and column[latest[slot]] != key:
-                slot = (slot + U64(1)) & mask
-            left = latest[slot]
-            while left >= 0:
-                small, large = sizes[order[left]], sizes[order[right]]
-                if small > large:
-                    small, large = large, small
-                new = small / large >= threshold
-                earlier = 0
-                while new and earlier < band:
-                    new = keys[order[left], earlier] != keys[order[right], earlier] & ~U64(1)
-                    earlier += 1
-                if new:
-                    if found == lefts.size:
-                        lefts = np.concatenate((lefts, np.empty(found, np.uint32)))
-                        rights = np.concatenate((rights, np.empty(found, np.uint32)))
-                    lefts[found], rights[found] = left, right
-                    found += 1
-                left = before[left]
-            if latest[slot] < 0:
-                members[slot] = 0
-            if members[slot] < leaders:
-                before[right] = latest[slot]
-                latest[slot] = right
-                members[slot] += 1
-            else:
-                before[right] = -2
-        for right in range(count):
-            if before[right] == -2:
-                keys[order[right], band] |= U64(1)
+    for right in range(count):
+        column[right] = keys[order[right], band]
+    for right in range(count):
+        key = column[right]
+        slot = (key * ODD) >> U64(20) & mask
+        while latest[slot] >= 0 and column[latest[slot]] != key:
+            slot = (slot + U64(1)) & mask
+        left = latest[slot]
+        while left >= 0:
+            small, large = sizes[order[left]], sizes[order[right]]
+            if small > large:
+                small, large = large, small
+            new = small / large >= threshold
+            earlier = 0
+            while new and earlier < band:
+                new = keys[order[left], earlier] != keys[order[right], earlier] & ~U64(1)
+                earlier += 1
+            if new:
+                if found == lefts.size:
+                    lefts = np.concatenate((lefts, np.empty(found, np.uint32)))
+                    rights = np.concatenate((rights, np.empty(found, np.uint32)))
+                lefts[found], rights[found] = left, right
+                found += 1
+            left = before[left]
+        if members[slot] < leaders:
+            before[right] = latest[slot]
+            latest[slot] = right
+            members[slot] += 1
+        else:
+            keys[order[right], band] |= U64(1)
     return lefts[:found].copy(), rights[:found].copy()
 
 

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from fineline.resources.dedup import band_kernels
+from fineline.resources.dedup.texts import Report
 
 # A pair that is just as similar as the threshold shares a band with at least this probability.
 CANDIDATE_RECALL = 0.98
@@ -41,16 +42,25 @@ def band_keys(signatures: pl.Series, threshold: float, permutations: int) -> npt
 
 
 def candidates(
-    keys: npt.NDArray[np.uint64], order: npt.NDArray[np.int64], sizes: npt.NDArray[np.uint32], threshold: float
+    keys: npt.NDArray[np.uint64],
+    order: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.uint32],
+    threshold: float,
+    report: Report | None = None,
 ) -> pl.DataFrame:
     """Distinct pairs of positions in ``order`` (row numbers of ``keys``) that agree in a band: left < right, sorted.
 
     Of a bucket with more than ``BUCKET_LEADERS`` records, the first that many are paired with all: so order
     first those that should stand for others. ``sizes`` are numbers of distinct shingles; pairs whose sizes
-    rule the threshold out are left out. Uses up ``keys``.
+    rule the threshold out are left out. Uses up ``keys``. ``report`` is told (bands done, bands).
     """
-    left, right = band_kernels.candidates(keys, order, sizes, threshold, BUCKET_LEADERS)
-    pairs = np.sort(left.astype(np.uint64) << np.uint64(32) | right)
+    found = [np.empty(0, np.uint64)]
+    for band in range(keys.shape[1]):
+        left, right = band_kernels.candidates_of_band(keys, order, sizes, threshold, BUCKET_LEADERS, band)
+        found.append(left.astype(np.uint64) << np.uint64(32) | right)
+        if report is not None:
+            report(band + 1, keys.shape[1])
+    pairs = np.sort(np.concatenate(found))
     return pl.DataFrame({"left": (pairs >> np.uint64(32)).astype(np.uint32), "right": pairs.astype(np.uint32)})
 
 
