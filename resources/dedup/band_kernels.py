@@ -26,9 +26,9 @@ def band_keys(signatures: Array, rows: int, keys: Array) -> None:
 
 @compiled
 def candidates_of_band(
-    keys: Array, order: Array, sizes: Array, threshold: float, leaders: int, band: int
+    keys: Array, order: Array, sizes: Array, threshold: float, leaders: int, first: int, band: int
 ) -> tuple[Array, Array]:
-    """Pairs of positions in ``order`` that share this band and none before: left < right.
+    """Pairs of positions in ``order`` that share this band and none from ``first`` to it: left < right.
 
     The first ``leaders`` of a bucket are paired with all its members. Pairs are left out whose sizes alone
     say that they are not similar. Keys are even; those of rows that do not lead their bucket become odd here,
@@ -55,15 +55,15 @@ def candidates_of_band(
             slot = (slot + U64(1)) & mask
         left = latest[slot]
         while left >= 0:
-            small, large = sizes[order[left]], sizes[order[right]]
-            if small > large:
-                small, large = large, small
-            new = small / large >= threshold
-            earlier = 0
+            new = True
+            earlier = first
             while new and earlier < band:
                 new = keys[order[left], earlier] != keys[order[right], earlier] & ~U64(1)
                 earlier += 1
-            if new:
+            small, large = sizes[order[left]], sizes[order[right]]
+            if small > large:
+                small, large = large, small
+            if new and small / large >= threshold:
                 if found == lefts.size:
                     lefts = np.concatenate((lefts, np.empty(found, np.uint32)))
                     rights = np.concatenate((rights, np.empty(found, np.uint32)))
@@ -89,34 +89,34 @@ def jaccard(hashes: Array, bounds: Array, lefts: Array, rights: Array) -> Array:
     for row in range(bounds.size - 1):
         largest = max(largest, bounds[row + 1] - bounds[row])
     slots = 64
-    while slots < 2 * largest:
+    while slots < 4 * largest:
         slots *= 2
     table = np.empty(slots, np.uint64)
-    stamps = np.zeros(slots, np.int64)
     similarities = np.empty(lefts.size, np.float64)
-    mask, stamp = U64(0), 0
+    mask = U64(0)
     held: Any = -1
     for pair in range(lefts.size):
         left, right = lefts[pair], rights[pair]
         if left != held:
             held = left
-            stamp += 1
+            # Few slots stay in the processor's cache, four a value rarely meet; no value is zero.
             used = 64
-            while used < 2 * (bounds[left + 1] - bounds[left]):
+            while used < 4 * (bounds[left + 1] - bounds[left]):
                 used *= 2
+            table[:used] = U64(0)
             mask = U64(used - 1)
             for i in range(bounds[left], bounds[left + 1]):
                 slot = hashes[i] & mask
-                while stamps[slot] == stamp:
+                while table[slot] != 0:
                     slot = (slot + U64(1)) & mask
-                stamps[slot] = stamp
                 table[slot] = hashes[i]
         shared = 0
         for i in range(bounds[right], bounds[right + 1]):
-            slot = hashes[i] & mask
-            while stamps[slot] == stamp and table[slot] != hashes[i]:
+            value = hashes[i]
+            slot = value & mask
+            while table[slot] != value and table[slot] != 0:
                 slot = (slot + U64(1)) & mask
-            shared += stamps[slot] == stamp
+            shared += table[slot] == value
         either = bounds[left + 1] - bounds[left] + bounds[right + 1] - bounds[right] - shared
         similarities[pair] = shared / either
     return similarities

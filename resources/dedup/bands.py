@@ -1,5 +1,8 @@
 """Locality-sensitive hashing: records whose signatures agree in a whole band are candidates."""
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -54,13 +57,24 @@ def candidates(
     first those that should stand for others. ``sizes`` are numbers of distinct shingles; pairs whose sizes
     rule the threshold out are left out. Uses up ``keys``. ``report`` is told (bands done, bands).
     """
-    found = [np.empty(0, np.uint64)]
-    for band in range(keys.shape[1]):
-        left, right = band_kernels.candidates_of_band(keys, order, sizes, threshold, BUCKET_LEADERS, band)
-        found.append(left.astype(np.uint64) << np.uint64(32) | right)
-        if report is not None:
-            report(band + 1, keys.shape[1])
-    pairs = np.sort(np.concatenate(found))
+    bands = keys.shape[1]
+    cores = min(pl.thread_pool_size(), bands)
+    done = itertools.count(1)
+
+    def of_group(group: int) -> npt.NDArray[np.uint64]:
+        """Left and right as one number, of the bands that this core looks at."""
+        first, stop = group * bands // cores, (group + 1) * bands // cores
+        found = [np.empty(0, np.uint64)]
+        for band in range(first, stop):
+            left, right = band_kernels.candidates_of_band(keys, order, sizes, threshold, BUCKET_LEADERS, first, band)
+            found.append(left.astype(np.uint64) << np.uint64(32) | right)
+            if report is not None:
+                report(next(done), bands)
+        return np.concatenate(found)
+
+    with ThreadPoolExecutor(cores) as threads:
+        pairs = np.sort(np.concatenate([*threads.map(of_group, range(cores))]))
+    pairs = pairs[np.diff(pairs, prepend=np.uint64(0)) != 0]
     return pl.DataFrame({"left": (pairs >> np.uint64(32)).astype(np.uint32), "right": pairs.astype(np.uint32)})
 
 

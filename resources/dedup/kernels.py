@@ -240,7 +240,8 @@ def _distinct_shingles(
     """
     units = _cut(text, begin, end, kind, starts)
     if units < words or units == 0:
-        hashes[0] = xxh64(text, begin, end, U64(0))
+        whole = xxh64(text, begin, end, U64(0))
+        hashes[0] = whole + U64(whole == 0)
         return 1
     slots = _power_of_two(4 * units)
     table[:slots] = U64(0)
