@@ -16,6 +16,9 @@ from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
 from fineline.resources.tables import Made
 
+# Records in memory at once while they are signed.
+SIGNED_AT_ONCE = 50_000
+
 
 @dg.asset(
     group_name="corpus",
@@ -34,13 +37,9 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
     Guarantees: the values are datasketch's for the same tokens, permutations and seed; a new batch costs only
     its own signatures.
     """
-    from fineline.resources.minhash import sign
-
     stage = TableStage(context, project, Signature)
     for batch in context.partition_keys:
-        records = stage.read("scrubbed_corpus", batch)
-        report = every_few_seconds(context.log.info, f"{batch}: records signed")
-        stage.write(Made(sign(records, stage.recipe.deduplicate, report), rows_in=records.height), batch)
+        stage.write(_signed(stage, batch), batch)
     yield from stage.results()
 
 
@@ -102,6 +101,19 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
             metadata={"unverified": wrong},
         )
     )
+
+
+def _signed(stage: TableStage, batch: str) -> Iterator[Made]:
+    """The signatures of a batch, in parts, so that its size does not matter."""
+    from fineline.resources.minhash import sign
+
+    records = stage.scan("scrubbed_corpus", batch)
+    total = records.select(pl.len()).collect().item()
+    report = every_few_seconds(stage.context.log.info, f"{batch}: records signed")
+    for start in range(0, max(total, 1), SIGNED_AT_ONCE):
+        part = records.slice(start, SIGNED_AT_ONCE).collect()
+        yield Made(sign(part, stage.recipe.deduplicate), rows_in=part.height)
+        report(start + part.height, total)
 
 
 def _measured_before(stage: TableStage) -> pl.DataFrame | None:

@@ -39,4 +39,5 @@ def p3(limit: int | None = None) -> pl.DataFrame:
         limit=limit,
     )
     (batch,) = list_batches(source)
-    return ingest(read_batch(source, batch.key), source.name, batch.key).frame
+    (made,) = ingest([read_batch(source, batch.key)], source.name, batch.key)
+    return made.frame

@@ -1,11 +1,12 @@
 """Confirming candidates: the true similarity of pairs, on the texts of those pairs alone."""
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
 from fineline.resources.dedup.bands import members
 from fineline.resources.dedup.similarity import ShingleSets
-from fineline.resources.dedup.texts import Report
 from fineline.resources.minhash import joined_contents, whole_or_prompt
 from fineline.resources.recipe_data import Deduplicate
 
@@ -23,7 +24,7 @@ def confirm(
     records: pl.LazyFrame,
     section: Deduplicate,
     known: pl.DataFrame | None,
-    report: Report,
+    report: Callable[[int, int], None],
 ) -> pl.DataFrame:
     """The pairs with their ``similarity``, and the similarity of their ``answers`` alone (null where it says nothing).
 
@@ -50,7 +51,11 @@ def _identify(pairs: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
 
 
 def _measure(
-    pairs: pl.DataFrame, contents: pl.DataFrame, records: pl.LazyFrame, section: Deduplicate, report: Report
+    pairs: pl.DataFrame,
+    contents: pl.DataFrame,
+    records: pl.LazyFrame,
+    section: Deduplicate,
+    report: Callable[[int, int], None],
 ) -> pl.DataFrame:
     """``pairs`` with what the texts of their records say."""
     rows, left, right = members(pairs)

@@ -11,7 +11,6 @@ from fineline.data_contracts.curation import DuplicateCluster
 from fineline.resources.components import connect, tie
 from fineline.resources.confirmation import PAIR_COLUMNS, confirm
 from fineline.resources.dedup.bands import band_keys, candidates
-from fineline.resources.dedup.texts import Report
 from fineline.resources.progress import every_few_seconds
 from fineline.resources.recipe_data import Deduplicate
 
@@ -94,7 +93,7 @@ def find_clusters(
 
 
 def _read(
-    records: pl.LazyFrame, signatures: pl.LazyFrame, section: Deduplicate, report: Report
+    records: pl.LazyFrame, signatures: pl.LazyFrame, section: Deduplicate, report: Callable[[int, int], None]
 ) -> tuple[pl.DataFrame, npt.NDArray[np.uint64]]:
     """All of the signatures but their values, and of these the keys of the bands, row for row."""
     columns = ["record_id", "batch", "source", "content_hash", "characters", "replaced_percent", "shingles"]

@@ -11,7 +11,7 @@ from fineline.resources.dedup.characters import characters
 from fineline.resources.dedup.kernels import describe_rows, sketch_rows
 from fineline.resources.dedup.shingles import content_hash
 from fineline.resources.dedup.similarity import ShingleSets
-from fineline.resources.dedup.texts import Report, Texts, in_slices
+from fineline.resources.dedup.texts import Texts, in_slices
 from fineline.resources.recipe_data import Deduplicate
 
 __all__ = ["compared_text", "content_hash", "record_text", "sign", "similar_pairs", "sketch", "with_signatures"]
@@ -46,12 +46,11 @@ def compared_text(records: pl.DataFrame, section: Deduplicate) -> pl.Series:
     return records.select(text=whole_or_prompt(section)).to_series()
 
 
-def sign(records: pl.DataFrame, section: Deduplicate, report: Report | None = None) -> pl.DataFrame:
+def sign(records: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
     """Sign scrubbed records, one ``Signature`` row each, sorted by batch and record_id.
 
     The values are those of ``datasketch.MinHash(permutations, seed, hashfunc=shingle_hash)`` with its default
-    scheme, updated with the UTF-8 bytes of the ``shingles`` of the record's normalised text. ``report`` is
-    told (done, total).
+    scheme, updated with the UTF-8 bytes of the ``shingles`` of the record's normalised text.
     """
     ordered = records.sort("batch", "record_id")
     replaced = (100 * pl.col("replacements") / pl.max_horizontal("words", 1)).floor()
@@ -59,7 +58,7 @@ def sign(records: pl.DataFrame, section: Deduplicate, report: Report | None = No
         pl.concat(
             [
                 ordered.select("record_id", "batch", "source", "replacements"),
-                sketch(compared_text(ordered, section), section, report),
+                sketch(compared_text(ordered, section), section),
             ],
             how="horizontal",
         )
@@ -69,7 +68,7 @@ def sign(records: pl.DataFrame, section: Deduplicate, report: Report | None = No
     )
 
 
-def sketch(texts: pl.Series, section: Deduplicate, report: Report | None = None) -> pl.DataFrame:
+def sketch(texts: pl.Series, section: Deduplicate) -> pl.DataFrame:
     """Content hash, characters, words, distinct shingles and signature of each text, in their order."""
     a, b = MinHash(section.permutations, section.seed).permutations
     kind = characters().kind
@@ -90,7 +89,7 @@ def sketch(texts: pl.Series, section: Deduplicate, report: Report | None = None)
         )
 
     empty = pl.DataFrame(schema={name: SIGNED_TYPES[name] for name in SKETCHED})
-    return pl.concat([empty, *in_slices(texts, made, report)], rechunk=False)
+    return pl.concat([empty, *in_slices(texts, made)], rechunk=False)
 
 
 def with_signatures(records: pl.DataFrame, signatures: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:

@@ -48,6 +48,9 @@ class Recipe(Section):
     maximum_quarantine: Share = Field(
         0.02, description="Share of a table's rows that may break its contract before the run stops."
     )
+    allowed_licences: list[str] | None = Field(
+        None, min_length=1, description="Records of other licences go to quarantine; null allows all."
+    )
     sources: list[Source] = Field(min_length=1)
     scrub: Scrub = Scrub()
     deduplicate: Deduplicate = Deduplicate()
@@ -145,9 +148,14 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: Path) -> Path:
         return (folder / os.path.expanduser(os.path.expandvars(path))).resolve()
 
+    def place(location: Path | str | None) -> Path | str | None:
+        return os.path.expandvars(location) if isinstance(location, str) else location and absolute(location)
+
     def anchored(source: Source) -> Source:
         if isinstance(source, Files):
-            return source.model_copy(update={"path": absolute(source.path)})
+            join = source.join and source.join.model_copy(update={"path": place(source.join.path)})
+            places = {"path": place(source.path), "services": place(source.services), "join": join}
+            return source.model_copy(update=places)
         if isinstance(source, HuggingFace) and absolute(Path(source.id)).is_dir():
             return source.model_copy(update={"id": str(absolute(Path(source.id)))})
         return source

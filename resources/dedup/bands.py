@@ -1,6 +1,7 @@
 """Locality-sensitive hashing: records whose signatures agree in a whole band are candidates."""
 
 import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +9,6 @@ import numpy.typing as npt
 import polars as pl
 
 from fineline.resources.dedup import band_kernels
-from fineline.resources.dedup.texts import Report
 
 # A pair that is just as similar as the threshold shares a band with at least this probability.
 CANDIDATE_RECALL = 0.98
@@ -49,7 +49,7 @@ def candidates(
     order: npt.NDArray[np.int64],
     sizes: npt.NDArray[np.uint32],
     threshold: float,
-    report: Report | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Distinct pairs of positions in ``order`` (row numbers of ``keys``) that agree in a band: left < right, sorted.
 

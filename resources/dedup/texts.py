@@ -15,7 +15,6 @@ from fineline.resources.dedup.characters import characters
 from fineline.resources.dedup.kernels import PADDING, normalise_rows, normalised_lengths
 
 T = TypeVar("T")
-Report = Callable[[int, int], None]
 # Texts that a thread takes at once: about what the processor caches hold.
 ROWS_AT_ONCE = 1024
 
@@ -58,7 +57,7 @@ def normalise_all(texts: pl.Series) -> Texts:
     return Texts(made, made_offsets)
 
 
-def in_slices(texts: pl.Series, work: Callable[[Texts], T], report: Report | None = None) -> Iterator[T]:
+def in_slices(texts: pl.Series, work: Callable[[Texts], T]) -> Iterator[T]:
     """What ``work`` makes of the texts, slice by slice in their order, on as many threads as polars uses."""
     starts = range(0, texts.len(), ROWS_AT_ONCE)
 
@@ -66,10 +65,7 @@ def in_slices(texts: pl.Series, work: Callable[[Texts], T], report: Report | Non
         return work(normalise_all(texts.slice(start, ROWS_AT_ONCE)))
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        for start, result in zip(starts, threads.map(made, starts), strict=True):
-            if report is not None:
-                report(min(start + ROWS_AT_ONCE, texts.len()), texts.len())
-            yield result
+        yield from threads.map(made, starts)
 
 
 def _buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

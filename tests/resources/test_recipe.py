@@ -31,7 +31,7 @@ def test_a_value_out_of_range_says_what_was_expected(recipe_error):
 def test_an_unknown_kind_of_source_lists_the_known_ones(recipe_error):
     error = recipe_error("name: mine\nsources: [{name: docs, kind: folder}]\n")
     assert "sources.0" in error
-    assert "'python_docs', 'package_readmes', 'files', 'huggingface'" in error
+    assert "'python_docs', 'package_readmes', 'files', 'huggingface', 'sql'" in error
 
 
 @pytest.mark.parametrize(
