@@ -71,11 +71,12 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
     signatures, known = stage.scan("minhash_signatures"), _measured_before(stage)
     clusters = find_clusters(records, signatures, section, known, context.log.info)
     table, wrong = clusters.table, unverified(records, clusters.table, section)
+    rows_in = records.select(pl.len()).collect().item()
     removed = table.filter(~pl.col("representative"))
     stage.write(
         Made(
             table,
-            rows_in=table.height,
+            rows_in=rows_in,
             beside={"pairs": clusters.pairs},
             facts={
                 "duplicates": removed.height,

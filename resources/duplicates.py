@@ -104,6 +104,8 @@ def _read(
         parts.append(part.drop("signature"))
         done += part.height
         report(done, total)
+    if total < done:
+        raise ValueError(f"{done - total} signed records are not in the corpus; sign their batches again.")
     if total > done:
         raise ValueError(f"{total - done} records have no signature; sign their batches first.")
     return pl.concat(parts), np.concatenate(keys) if keys else np.empty((0, 1), np.uint64)

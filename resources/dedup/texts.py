@@ -49,7 +49,7 @@ def normalise_all(texts: pl.Series) -> Texts:
     if whole.any():
         rows = np.flatnonzero(whole)
         forms = pl.Series([normalise(text) for text in texts.gather(rows)], dtype=pl.String)
-        data, offsets = _buffers(texts.scatter(rows, forms) if texts.len() > rows.size else forms)
+        data, offsets = _buffers(texts.clone().scatter(rows, forms))
         lengths[rows] = np.diff(offsets)[rows]
     made = np.empty(int(lengths.sum()) + PADDING, dtype=np.uint8)
     made_offsets = np.empty_like(offsets)
