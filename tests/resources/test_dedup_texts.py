@@ -7,7 +7,10 @@ from fineline.resources.dedup import texts
 from fineline.resources.dedup.texts import in_slices, normalise, normalise_all
 
 # Characters that join with neighbours, fold to several, or are spaces only when normalised.
-AWKWARD = "\u1100\u1161\u11a8\uac00\u09c7\u09be\uff76\uff9eaAzZ09_ \t\n\x00\x1c\x1f\x7f\x85\xa0­ßİıŉſẞ́̈ͅ…½ﬁﷺ﷽¨한각글각漢字がｶﾞアพู😊🏳️‍🌈\u2028\u3000\U0001d400\U000e0100𠀀"
+AWKWARD = (
+    "\u1100\u1161\u11a8\uac00\u09c7\u09be\uff76\uff9eaAzZ09_ \t\n\x00\x1c\x1f\x7f\x85\xa0"
+    "­ßİıŉſẞ́̈ͅ…½ﬁﷺ﷽¨한각글각漢字がｶﾞアพู😊🏳️‍🌈\u2028\u3000\U0001d400\U000e0100𠀀"
+)
 TEXTS = st.text(st.one_of(st.sampled_from(AWKWARD), st.characters(exclude_categories=["Cs"])), max_size=60)
 
 
