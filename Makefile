@@ -42,9 +42,10 @@ types: .venv/ready
 bench: .venv/ready .venv-bench/ready
 	FINELINE_BENCH_PYTHON=$(CURDIR)/.venv-bench/bin/python $(BIN)/python bench/run.py $(BENCH)
 
-.venv-bench/ready: bench/peers.txt
+.venv-bench/ready: bench/peers.txt bench/peers-alone.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --requirement bench/peers.txt
+	.venv-bench/bin/pip install --quiet --no-deps --requirement bench/peers-alone.txt
 	touch $@
 
 clean:

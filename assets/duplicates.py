@@ -4,22 +4,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from fineline.assets.corpus import scrubbed_corpus
 from fineline.assets.stages import TableStage
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.curation import DuplicateCluster, Signature
-from fineline.resources.curation import cluster_size_bands
+from fineline.resources.curation import cluster_size_bands, similarity_bands
 from fineline.resources.plots import bar_chart
+from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
 from fineline.resources.tables import Made
+
+# Records in memory at once while they are signed.
+SIGNED_AT_ONCE = 50_000
 
 
 @dg.asset(
     group_name="corpus",
     kinds={"polars", "datasketch"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
     deps=[scrubbed_corpus],
@@ -32,12 +37,9 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
     Guarantees: the values are datasketch's for the same tokens, permutations and seed; a new batch costs only
     its own signatures.
     """
-    from fineline.resources.minhash import sign
-
     stage = TableStage(context, project, Signature)
     for batch in context.partition_keys:
-        records = stage.read("scrubbed_corpus", batch)
-        stage.write(Made(sign(records, stage.recipe.deduplicate), rows_in=records.height), batch)
+        stage.write(_signed(stage, batch), batch)
     yield from stage.results()
 
 
@@ -45,7 +47,7 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
     group_name="curation",
     kinds={"polars", "datasketch"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     deps=[scrubbed_corpus, minhash_signatures],
     metadata=contract(DuplicateCluster, "deduplicate"),
     check_specs=checks(
@@ -57,23 +59,38 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
 def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The near-duplicate cluster of every record, and the one record of each cluster that stays.
 
-    Guarantees: candidates from MinHash are confirmed by true Jaccard similarity; the representative does not
-    depend on the order of the input; cluster, similarity and reason are kept for each removed record.
+    Guarantees: candidates from MinHash are confirmed by true Jaccard similarity; two answers to one prompt are
+    no duplicates; the representative does not depend on the order of the input; cluster, similarity and reason
+    are kept for each removed record. Of a corpus that grew, only the text of new candidates is read.
     """
     from fineline.resources.duplicates import find_clusters
     from fineline.resources.verification import unverified
 
     stage = TableStage(context, project, DuplicateCluster)
-    records = stage.read("scrubbed_corpus")
-    clusters = find_clusters(records, stage.read("minhash_signatures"), stage.recipe.deduplicate)
-    wrong = unverified(records, clusters, stage.recipe.deduplicate)
+    section, records = stage.recipe.deduplicate, stage.scan("scrubbed_corpus")
+    signatures, known = stage.scan("minhash_signatures"), _measured_before(stage)
+    clusters = find_clusters(records, signatures, section, known, context.log.info)
+    table, wrong = clusters.table, unverified(records, clusters.table, section)
+    rows_in = records.select(pl.len()).collect().item()
+    removed = table.filter(~pl.col("representative"))
     stage.write(
-        Made(clusters, rows_in=records.height, facts={"duplicates": int((~clusters["representative"]).sum())}),
+        Made(
+            table,
+            rows_in=rows_in,
+            beside={"pairs": clusters.pairs},
+            facts={
+                "duplicates": removed.height,
+                "pairs measured": clusters.fresh,
+            },
+        ),
         failed_checks=["duplicates_are_verified"] if wrong else [],
         metadata={
             "cluster sizes": dg.MetadataValue.md(
-                bar_chart("Records by size of their cluster", cluster_size_bands(clusters), "records")
-            )
+                bar_chart("Records by size of their cluster", cluster_size_bands(table), "records")
+            ),
+            "similarities": dg.MetadataValue.md(
+                bar_chart("Removed records by similarity to their cluster", similarity_bands(table), "records")
+            ),
         },
     )
     yield from stage.results(
@@ -84,3 +101,24 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
             metadata={"unverified": wrong},
         )
     )
+
+
+def _signed(stage: TableStage, batch: str) -> Iterator[Made]:
+    """The signatures of a batch, in parts, so that its size does not matter."""
+    from fineline.resources.minhash import sign
+
+    records = stage.scan("scrubbed_corpus", batch)
+    total = records.select(pl.len()).collect().item()
+    report = every_few_seconds(stage.context.log.info, f"{batch}: records signed")
+    for start in range(0, max(total, 1), SIGNED_AT_ONCE):
+        part = records.slice(start, SIGNED_AT_ONCE).collect()
+        yield Made(sign(part, stage.recipe.deduplicate), rows_in=part.height)
+        report(start + part.height, total)
+
+
+def _measured_before(stage: TableStage) -> pl.DataFrame | None:
+    """The similarities that the last run measured, where its settings were the same: the code version names them."""
+    before = stage.storage.manifest(stage.asset)
+    if before is None or "pairs" not in before.files or before.code_version != stage.origin().code_version:
+        return None
+    return pl.read_parquet(stage.storage.file(before, "pairs"))

@@ -103,7 +103,7 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     group_name="curation",
     kinds={"polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     deps=[raw_corpus, scrubbed_corpus, duplicate_clusters, record_quality],
     metadata=contract(CuratedRecord, "decontaminate", "balance.topics"),
     check_specs=checks("curated_corpus"),

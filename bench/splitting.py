@@ -21,17 +21,17 @@ NEAR = Deduplicate(threshold=0.5)
 
 def measure(*, short: bool) -> list[Figure]:
     """Split P3 and look at it; the peer is scikit-learn's stratified split of the rows as they were read."""
-    records = p3(SHORT if short else None)
+    records = p3(SHORT if short else None).with_columns(replacements=pl.lit(0, pl.UInt32))
     signatures = sign(records, NEAR)
-    clusters = find_clusters(records, signatures, Deduplicate())
-    curated = unique_records(records, clusters).with_columns(replacements=pl.lit(0, pl.UInt32), group=None)
+    clusters = find_clusters(records.lazy(), signatures.lazy(), Deduplicate()).table
+    curated = unique_records(records, clusters).with_columns(group=None)
     section = Split(validation=0.05, test=0.05, stratify_by=["source", "length"])
     assigned = assign(curated, section)
     note = f"{curated.height:,} distinct P3 records"
     ours = measure_leakage(curated, assigned.records, Deduplicate(), signatures)
     # Most pipelines split what they read, and find duplicates, if at all, in each split.
     everything = records.join(clusters.select("record_id", "batch", "cluster"), on=["record_id", "batch"])
-    whole = assign(everything.with_columns(cluster="record_id", group=None), section).records
+    whole = assign(everything.with_columns(cluster="record_id", family="record_id", group=None), section).records
     peers = measure_leakage(everything, _stratified(whole), Deduplicate(), signatures)
     grown = assign(curated, section, assign(curated.sample(fraction=0.8, seed=0), section).memory)
     old = assign(curated.sample(fraction=0.8, seed=0), section).records

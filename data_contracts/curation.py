@@ -7,17 +7,27 @@ from fineline.data_contracts.records import RECORD_ID_PATTERN
 
 
 class Signature(dy.Schema):
-    """The MinHash of a record's shingles (datasketch's values) and the hash of its normalised content."""
+    """The MinHash of a record's shingles (datasketch's values) and the hash of its normalised content.
+
+    With what decides which of several duplicates stays: ``replaced_percent``, replaced spans to a hundred
+    words, and ``characters`` of the normalised text. So finding duplicates reads the text of candidates only.
+    """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     batch = dy.String(nullable=False, primary_key=True)
+    source = dy.String(nullable=False)
     content_hash = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    characters = dy.UInt32(nullable=False)
+    replaced_percent = dy.UInt32(nullable=False)
     shingles = dy.UInt32(nullable=False)
     signature = dy.List(dy.UInt32(nullable=False), nullable=False, min_length=1)
 
 
 class DuplicateCluster(dy.Schema):
     """The cluster of a record: ``cluster`` is the record_id of its representative, which stays.
+
+    ``family`` ties more: records that are similar as a whole, though their answers may differ. All of a
+    cluster are of one family, which is named by its smallest record_id.
 
     ``similarity`` is the true Jaccard similarity of the verified pair that ties a removed record to its
     cluster (1.0 for exact duplicates), null for representatives.
@@ -27,6 +37,7 @@ class DuplicateCluster(dy.Schema):
     batch = dy.String(nullable=False, primary_key=True)
     source = dy.String(nullable=False)
     cluster = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    family = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
     representative = dy.Bool(nullable=False)
     reason = dy.Enum(["exact_duplicate", "near_duplicate"], nullable=True)
     similarity = dy.Float64(nullable=True, min=0.0, max=1.0)
@@ -41,6 +52,11 @@ class DuplicateCluster(dy.Schema):
     def a_cluster_has_one_representative(cls) -> pl.Expr:
         """Exactly one record of a cluster stays."""
         return pl.col("representative").sum().over("cluster") == 1
+
+    @dy.rule()
+    def a_cluster_is_of_one_family(cls) -> pl.Expr:
+        """Duplicates are similar."""
+        return pl.col("family").n_unique().over("cluster") == 1
 
 
 class RecordQuality(dy.Schema):

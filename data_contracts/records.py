@@ -69,9 +69,13 @@ class ScrubbedRecord(Record):
 
 
 class CuratedRecord(ScrubbedRecord):
-    """A record that is unique and passed every quality rule; ``cluster`` names its near-duplicate cluster."""
+    """A record that is unique and passed every quality rule; ``cluster`` names its near-duplicate cluster.
+
+    Records of one ``family`` are similar as a whole but for their answers, and must not be torn apart by a split.
+    """
 
     cluster = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    family = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
 
     @dy.rule()
     def record_id_is_unique(cls) -> pl.Expr:

@@ -10,7 +10,7 @@ BANDS = [(1, "1 (unique)"), (2, "2"), (5, "3 to 5"), (20, "6 to 20"), (None, "mo
 
 def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
     """The representative of each cluster, in the order of record_id."""
-    stays = clusters.filter("representative").select("record_id", "batch", "cluster")
+    stays = clusters.filter("representative").select("record_id", "batch", "cluster", "family")
     return records.join(stays, on=["record_id", "batch"]).sort("record_id")
 
 
@@ -56,6 +56,14 @@ def cluster_size_bands(clusters: pl.DataFrame) -> dict[str, float]:
         bands[name] = float(inside.sum())
         low = high or low
     return bands
+
+
+def similarity_bands(clusters: pl.DataFrame) -> dict[str, float]:
+    """Removed near-duplicates by their similarity, in steps of 0.05, then the exact duplicates."""
+    near = clusters.filter(pl.col("reason") == "near_duplicate")
+    steps = near.group_by(step=(pl.col("similarity") * 20).floor()).len().sort("step")
+    bands = {f"{step / 20:.2f} to {min(step / 20 + 0.05, 1.0):.2f}": float(count) for step, count in steps.iter_rows()}
+    return {**bands, "exact": float((clusters["reason"] == "exact_duplicate").sum())}
 
 
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:

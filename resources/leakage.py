@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fineline.resources.minhash import normalise, record_text, similar_pairs, with_signatures
+from fineline.resources.minhash import compared_text, similar_pairs, with_signatures
 from fineline.resources.recipe_data import Deduplicate
 from fineline.resources.split_keys import compared_prompt
 
@@ -60,7 +60,7 @@ def _torn(placed: pl.DataFrame, *key: str) -> int:
 
 
 def _similar_across(placed: pl.DataFrame, signatures: pl.DataFrame, section: Deduplicate) -> int:
-    texts = pl.Series([normalise(text) for text in record_text(placed)], dtype=pl.String)
+    texts = compared_text(placed, section)
     pairs = similar_pairs(with_signatures(placed, signatures, section), texts, section)
     split = placed["split"]
     return int((split.gather(pairs["left"]) != split.gather(pairs["right"])).sum())

@@ -165,7 +165,12 @@ class Deduplicate(Section):
     """Exact and near-duplicate removal."""
 
     threshold: float = Field(0.7, gt=0.0, le=1.0, description="Jaccard similarity from which two are one.")
-    shingle_words: int = Field(5, ge=1, description="Words in a shingle.")
+    by: Literal["record", "prompt"] = Field(
+        "record", description="Compare whole records, their answers too; or prompts, whatever they are answered."
+    )
+    shingle_words: int = Field(
+        5, ge=1, description="Words in a shingle; characters in scripts without spaces between words."
+    )
     permutations: int = Field(128, ge=16, le=1024, description="MinHash permutations.")
     seed: int = Field(1, ge=0, description="Seed of the permutations.")
 

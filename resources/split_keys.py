@@ -1,4 +1,4 @@
-"""What ties records to each other, so that no split may part them: group, prompt, near-duplicate cluster."""
+"""What ties records to each other, so that no split may part them: group, prompt, near-duplicates."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from fineline.resources.lengths import length_band
 from fineline.resources.recipe_data import Split
 
 # Records that share one of these stay together. A null ties to nothing.
-TIES = ("identity", "cluster", "prompt_key")
+TIES = ("identity", "cluster", "family", "prompt_key")
 
 
 def keyed(curated: pl.DataFrame, section: Split) -> pl.DataFrame:
@@ -28,6 +28,7 @@ def keyed(curated: pl.DataFrame, section: Split) -> pl.DataFrame:
         "source",
         "batch",
         "cluster",
+        "family",
         identity=pl.Series(identity, dtype=pl.String),
         prompt_key=pl.lit(None, pl.String) if prompt_key is None else prompt_key,
         stratum=pl.concat_str(names, separator="/") if names else pl.lit("all"),
@@ -43,7 +44,8 @@ def strata(section: Split) -> dict[str, pl.Expr]:
 def components(records: pl.DataFrame) -> pl.Series:
     """The number of what must stay together, for each row of ``keyed``."""
     # A record without a prompt is tied by its own id: to nothing.
-    return tie(records["identity"], records["cluster"], records["prompt_key"].fill_null(records["record_id"]))
+    prompts = records["prompt_key"].fill_null(records["record_id"])
+    return tie(records["identity"], records["cluster"], records["family"], prompts)
 
 
 def compared_prompt() -> pl.Expr:

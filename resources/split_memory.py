@@ -70,8 +70,12 @@ def _with_what_stood(keyed: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
         rows = rows.join(stood, on=key, how="left", maintain_order="left")
     own = pl.col("record_id_known_low")
     rows = rows.with_columns(
-        pl.lit(None, pl.Int8).alias("cluster_known_low"),
-        pl.lit(None, pl.Int8).alias("cluster_known_high"),
+        # Clusters and families are named anew with each batch.
+        *(
+            pl.lit(None, pl.Int8).alias(f"{key}_known_{end}")
+            for key in ("cluster", "family")
+            for end in ("low", "high")
+        ),
         own=pl.when(own == pl.col("record_id_known_high")).then(own),
     )
     for key in TIES:

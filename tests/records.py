@@ -36,4 +36,4 @@ def curated_record(text: str, name: str, *, cluster: str | None = None, **values
     """A plain text that passed every rule; its id and its cluster are hashes of names."""
     plain = {"record_id": content_hash(name), "source": "corpus", "batch": "corpus/part", "kind": "text", "prompt": []}
     named = content_hash(name if cluster is None else cluster)
-    return {**record(text, **plain, **values), "replacements": 0, "cluster": named}
+    return {**record(text, **plain, **values), "replacements": 0, "cluster": named, "family": named}

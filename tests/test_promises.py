@@ -1,5 +1,7 @@
 """Each promise, broken on purpose: its check fails, and what follows is not made."""
 
+import dataclasses
+
 import dagster as dg
 import polars as pl
 import pytest
@@ -89,12 +91,14 @@ def test_scrubbed_and_measured_a_scrubber_that_replaces_nothing_is_noticed(world
 def test_verified_duplicates_a_record_removed_without_a_similar_one_is_noticed(broken):
     find = duplicates.find_clusters
 
-    def merge_all(records, signatures, section):
-        found = find(records, signatures, section)
+    def merge_all(*arguments):
+        clusters = find(*arguments)
+        found = clusters.table
         first = found.filter("representative")["record_id"].min()
         alone = pl.col("representative") & (pl.col("record_id") != first)
-        return found.with_columns(
+        merged = found.with_columns(
             cluster=pl.lit(first),
+            family=pl.lit(first),
             reason=pl.when(alone)
             .then(pl.lit("near_duplicate"))
             .otherwise(pl.col("reason"))
@@ -102,6 +106,7 @@ def test_verified_duplicates_a_record_removed_without_a_similar_one_is_noticed(b
             similarity=pl.when(alone).then(0.9).otherwise(pl.col("similarity")),
             representative=pl.col("representative") & ~alone,
         )
+        return dataclasses.replace(clusters, table=merged)
 
     broken("duplicate_clusters", "duplicates_are_verified", "fineline.resources.duplicates.find_clusters", merge_all)
 

@@ -65,6 +65,6 @@ def test_a_group_in_two_splits_breaks_its_contract():
 def test_a_cluster_with_two_representatives_breaks_its_contract():
     ids = ["a" * 32, "b" * 32]
     table = pl.DataFrame(
-        {"record_id": ids, "batch": "b", "source": "s", "cluster": ids[0], "representative": True}
+        {"record_id": ids, "batch": "b", "source": "s", "cluster": ids[0], "family": ids[0], "representative": True}
     ).with_columns(reason=pl.lit(None, pl.String), similarity=pl.lit(None, pl.Float64))
     assert enforce(DuplicateCluster, table).bad["rule"].to_list() == ["a_cluster_has_one_representative"] * 2

@@ -17,6 +17,7 @@ def clustered(table, groups):
                     "batch": row["batch"],
                     "source": row["source"],
                     "cluster": table["record_id"][members[0]],
+                    "family": table["record_id"][members[0]],
                     "representative": not removed,
                     "reason": "near_duplicate" if removed else None,
                     "similarity": 0.9 if removed else None,

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fineline.data_contracts.curation import Signature
-from fineline.data_contracts.records import Record
+from fineline.data_contracts.records import ScrubbedRecord
+from fineline.resources.dedup.bands import rows_per_band
+from fineline.resources.dedup.shingles import shingle_hash, shingles
+from fineline.resources.dedup.texts import normalise
 from fineline.resources.minhash import (
     content_hash,
-    normalise,
     record_text,
-    rows_per_band,
-    shingles,
     sign,
     similar_pairs,
     with_signatures,
@@ -40,10 +40,11 @@ def records_of(answers: list[str], prompt: str | None = None, rejected: str | No
             "group": None,
             "licence": "CC0-1.0",
             "metadata": "{}",
+            "replacements": 0,
         }
         for number, answer in enumerate(answers)
     ]
-    return pl.DataFrame(rows, schema=Record.create_empty().schema)
+    return pl.DataFrame(rows, schema=ScrubbedRecord.create_empty().schema)
 
 
 def jaccard(left: str, right: str, words: int) -> float:
@@ -92,9 +93,8 @@ def test_signatures_are_those_of_datasketch_bit_for_bit(texts: list[str], words:
     section = Deduplicate(shingle_words=words, seed=seed, permutations=permutations)
     signed = sign(records_of(texts), section)
     for text, values, count in zip(texts, signed["signature"], signed["shingles"], strict=True):
-        split = normalise(text).split()
-        tokens = {" ".join(split[i : i + words]) for i in range(max(1, len(split) - words + 1))}
-        expected = MinHash(num_perm=permutations, seed=seed)
+        tokens = shingles(normalise(text), words)
+        expected = MinHash(num_perm=permutations, seed=seed, hashfunc=shingle_hash)
         expected.update_batch([token.encode() for token in tokens])
         assert values.to_list() == expected.hashvalues.tolist()
         assert count == len(tokens)
@@ -118,15 +118,15 @@ def test_records_without_a_signature_are_refused():
 def test_signatures_of_another_length_are_refused():
     records = records_of(["one", "two"])
     with pytest.raises(ValueError, match="do not have the 128 values"):
-        with_signatures(records, sign(records, Deduplicate(permutations=64)), SECTION)
+        similar_pairs(sign(records, Deduplicate(permutations=64)), record_text(records), SECTION)
 
 
 @given(threshold=st.floats(0.05, 1.0), permutations=st.integers(16, 256))
-def test_bands_bring_together_95_of_100_pairs_at_the_threshold(threshold: float, permutations: int):
+def test_bands_bring_together_98_of_100_pairs_at_the_threshold(threshold: float, permutations: int):
     rows = rows_per_band(threshold, permutations)
     missed = (1 - threshold**rows) ** (permutations // rows)
     assert 1 <= rows <= permutations
-    assert rows == 1 or missed <= 0.05
+    assert rows == 1 or missed <= 0.02
 
 
 WORDS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=14)
@@ -156,4 +156,4 @@ def test_nearly_all_similar_pairs_of_real_prompts_are_found_and_no_others(shared
     pairs = set(found.select("left", "right").iter_rows())
     assert len(similar) > 500
     assert pairs <= similar
-    assert len(pairs) / len(similar) >= 0.95
+    assert len(pairs) / len(similar) >= 0.98

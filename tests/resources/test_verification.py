@@ -10,7 +10,7 @@ SENTENCE = "the quick brown fox jumps over the lazy dog near the river bank ever
 def removed(near_text):
     table = records(record(f"{SENTENCE} breakfast", question="q"), record(near_text, question="q"))
     first = table["record_id"][0]
-    return table, pl.DataFrame(
+    return table.lazy(), pl.DataFrame(
         {
             "record_id": table["record_id"],
             "batch": table["batch"],

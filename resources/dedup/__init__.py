@@ -1,0 +1,1 @@
+"""Deduplication compiled: normalisation, shingles, signatures, bands and true similarities over string buffers."""
