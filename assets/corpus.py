@@ -79,7 +79,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
     stage = TableStage(context, project, ScrubbedRecord)
     section = stage.recipe.scrub
-    with Scrubber(section) as scrubber:
+    with Scrubber(section, stage.storage.scrub_memory) as scrubber:
         report = measure(scrubber, section)
         enough = report.recall >= section.minimum_recall
         for batch in context.partition_keys:
@@ -102,7 +102,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
 def _scrub(stage: TableStage, scrubber: Scrubber, batch: str) -> tuple[Made, dict[str, Any]]:
     raw = stage.read("raw_corpus", batch)
-    scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: texts scrubbed"))
+    scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed"))
     spans = scrubbed.entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)
     counts = {str(entity): float(count) for entity, count in spans.iter_rows()}
     made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
@@ -13,9 +14,11 @@ from fineline.resources.scrub.detector import Detector
 from fineline.resources.scrub.documents import IDENTIFIERS, JSON, MESSAGES, identifiers, rewrite, texts
 from fineline.resources.scrub.replacement import Replacer
 
-SCRUBBER_VERSION = "1"
+SCRUBBER_VERSION = "2"
 
 _TEXT_COLUMNS = [*MESSAGES, *JSON, *IDENTIFIERS]
+# Rows are held as Python objects for so much of a frame at a time.
+_SLICE_BYTES = 64_000_000
 _ENTITIES = pl.Schema({"source": pl.String, "entity": pl.String, "spans": pl.UInt32, "records": pl.UInt32})
 
 
@@ -40,19 +43,32 @@ class Scrubber:
     groups stay together. Keys, roles, source, batch, licence and record_id stay.
 
     Making one is cheap; the engine is built on first use (seconds). Close it, or use it as a context manager,
-    to end its processes.
+    to end its processes. What is found in records is remembered in ``memory``, a folder, if one is given: an
+    unchanged text is not analysed again, by this scrubber or a later one with the same settings.
     """
 
-    def __init__(self, section: Scrub) -> None:
-        self._detector = Detector(section)
+    def __init__(self, section: Scrub, memory: Path | None = None) -> None:
+        self._detector = Detector(section, memory)
         self._replacer = Replacer(section)
 
     def scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None = None) -> Scrubbed:
         """Scrub a frame with Record's columns.
 
-        ``progress`` is called with the number of distinct pieces of text done and in all, every few seconds.
-        Raises ScrubError where the section names an unknown entity type or a model that is not installed.
+        ``progress`` is called with the number of records done and in all, after each batch of texts. Raises
+        ScrubError where the section names an unknown entity type or a model that is not installed.
         """
+        rows = max(1, int(_SLICE_BYTES / max(records.estimated_size() / max(records.height, 1), 1)))
+        parts: list[Scrubbed] = []
+        for start in range(0, max(records.height, 1), rows):
+            part = records.slice(start, rows)
+            parts.append(self._scrub(part, _within(progress, start, part.height, records.height)))
+        entities = pl.concat(part.entities for part in parts)
+        return Scrubbed(
+            pl.concat(part.records for part in parts),
+            entities.group_by("source", "entity").agg(pl.col("spans", "records").sum()).sort("source", "entity"),
+        )
+
+    def _scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None) -> Scrubbed:
         rows = records.select("source", *_TEXT_COLUMNS).to_dicts()
         found = self._detector.detect(
             (text for row in rows for text in texts(row)),
@@ -84,8 +100,8 @@ class Scrubber:
         )
 
     def clean(self, texts: Sequence[str]) -> list[str]:
-        """Single texts, scrubbed as the texts of records are."""
-        found, _ = self._detector.detect(texts)
+        """Single texts, scrubbed as the texts of records are, but always analysed anew: canaries measure that."""
+        found = self._detector.analyse(texts)
         return [self._replacer.clean(text, found[text]).text for text in texts]
 
     def close(self) -> None:
@@ -97,3 +113,12 @@ class Scrubber:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _within(
+    progress: Callable[[int, int], None] | None, start: int, height: int, total: int
+) -> Callable[[int, int], None] | None:
+    """Progress of a part of ``height`` records from ``start`` on, as progress of all of them."""
+    if progress is None:
+        return None
+    return lambda done, of: progress(start + height * done // of, total)
