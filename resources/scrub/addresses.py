@@ -7,7 +7,7 @@ models.
 import re
 from collections.abc import Iterator
 
-from fineline.resources.scrub.spans import Span
+from fineline.resources.scrub.spans import Span, trim
 
 ENTITY = "STREET_ADDRESS"
 _SCORE = 0.8
@@ -31,7 +31,8 @@ _ROMANCE = (
     r"Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Strada|Rua|R\.|Av\.?|Travessa|Praça|Praceta|Estrada|Alameda)"
 )
 _GERMANIC = (
-    r"(?:[\w'’.-]+[ -])?[^\W\d_a-z][\w-]*(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ufer|damm|ring|chaussee|steig|"
+    rf"(?:{_NAME}[ -])?[^\W\d_a-z][\w-]*"
+    r"(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ufer|damm|ring|chaussee|steig|"
     r"straat|laan|plein|gracht|kade|dijk|singel|steeg|dreef|lei|"
     r"gatan|gata|gaten|gate|vägen|vegen|veien|vej|gade|gränd|stræde|stíg|stígur|vegur|katu|tie|kuja|polku)"
 )
@@ -99,7 +100,7 @@ def addresses(text: str) -> Iterator[Span]:
         return
     for match in _ADDRESS.finditer(text):
         if not _DATE_WORDS.search(match.group()):
-            yield Span(match.start(), match.end(), ENTITY, _SCORE)
+            yield trim(text, Span(match.start(), match.end(), ENTITY, _SCORE))
     for pattern in (_UNIT_ALONE, _MILITARY):
         for match in pattern.finditer(text):
             yield Span(match.start(), match.end(), ENTITY, _SCORE)

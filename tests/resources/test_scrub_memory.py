@@ -47,14 +47,12 @@ def test_what_was_found_is_known_to_a_later_run(tmp_path: Path) -> None:
     assert remembered(tmp_path) == FOUND
 
 
-def test_a_second_scrub_of_the_same_records_analyses_nothing(tmp_path: Path, no_engine: None, monkeypatch) -> None:
+def test_a_second_scrub_of_the_same_records_analyses_nothing(tmp_path: Path, monkeypatch) -> None:
     frame = records(*(record(f"{TEXT} Number {number}. {'More of the same. ' * 20}") for number in range(4)))
-    with monkeypatch.context() as allowed:
-        allowed.undo()
-        with Scrubber(SECTION, tmp_path) as first:
-            once = first.scrub(frame)
+    with Scrubber(SECTION, memory=tmp_path) as first:
+        once = first.scrub(frame)
     monkeypatch.setattr(worker, "build_finder", None)
-    with Scrubber(SECTION, tmp_path) as second:
+    with Scrubber(SECTION, memory=tmp_path) as second:
         again = second.scrub(frame)
     assert again.records.equals(once.records)
     assert again.entities.equals(once.entities)
@@ -63,13 +61,18 @@ def test_a_second_scrub_of_the_same_records_analyses_nothing(tmp_path: Path, no_
 
 def test_canaries_are_analysed_also_where_they_are_remembered(tmp_path: Path, no_engine: None) -> None:
     remember(tmp_path)
-    with Scrubber(SECTION, tmp_path) as scrubber, pytest.raises(AssertionError, match="analysed again"):
+    with Scrubber(SECTION, memory=tmp_path) as scrubber, pytest.raises(AssertionError, match="analysed again"):
         scrubber.clean([TEXT])
 
 
 @pytest.mark.parametrize(
     "other",
-    [{"entities": ["EMAIL_ADDRESS", "IBAN_CODE"]}, {"score_threshold": 0.5}, {"ner": "spacy"}, {"spacy_model": "another"}],
+    [
+        {"entities": ["EMAIL_ADDRESS", "IBAN_CODE"]},
+        {"score_threshold": 0.5},
+        {"ner": "spacy"},
+        {"spacy_model": "another"},
+    ],
 )
 def test_another_setting_sees_none_of_the_finds(tmp_path: Path, other: dict[str, object]) -> None:
     remember(tmp_path)
