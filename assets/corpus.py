@@ -16,6 +16,9 @@ from fineline.resources.samples import frame_table, sample_table
 from fineline.resources.scrub.scrubber import SCRUBBER_VERSION, Scrubber
 from fineline.resources.tables import Made
 
+# Records of a batch into whose text canaries are put.
+HOSTS = 500
+
 
 @dg.asset(
     group_name="corpus",
@@ -39,7 +42,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
 
     stage = TableStage(context, project, Record)
     arrived = fingerprints(stage.recipe.sources)
-    with Scrubber(stage.recipe.scrub) as scrubber:
+    with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
         for batch in context.partition_keys:
             source = stage.recipe.source(batch.split("/", 1)[0])
             made = ingest(read_batch(source, batch), source.name, batch)
@@ -70,7 +73,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     ),
 )
 def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """The records of a batch with personal data replaced by typed placeholders such as <PERSON>.
+    """The records of a batch with personal data and secrets replaced by placeholders or pseudonyms.
 
     Guarantees: prompts, completions, rejected answers, tools and metadata are all scrubbed; what the scrubber
     misses is measured with planted values at each run, and too much of it blocks all that follows.
@@ -79,8 +82,9 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
     stage = TableStage(context, project, ScrubbedRecord)
     section = stage.recipe.scrub
-    with Scrubber(section, stage.storage.scrub_memory) as scrubber:
-        report = measure(scrubber, section)
+    with Scrubber(section, key=project.pseudonym_key, memory=stage.storage.scrub_memory) as scrubber:
+        hosts = stage.scan("raw_corpus", context.partition_keys[0]).head(HOSTS).collect()
+        report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall
         for batch in context.partition_keys:
             made, metadata = _scrub(stage, scrubber, batch)
@@ -94,6 +98,8 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
             metadata={
                 "residual recall": report.recall,
                 "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
+                "by surface form": dg.MetadataValue.md(frame_table(report.by_form)),
+                "entity with the lowest recall": report.worst,
                 "entities with survivors": ", ".join(report.survivors) or "none",
             },
         )
@@ -105,6 +111,9 @@ def _scrub(stage: TableStage, scrubber: Scrubber, batch: str) -> tuple[Made, dic
     scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed"))
     spans = scrubbed.entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)
     counts = {str(entity): float(count) for entity, count in spans.iter_rows()}
-    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})
     plot = bar_chart(f"Replaced spans in {batch}", counts, "spans") if counts else "nothing was replaced"
-    return made, {"entities": dg.MetadataValue.md(plot)}
+    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})
+    return made, {
+        "entities": dg.MetadataValue.md(plot),
+        "entities by source": dg.MetadataValue.md(frame_table(scrubbed.entities)),
+    }

@@ -12,7 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from fineline.assets.standards import BATCHES
-from fineline.resources.lineage import PER_BATCH, inputs_of, stored_versions
+from fineline.resources.lineage import PER_BATCH, inputs_of, pseudonym_inputs, stored_versions
 from fineline.resources.project import Project
 from fineline.resources.recipe import digest
 from fineline.resources.samples import sample_table
@@ -56,6 +56,7 @@ class Stage:
         if inputs is None:
             upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
             inputs = stored_versions(self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context)))
+            inputs |= pseudonym_inputs(self.asset, self.storage)
         return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from fineline.resources.lineage import PER_BATCH, inputs_of, label, why_stale
+from fineline.resources.lineage import PER_BATCH, inputs_of, label, pseudonym_inputs, why_stale
 from fineline.resources.storage import Storage
 
 
@@ -58,6 +58,7 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str]) ->
                 inputs = {"arrival": arrived[batch]}
             else:
                 inputs = _versions_now(storage, inputs_of(node.name, node.upstream, batch, list(arrived)))
+                inputs |= pseudonym_inputs(node.name, storage)
             reason = why_stale(manifest, node.code_version, inputs)
             tasks.append(Task(node.name, batch, reason, manifest is None))
     return tasks

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 
+from fineline.resources.scrub.keys import stored_key
 from fineline.resources.storage import Manifest, Storage, changed_inputs
 
 PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
+PSEUDONYMISED = frozenset({"scrubbed_corpus"})
 
 
 def inputs_of(
@@ -36,6 +39,15 @@ def stored_versions(storage: Storage, pairs: Iterable[tuple[str, str | None]]) -
         NotMaterialized, Blocked: an input is not there, or a blocking check of it failed.
     """
     return {label(*pair): storage.require(*pair).data_version for pair in pairs}
+
+
+def pseudonym_inputs(asset: str, storage: Storage) -> dict[str, str]:
+    """What pseudonyms are made of, for an asset that holds them: the key's fingerprint, the lists of names.
+
+    Empty where no key was made yet. Raises StorageError for a key that cannot be used.
+    """
+    key = stored_key(storage.root) if asset in PSEUDONYMISED else None
+    return {"pseudonym key": key.fingerprint, "names": f"faker {version('faker')}"} if key else {}
 
 
 def why_stale(manifest: Manifest | None, code_version: str, inputs: Mapping[str, str]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from fineline.resources.recipe import Recipe, load_recipe, recipe_path
+from fineline.resources.scrub.keys import PseudonymKey, load_key
 from fineline.resources.storage import Storage
 
 
@@ -32,6 +33,11 @@ class Project(dg.ConfigurableResource[Any]):
     def storage(self) -> Storage:
         """The tables and models of this recipe."""
         return Storage(Path(self.storage_root))
+
+    @property
+    def pseudonym_key(self) -> PseudonymKey:
+        """The key of pseudonyms and hashes, made on first use. Raises StorageError."""
+        return load_key(Path(self.storage_root))
 
 
 def current_project(recipe: str | None = None) -> Project:

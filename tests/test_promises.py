@@ -9,7 +9,7 @@ from fineline.assets import datasets, evaluation
 from fineline.jobs.definitions import build
 from fineline.jobs.run import RunFailed
 from fineline.resources import curation, duplicates, splitter
-from fineline.resources.scrub.scrubber import Scrubber
+from fineline.resources.scrub.replacement import Cleaned, Replacer
 from fineline.resources.storage import Blocked
 
 pytestmark = pytest.mark.model
@@ -78,7 +78,7 @@ def test_scrubbed_and_measured_a_scrubber_that_replaces_nothing_is_noticed(world
     for batch in ("first", "second"):
         (world.storage.folder("scrubbed_corpus", f"colours/{batch}.jsonl") / "manifest.json").unlink()
     with monkeypatch.context() as patched:
-        patched.setattr(Scrubber, "clean", lambda self, texts: list(texts))
+        patched.setattr(Replacer, "clean", lambda self, text, spans: Cleaned(text, ()))
         with pytest.raises(RunFailed, match="scrubbed_corpus: check personal_data_is_replaced failed"):
             world.make()
     assert latest_status(world, "scrubbed_corpus", "personal_data_is_replaced") == "FAILED"

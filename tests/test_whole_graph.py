@@ -6,6 +6,7 @@ import json
 import dagster as dg
 import polars as pl
 import pytest
+from small_corpus import TOKEN
 
 from fineline.jobs import report
 from fineline.jobs.definitions import build
@@ -69,6 +70,7 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
         text = scan_table(world.storage, asset).collect().write_ndjson()
         assert "Thompson" not in text
         assert "example.org" not in text
+        assert TOKEN not in text
     for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys():
         for event in world.instance.fetch_materializations(key, limit=100).records:
             assert "margaret.thompson@example.org" not in str(event.asset_materialization.metadata)
@@ -76,6 +78,31 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
     (shown,) = world.instance.fetch_materializations(wanted, limit=1).records
     sample = shown.asset_materialization.metadata["sample"].value
     assert "EMAIL_ADDRESS" in sample, "the sample is of the record with personal data, scrubbed"
+    assert "SECRET" in sample
+
+
+def test_no_event_log_line_and_no_manifest_holds_personal_data_or_the_key_of_pseudonyms(world):
+    logged = [str(entry) for run in world.instance.get_runs() for entry in world.instance.all_logs(run.run_id)]
+    stored = [path.read_text() for path in world.storage.root.rglob("manifest.json")]
+    assert len(logged) > 100
+    assert len(stored) > 10
+    key = (world.storage.root / "pseudonym.key").read_text().strip()
+    for planted in ("margaret.thompson", "Thompson", TOKEN, key):
+        assert not [text for text in [*logged, *stored] if planted in text]
+
+
+def test_what_was_replaced_is_shown_by_entity_and_source_and_what_survives_by_entity_and_form(world):
+    wanted = dg.AssetRecordsFilter(dg.AssetKey("scrubbed_corpus"), asset_partitions=["colours/first.jsonl"])
+    (made,) = world.instance.fetch_materializations(wanted, limit=1).records
+    metadata = made.asset_materialization.metadata
+    assert metadata["entities"].value.startswith("![Replaced spans")
+    assert "| colours | EMAIL_ADDRESS | 1 | 1 |" in metadata["entities by source"].value
+    key = dg.AssetCheckKey(dg.AssetKey("scrubbed_corpus"), "personal_data_is_replaced")
+    latest = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    shown = latest.event.dagster_event.asset_check_evaluation_data.metadata
+    assert "| SECRET | 4 |" in shown["by entity"].value
+    assert "| upper case |" in shown["by surface form"].value
+    assert shown["entity with the lowest recall"].value == "PERSON"
 
 
 def test_training_lines_are_those_of_the_train_split(world):

@@ -36,9 +36,7 @@ _GERMANIC = (
     r"straat|laan|plein|gracht|kade|dijk|singel|steeg|dreef|lei|"
     r"gatan|gata|gaten|gate|vägen|vegen|veien|vej|gade|gränd|stræde|stíg|stígur|vegur|katu|tie|kuja|polku)"
 )
-_GERMANIC_WORDS = (
-    rf"(?:{_NAME}[ -]){{1,3}}(?:Straße|Strasse|Str\.|Allee|Platz|Weg|Ring|Damm|Ufer|Allé|Plads|Plass|Straat|Laan)"
-)
+_GERMANIC_WORDS = rf"(?:{_NAME}[ -]){{1,3}}(?:Straße|Strasse|Str\.|Allee|Platz|Weg|Ring|Damm|Ufer|Allé|Plads|Plass|Straat|Laan|gate|gata|vei|vej|gade)"
 _SLAVIC = r"(?:ul\.|al\.|pl\.|os\.|ulica|ulice|ulitsa|aleja|trg|nám\.|náměstí)[ ](?:\w[\w.'’-]*[ ]){1,4}"
 _SLAVIC_AFTER = (
     rf"(?:{_NAME}[ ]){{1,3}}"

@@ -1,5 +1,6 @@
 """Made-up values of each entity type, in the forms in which people write them, and sentences around them."""
 
+import hashlib
 import ipaddress
 import random
 import string
@@ -7,12 +8,17 @@ from collections.abc import Callable
 
 from faker import Faker
 
+from fineline.resources.scrub.canary_secrets import token
+
 Generator = Callable[[random.Random, Faker], str]
+
+NATIONALITIES = ["Norwegian", "Peruvian", "Catholic", "Turkish", "Buddhist", "Nigerian", "Lutheran", "Korean"]
 
 # English texts name people, and English letters hold accounts, of more than one country.
 _LOCALES = {
     "PERSON": ["en_US", "en_GB", "en_IN", "de_DE", "es_ES", "fr_FR"],
     "IBAN_CODE": ["en_GB", "de_DE", "fr_FR", "es_ES", "nl_NL", "it_IT"],
+    "STREET_ADDRESS": ["en_US", "en_US", "en_GB", "en_CA"],
 }
 
 
@@ -76,19 +82,96 @@ def _date(rng: random.Random, faker: Faker) -> str:
     return faker.date_of_birth(minimum_age=18).strftime(form)
 
 
+def _street_address(rng: random.Random, faker: Faker) -> str:
+    whole = str(faker.address()).split("\n")
+    return rng.choice([whole[0], ", ".join(whole), f"{whole[0]}, {faker.city()}"])
+
+
+def _itin(rng: random.Random, faker: Faker) -> str:
+    return f"9{rng.randint(0, 99):02}-{rng.randint(70, 88)}-{rng.randint(1, 9999):04}"
+
+
+def _bitcoin(rng: random.Random, faker: Faker) -> str:
+    alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    payload = b"\0" + rng.randbytes(20)
+    number = int.from_bytes(payload + hashlib.sha256(hashlib.sha256(payload).digest()).digest()[:4], "big")
+    address = ""
+    while number:
+        number, digit = divmod(number, 58)
+        address = alphabet[digit] + address
+    return "1" + address
+
+
+def _dea_number(rng: random.Random, faker: Faker) -> str:
+    digits = [rng.randint(0, 9) for _ in range(6)]
+    check = (sum(digits[::2]) + 2 * sum(digits[1::2])) % 10
+    return rng.choice("ABFGM") + rng.choice(string.ascii_uppercase) + "".join(map(str, [*digits, check]))
+
+
+def _nhs_number(rng: random.Random, faker: Faker) -> str:
+    while True:
+        digits = [rng.randint(0, 9) for _ in range(9)]
+        check = 11 - sum(digit * (10 - place) for place, digit in enumerate(digits)) % 11
+        if check != 10:
+            number = "".join(map(str, [*digits, check % 11]))
+            return rng.choice([number, f"{number[:3]} {number[3:6]} {number[6:]}"])
+
+
+def _passport(rng: random.Random, faker: Faker) -> str:
+    return rng.choice(["", rng.choice(string.ascii_uppercase)]) + f"{rng.randint(10**7, 10**8 - 1)}"
+
+
 GENERATORS: dict[str, Generator] = {
     "CREDIT_CARD": _card,
+    "CRYPTO": _bitcoin,
     "DATE_TIME": _date,
     "EMAIL_ADDRESS": _email,
     "IBAN_CODE": _iban,
     "IP_ADDRESS": _ip,
     "LOCATION": lambda rng, faker: str(faker.country() if rng.random() < 0.5 else faker.state()),
     "MAC_ADDRESS": lambda rng, faker: str(faker.mac_address()),
+    "MEDICAL_LICENSE": _dea_number,
+    "NRP": lambda rng, faker: rng.choice(NATIONALITIES),
+    "ORGANIZATION": lambda rng, faker: str(faker.company()),
     "PERSON": _person,
     "PHONE_NUMBER": _phone,
+    "SECRET": token,
+    "STREET_ADDRESS": _street_address,
+    "UK_NHS": _nhs_number,
     "URL": lambda rng, faker: str(faker.url() + faker.uri_path()),
+    "US_BANK_NUMBER": lambda rng, faker: f"{rng.randint(10**9, 10**12 - 1)}",
+    "US_DRIVER_LICENSE": lambda rng, faker: f"{rng.choice('ABCDEFGY')}{rng.randint(10**6, 10**7 - 1)}",
+    "US_ITIN": _itin,
+    "US_PASSPORT": _passport,
     "US_SSN": _ssn,
     "UUID": lambda rng, faker: str(faker.uuid4()),
+}
+
+# What such a value is called where it has a name, as the keys of JSON and the columns of tables do.
+NOUNS = {
+    "CREDIT_CARD": "card_number",
+    "CRYPTO": "wallet",
+    "DATE_TIME": "birthday",
+    "EMAIL_ADDRESS": "email",
+    "IBAN_CODE": "iban",
+    "IP_ADDRESS": "client_ip",
+    "LOCATION": "city",
+    "MAC_ADDRESS": "mac",
+    "MEDICAL_LICENSE": "dea_number",
+    "NRP": "nationality",
+    "ORGANIZATION": "employer",
+    "PERSON": "name",
+    "PHONE_NUMBER": "phone",
+    "SECRET": "api_key",
+    "STREET_ADDRESS": "address",
+    "UK_NHS": "nhs_number",
+    "URL": "homepage",
+    "US_BANK_NUMBER": "bank_account",
+    "US_DRIVER_LICENSE": "driver_license",
+    "US_ITIN": "itin",
+    "US_PASSPORT": "passport",
+    "US_SSN": "ssn",
+    "UUID": "user_id",
 }
 
 # Each context fits any value of its type. Written once, before anything was measured with them.
@@ -99,6 +182,7 @@ CONTEXTS: dict[str, list[str]] = {
         "card: {}",
         "The customer read out {} to the agent, who noted it in the ticket.",
     ],
+    "CRYPTO": ["Send it to {} today.", "My wallet is {}.", "bitcoin:{}"],
     "DATE_TIME": ["She was born on {} in a small town.", "date of birth: {}", "The appointment is on {}."],
     "EMAIL_ADDRESS": [
         "You can reach me at {} if anything is unclear.",
@@ -122,6 +206,9 @@ CONTEXTS: dict[str, list[str]] = {
     ],
     "LOCATION": ["He moved to {} two years ago.", "The office in {} is closed.", "We flew to {} in May."],
     "MAC_ADDRESS": ["The laptop's adapter is {}.", "mac={}", "DHCP lease for {} expired."],
+    "MEDICAL_LICENSE": ["The prescriber's DEA number is {}.", "Medical license {} expires in May."],
+    "NRP": ["He is {} by birth.", "The {} delegation left early.", "Her husband is {}."],
+    "ORGANIZATION": ["She works for {} in sales.", "The invoice of {} is overdue.", "We met at {} last year."],
     "PERSON": [
         "I spoke with {} about the contract yesterday.",
         "{} has been our accountant since the company was founded.",
@@ -143,7 +230,27 @@ CONTEXTS: dict[str, list[str]] = {
         "If the door is locked, ring {} and somebody will let you in.",
         "We tried {} twice but nobody picked up.",
     ],
+    "SECRET": [
+        "The API key is {}.",
+        "Use {} until the new one arrives.",
+        "Authorization: Bearer {}",
+        "I pasted {} into the chat by mistake, please revoke it!",
+        "export API_TOKEN={}",
+        "remote: https://oauth2:{}@git.example.org/team/app.git",
+    ],
+    "STREET_ADDRESS": [
+        "I live at {}.",
+        "Please ship the parcel to {} by Friday.",
+        "Address: {}",
+        "We moved from {} in 2015 and never looked back.",
+        "The technician was sent to {}, but nobody opened.",
+    ],
+    "UK_NHS": ["My NHS number is {}.", "NHS: {}"],
     "URL": ["My photos are at {}.", "See {} for my profile.", "homepage: {}"],
+    "US_BANK_NUMBER": ["My bank account number is {}.", "Account # {} was closed."],
+    "US_DRIVER_LICENSE": ["My driver license number is {}.", "Driver's license: {}"],
+    "US_ITIN": ["My individual taxpayer number is {}.", "ITIN: {}"],
+    "US_PASSPORT": ["My US passport number is {}.", "Passport: {}"],
     "US_SSN": [
         "My social security number is {}.",
         "SSN: {}",

@@ -1,10 +1,9 @@
 """The texts of a record: where they stand in its columns, and how cleaned ones are put back."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from fineline.resources.scrub.replacement import Cleaned
 
@@ -13,72 +12,136 @@ JSON = ("tools", "metadata")
 IDENTIFIERS = ("label", "group")
 
 # In JSON a quotation mark outside a string always opens one; a string before a colon is a key.
-_JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?', re.DOTALL)
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\]]', re.DOTALL)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Row = Mapping[str, Any]
 
 
-def texts(row: Row) -> Iterator[str]:
-    """All running text of a row: messages and the string values of JSON."""
+class Fragment(NamedTuple):
+    """A running text, and what tells what it is: of a value in JSON its key, such as ``author: ``."""
+
+    text: str
+    context: str = ""
+
+
+class _Value(NamedTuple):
+    """A string of a JSON document: where it stands, quotation marks included, and what it says."""
+
+    start: int
+    end: int
+    text: str
+    key: str
+    is_key: bool
+
+
+def fragments(row: Row) -> Iterator[Fragment]:
+    """All running text of a row: messages, and the string values of JSON."""
     for column in MESSAGES:
         for message in row[column] or ():
-            yield message["content"]
+            if is_json(message["content"]):
+                yield from _fragments_of(message["content"])
+            else:
+                yield Fragment(message["content"])
     for column in JSON:
         if row[column] is not None:
-            yield from (value for _, value in _json_values(row[column]))
+            yield from _fragments_of(row[column])
 
 
 def identifiers(row: Row) -> Iterator[str]:
-    """Label and group, where the row has them."""
+    """Label and group, where the row has them, and the keys of JSON."""
     yield from (row[column] for column in IDENTIFIERS if row[column] is not None)
+    documents = [message["content"] for column in MESSAGES for message in row[column] or ()]
+    documents = [content for content in documents if is_json(content)]
+    documents += [row[column] for column in JSON if row[column] is not None]
+    yield from (value.text for document in documents for value in _strings(document) if value.is_key)
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is a JSON object or array as a whole, such as a tool call."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def rewrite(
-    row: Row, cleaned: Mapping[str, Cleaned], cleaned_identifiers: Mapping[str, Cleaned]
+    row: Row,
+    cleaned: Mapping[Fragment, Cleaned],
+    cleaned_identifiers: Mapping[str, Cleaned],
+    hashed: Callable[[str, str], str],
 ) -> tuple[dict[str, Any], list[str]]:
-    """The row with all its text cleaned, and the entity types of the spans that were replaced."""
+    """The row with all its text cleaned, and the entity types of the spans that were replaced.
+
+    ``hashed`` gives what stands for a label, a group or a JSON key that holds personal data.
+    """
     replaced: list[str] = []
 
-    def clean(text: str) -> str:
-        replaced.extend(cleaned[text].entities)
-        return cleaned[text].text
+    def clean(fragment: Fragment) -> str:
+        replaced.extend(cleaned[fragment].entities)
+        return cleaned[fragment].text
+
+    def clean_name(kind: str, name: str) -> str:
+        if entities := cleaned_identifiers[name].entities:
+            replaced.extend(entities)
+            return hashed(kind, name)
+        return name
+
+    def clean_json(document: str) -> str:
+        return _rewrite_json(document, clean, lambda name: clean_name("key", name))
 
     new: dict[str, Any] = dict(row)
     for column in MESSAGES:
         if row[column] is not None:
-            new[column] = [{**message, "content": clean(message["content"])} for message in row[column]]
+            new[column] = [
+                {**message, "content": clean_json(content) if is_json(content) else clean(Fragment(content))}
+                for message in row[column]
+                for content in [message["content"]]
+            ]
     for column in JSON:
         if row[column] is not None:
-            new[column] = _rewrite_json(row[column], clean)
+            new[column] = clean_json(row[column])
     for column in IDENTIFIERS:
-        if row[column] is not None and (entities := cleaned_identifiers[row[column]].entities):
-            replaced.extend(entities)
-            new[column] = pseudonym(row[column])
+        if row[column] is not None:
+            new[column] = clean_name("group", row[column])
     return new, replaced
 
 
-def pseudonym(identifier: str) -> str:
-    """What stands for a label or group that holds personal data: equal values stay equal, so groups stay.
+def _strings(document: str) -> Iterator[_Value]:
+    """The keys and string values of a JSON document in order; the key of a list's items is the list's."""
+    keys = [""]
+    for match in _TOKEN.finditer(document):
+        if match[1] is None:
+            if match[0] in "{[":
+                keys.append(keys[-1])
+            elif len(keys) > 1:
+                keys.pop()
+            continue
+        # UTF-8, in which the analyzer reads, has no lone surrogates.
+        text = _LONE_SURROGATE.sub("\ufffd", json.loads(match[1], strict=False))
+        if match[2] is not None:
+            keys[-1] = text
+        yield _Value(*match.span(1), text, keys[-1], match[2] is not None)
 
-    The hash has no key: who knows a value can tell that it was there.
-    """
-    return "group-" + hashlib.blake2b(identifier.encode(), digest_size=8).hexdigest()
+
+def _fragment(value: _Value) -> Fragment:
+    # The name of a tool is no person's.
+    return Fragment(value.text, f"{value.key}: " if value.key not in ("", "name") else "")
 
 
-def _json_values(document: str) -> Iterator[tuple[re.Match[str], str]]:
-    for match in _JSON_STRING.finditer(document):
-        if match[2] is None:
-            # UTF-8, in which the analyzer reads, has no lone surrogates.
-            yield match, _LONE_SURROGATE.sub("\ufffd", json.loads(match[1]))
+def _fragments_of(document: str) -> Iterator[Fragment]:
+    yield from (_fragment(value) for value in _strings(document) if not value.is_key)
 
 
-def _rewrite_json(document: str, clean: Callable[[str], str]) -> str:
-    """Only strings that change are written anew; keys, numbers, order and white space stay byte for byte."""
+def _rewrite_json(document: str, clean: Callable[[Fragment], str], clean_key: Callable[[str], str]) -> str:
+    """Only strings that change are written anew; numbers, order and white space stay byte for byte."""
     parts: list[str] = []
     end = 0
-    for match, value in _json_values(document):
-        if (new := clean(value)) != value:
-            parts += [document[end : match.start()], json.dumps(new, ensure_ascii=False)]
-            end = match.end()
+    for value in _strings(document):
+        new = clean_key(value.text) if value.is_key else clean(_fragment(value))
+        if new != value.text:
+            parts += [document[end : value.start], json.dumps(new, ensure_ascii=False)]
+            end = value.end
     return "".join([*parts, document[end:]])

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import ScrubError
+from fineline.resources.scrub.credentials import SecretRecognizer
 from fineline.resources.scrub.recognizers import (
     OfflineEmailRecognizer,
     card_recognizer,
@@ -96,6 +97,7 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str])
         card_recognizer(),
         phone_shape_recognizer(),
         person_cue_recognizer(),
+        SecretRecognizer(),
     ):
         registry.add_recognizer(recognizer)
     supported.update(registry.get_supported_entities())

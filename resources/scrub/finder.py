@@ -10,6 +10,8 @@ from spacy.tokens import Doc
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub.addresses import ENTITY as STREET_ADDRESS
 from fineline.resources.scrub.addresses import addresses
+from fineline.resources.scrub.credentials import NECESSARY as SECRET_NECESSARY
+from fineline.resources.scrub.credentials import without_hosts
 from fineline.resources.scrub.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.scrub.names import NameFilter
 from fineline.resources.scrub.openness import given_names, may_hold_address, may_name_someone
@@ -33,6 +35,7 @@ _NECESSARY = {
     "US_DRIVER_LICENSE": re.compile(r"\d"),
     "DATE_TIME": re.compile(r"\d"),
     "URL": re.compile(r"[./]"),
+    "SECRET": SECRET_NECESSARY,
 }
 _CAPITAL = re.compile(r"[^\W\d_a-z]")
 _WORD = re.compile(r"[^\W\d_]{4,}")
@@ -106,7 +109,8 @@ class Finder:
                 spans += opinions.addresses(found) if opinions else found
         wanted = set(self._section.entities)
         threshold = self._section.score_threshold
-        return resolve(text, (span for span in spans if span.entity in wanted and span.score >= threshold))
+        kept = [span for span in spans if span.entity in wanted and span.score >= threshold]
+        return resolve(text, without_hosts(kept))
 
     def _pattern_spans(self, text: str, doc: Doc | None, patterns_only: bool) -> Iterator[Span]:
         possible = [

