@@ -77,7 +77,7 @@ def _stock(batch: BatchAnalyzerEngine, entities: list[str]) -> Finder:
 
 def _generated(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
     with gzip.open(DATA / "pii" / "presidio_generated_large.json.gz", "rt", encoding="utf-8") as file:
-        rows = json.load(file)[:: 6 if short else 1]
+        rows = json.load(file)[:: 12 if short else 1]
     texts = [row["full_text"] for row in rows]
     gold: list[Spans] = [
         [(span["start_position"], span["end_position"], span["entity_type"]) for span in row["spans"]] for row in rows
@@ -105,7 +105,7 @@ def _generated(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
 
 def _people(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
     with gzip.open(DATA / "pii" / "wnut17_train.conll.gz", "rt", encoding="utf-8") as file:
-        rows = [_sentence(block) for block in file.read().split("\n\n") if block.strip()][:: 6 if short else 1]
+        rows = [_sentence(block) for block in file.read().split("\n\n") if block.strip()][:: 12 if short else 1]
     texts, gold = [text for text, _ in rows], [spans for _, spans in rows]
     note = f"wnut17_train, {len(rows):,} sentences"
     figures = []
@@ -122,8 +122,8 @@ def _people(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
 def _speed(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
     with gzip.open(DATA / "instruction" / "p3_templates_a.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    sample = random.Random(0).sample(rows, 100 if short else 400)
-    corpus = random.Random(1).sample(rows, 800) if short else rows
+    sample = random.Random(0).sample(rows, 60 if short else 400)
+    corpus = random.Random(1).sample(rows, 300) if short else rows
     note = f"p3_templates_a, {len(corpus):,} records, 2 workers; peer on {len(sample)} of them at random"
     find = _stock(batch, SPEED_ENTITIES)
     peer_seconds = [_seconds(lambda: find(_texts(sample[::2])))]
