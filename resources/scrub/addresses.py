@@ -36,11 +36,14 @@ _GERMANIC = (
     r"straat|laan|plein|gracht|kade|dijk|singel|steeg|dreef|lei|"
     r"gatan|gata|gaten|gate|vägen|vegen|veien|vej|gade|gränd|stræde|stíg|stígur|vegur|katu|tie|kuja|polku)"
 )
-_GERMANIC_WORDS = rf"(?:{_NAME}[ -]){{1,3}}(?:Straße|Strasse|Str\.|Allee|Platz|Weg|Ring|Damm|Ufer|Allé|Plads|Plass|Straat|Laan|gate|gata|vei|vej|gade)"
+_GERMANIC_WORDS = (
+    rf"(?:{_NAME}[ -]){{1,3}}"
+    r"(?:Straße|Strasse|Str\.|Allee|Platz|Weg|Ring|Damm|Ufer|Allé|Plads|Plass|Straat|Laan|gate|gata|vei|vej|gade)"
+)
 _SLAVIC = r"(?:ul\.|al\.|pl\.|os\.|ulica|ulice|ulitsa|aleja|trg|nám\.|náměstí)[ ](?:\w[\w.'’-]*[ ]){1,4}"
 _SLAVIC_AFTER = (
     rf"(?:{_NAME}[ ]){{1,3}}"
-    r"(?:ulica|ulice|ulitsa|cesta|utca|u\.|út|útja|tér|tere|köz|körút|strada|bulevardi|sok\.|sokak|caddesi|cad\.|sokağı)"
+    r"(?:ulica|ulice|ulitsa|cesta|utca|u\.|út|útja|tér|tere|köz|körút|strada|bulevardi|sok\.|sokak|caddesi|cad\.)"
 )
 _UNIT = (
     r"(?:(?:[Aa]pt|[Aa]partment|[Ss]uite|[Ss]te|[Uu]nit|[Ff]lat|[Rr]oom|[Rr]m|[Ff]loor|[Ff]l|[Bb]ldg|[Bb]uilding)"

@@ -57,7 +57,7 @@ class Detector:
         """Each distinct text and each distinct identifier with its spans, in order and without overlap.
 
         Of identifiers only the patterns are looked for. ``progress`` gets distinct segments done and in all
-        after each batch.
+        after each batch, and once where all is known already.
         """
         found_texts, unknown = self._recall(texts, "text")
         segments_of = {text: cut(text) for text in unknown}
@@ -74,6 +74,8 @@ class Detector:
             self._remember(new, "identifier" if job.patterns_only else "segment")
             if progress is not None:
                 progress(len(found) + len(found_identifiers), total)
+        if progress is not None and not jobs:
+            progress(1, 1)
         joined = {text: _join(segments, found) for text, segments in segments_of.items()}
         self._remember(joined, "text")
         return found_texts | joined, found_identifiers
