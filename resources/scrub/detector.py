@@ -52,17 +52,23 @@ class Detector:
         self._pool: ProcessPoolExecutor | None = None
 
     def detect(
-        self, texts: Iterable[str], identifiers: Iterable[str] = (), progress: Progress | None = None
+        self,
+        texts: Iterable[str],
+        identifiers: Iterable[str] = (),
+        progress: Progress | None = None,
+        *,
+        anew: bool = False,
     ) -> tuple[Found, Found]:
         """Each distinct text and each distinct identifier with its spans, in order and without overlap.
 
         Of identifiers only the patterns are looked for. ``progress`` gets distinct segments done and in all
-        after each batch, and once where all is known already.
+        after each batch, and once where all is known already. With ``anew`` nothing is recalled or kept.
         """
-        found_texts, unknown = self._recall(texts, "text")
+        memory = Memory(self._section) if anew else self._memory
+        found_texts, unknown = _recall(memory, texts, "text")
         segments_of = {text: cut(text) for text in unknown}
-        found, unknown_segments = self._recall((each for cuts in segments_of.values() for each in cuts), "segment")
-        found_identifiers, unknown_identifiers = self._recall(identifiers, "identifier")
+        found, unknown_segments = _recall(memory, (each for cuts in segments_of.values() for each in cuts), "segment")
+        found_identifiers, unknown_identifiers = _recall(memory, identifiers, "identifier")
         jobs = [
             *batches(unknown_segments, patterns_only=False),
             *batches(unknown_identifiers, patterns_only=True),
@@ -71,27 +77,14 @@ class Detector:
         for job, results in zip(jobs, self._run(jobs) if jobs else (), strict=True):
             new = dict(zip(job.pieces, results, strict=True))
             (found_identifiers if job.patterns_only else found).update(new)
-            self._remember(new, "identifier" if job.patterns_only else "segment")
+            _remember(memory, new, "identifier" if job.patterns_only else "segment")
             if progress is not None:
                 progress(len(found) + len(found_identifiers), total)
         if progress is not None and not jobs:
             progress(1, 1)
         joined = {text: _join(segments, found) for text, segments in segments_of.items()}
-        self._remember(joined, "text")
+        _remember(memory, joined, "text")
         return found_texts | joined, found_identifiers
-
-    def analyse(self, texts: Sequence[str]) -> Found:
-        """Each distinct text with its spans, found anew: nothing is recalled or remembered."""
-        segments_of = {text: cut(text) for text in texts}
-        distinct = dict.fromkeys(each for cuts in segments_of.values() for each in cuts)
-        jobs = list(batches(distinct, patterns_only=False))
-        results = self._run(jobs) if jobs else ()
-        found = {
-            segment: spans
-            for job, spans_of in zip(jobs, results, strict=True)
-            for segment, spans in zip(job.pieces, spans_of, strict=True)
-        }
-        return {text: _join(segments, found) for text, segments in segments_of.items()}
 
     def close(self) -> None:
         """End the pool's processes and close the memory."""
@@ -105,16 +98,6 @@ class Detector:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _recall(self, texts: Iterable[str], kind: Kind) -> tuple[Found, list[str]]:
-        """The distinct texts that are known, with their finds, and those that are not."""
-        hashes = {text: self._memory.hash(text, kind) for text in dict.fromkeys(texts)}
-        known = self._memory.recall(hashes.values())
-        found = {text: known[key] for text, key in hashes.items() if key in known}
-        return found, [text for text in hashes if text not in found]
-
-    def _remember(self, found: Mapping[str, list[Span]], kind: Kind) -> None:
-        self._memory.remember({self._memory.hash(text, kind): spans for text, spans in found.items()})
 
     def _run(self, jobs: Sequence[Batch]) -> Iterable[list[list[Span]]]:
         if self._finder is None:
@@ -142,3 +125,15 @@ def _join(segments: Iterable[str], found: Mapping[str, list[Span]]) -> list[Span
         spans += [span._replace(start=span.start + start, end=span.end + start) for span in found[segment]]
         start += len(segment)
     return spans
+
+
+def _recall(memory: Memory, texts: Iterable[str], kind: Kind) -> tuple[Found, list[str]]:
+    """The distinct texts that are known, with their finds, and those that are not."""
+    hashes = {text: memory.hash(text, kind) for text in dict.fromkeys(texts)}
+    known = memory.recall(hashes.values())
+    found = {text: known[key] for text, key in hashes.items() if key in known}
+    return found, [text for text in hashes if text not in found]
+
+
+def _remember(memory: Memory, found: Mapping[str, list[Span]], kind: Kind) -> None:
+    memory.remember({memory.hash(text, kind): spans for text, spans in found.items()})

@@ -65,6 +65,7 @@ class Scrubber:
         self._section = section
         self._key = key or PseudonymKey.random()
         self._detector = Detector(section, memory)
+        self._anew = False
         self._replacer = Replacer(section, self._key)
 
     def scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None = None) -> Scrubbed:
@@ -92,6 +93,7 @@ class Scrubber:
             (fragment.context + fragment.text for fragment in in_rows),
             (identifier for row in rows for identifier in identifiers(row)),
             progress,
+            anew=self._anew,
         )
         cleaned = {fragment: self._clean(fragment, found[fragment.context + fragment.text]) for fragment in in_rows}
         names = {name: self._replacer.clean(name, spans) for name, spans in found_identifiers.items()}
@@ -128,12 +130,16 @@ class Scrubber:
 
     def clean(self, texts: Sequence[str]) -> list[str]:
         """Single texts, scrubbed as the texts of records are, but always analysed anew: canaries measure that."""
-        found = self._detector.analyse(texts)
+        found, _ = self._detector.detect(texts, anew=True)
         return [self._replacer.clean(text, found[text]).text for text in texts]
 
     def with_placeholders(self) -> Self:
-        """The same scrubber, on the same engine, with ``<TYPE>`` for every type: shows what it finds."""
+        """The same scrubber, on the same engine, with ``<TYPE>`` for every type: shows what it finds now.
+
+        It recalls and remembers nothing: a measurement must be of the finder, not of the memory.
+        """
         other = copy.copy(self)
+        other._anew = True
         other._replacer = Replacer(self._section.model_copy(update={"replacement": {}}), self._key)
         return other
 

@@ -59,8 +59,11 @@ def test_a_second_scrub_of_the_same_records_analyses_nothing(tmp_path: Path, mon
 
 def test_canaries_are_analysed_also_where_they_are_remembered(tmp_path: Path, no_engine: None) -> None:
     remember(tmp_path)
-    with Scrubber(SECTION, memory=tmp_path) as scrubber, pytest.raises(AssertionError, match="analysed again"):
-        scrubber.clean([TEXT])
+    with Scrubber(SECTION, memory=tmp_path) as scrubber:
+        with pytest.raises(AssertionError, match="analysed again"):
+            scrubber.clean([TEXT])
+        with pytest.raises(AssertionError, match="analysed again"):
+            scrubber.with_placeholders().scrub(records(record(TEXT)))
 
 
 @pytest.mark.parametrize(
