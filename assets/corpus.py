@@ -1,6 +1,7 @@
 """Batches as they came in, and the same batches without personal data."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import dagster as dg
@@ -24,36 +25,39 @@ HOSTS = 500
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
-    metadata=contract(Record),
+    metadata=contract(Record, "allowed_licences"),
     check_specs=checks("raw_corpus"),
 )
 def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Every record of a batch as it came in, in canonical form.
 
     Guarantees: each row read is a record, a repeat of one, or in quarantine with the rule that it broke; a
-    record_id is a hash of the content with its source, the same on every run and machine.
+    record_id is a hash of the content as it came in, with its source, the same on every run and machine. Texts
+    are in normal form, and what that changed is counted.
     """
     from fineline.resources.arrivals import fingerprints
     from fineline.resources.ingest import ingest
-    from fineline.resources.sources.reader import read_batch
+    from fineline.resources.sources.reader import read_parts
 
     stage = TableStage(context, project, Record)
     arrived = fingerprints(stage.recipe.sources)
     with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
         for batch in context.partition_keys:
             source = stage.recipe.source(batch.split("/", 1)[0])
-            made = ingest(read_batch(source, batch), source.name, batch)
-            shown = scrubber.scrub(made.frame.head(3)).records
-            stage.write(
-                made,
+            progress = every_few_seconds(context.log.info, f"{batch}: rows read")
+            parts = ingest(read_parts(source, batch), source.name, batch, stage.recipe.allowed_licences, progress)
+            first = next(parts)
+            shown = scrubber.scrub(first.frame.head(3)).records
+            counts = stage.write(
+                chain([first], parts),
                 batch,
                 inputs={"arrival": arrived[batch]},
                 metadata={"sample": dg.MetadataValue.md(sample_table(shown))},
-            )
-            context.log.info(f"{batch}: {made.rows_in:,} rows read, {made.frame.height:,} distinct")
+            ).manifest
+            context.log.info(f"{batch}: {counts.rows_in or 0:,} rows read, {counts.rows or 0:,} records")
     yield from stage.results()
 
 

@@ -14,6 +14,8 @@ from fineline.assets.standards import OWNERS, checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import PreferenceRow, PretrainingRow, SftRow
 from fineline.resources import training_sets as sets
+from fineline.resources.balance import balanced
+from fineline.resources.curation import counts_by
 from fineline.resources.models.spec import CountTokens, Generate
 from fineline.resources.plots import histogram
 from fineline.resources.project import Project
@@ -40,7 +42,7 @@ def _dataset(name: str, schema: type[dy.Schema], part: str) -> Callable[[Callabl
         owners=OWNERS,
         code_version="1",
         deps=[curated_corpus, splits, "base_model"],
-        metadata=contract(schema, part, "training.threads"),
+        metadata=contract(schema, part, "balance", "training.threads"),
         check_specs=checks(name, tokens_teach=TOKENS_TEACH),
     )
 
@@ -62,7 +64,9 @@ def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator
     stage = TableStage(context, project, SftRow)
     section = _asked_for(stage.recipe.datasets.sft)
     rows = _candidates(stage, "chat", section.sources)
-    yield from _publish(stage, sets.sft_rows(rows, _count(stage, rows, section.maximum_tokens), section))
+    yield from _publish(
+        stage, sets.sft_rows(rows, _count(stage, rows, section.maximum_tokens), section, stage.recipe.balance)
+    )
 
 
 @_dataset("preference_dataset", PreferenceRow, "datasets.preference")
@@ -78,7 +82,7 @@ def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> I
     if section.sample_rejections is not None:
         pairs, unusable = _sampled_pairs(stage, section.sample_rejections)
         rows = pl.concat([rows, pairs.select(rows.columns)])
-    made = sets.preference_rows(rows, _count(stage, rows, section.maximum_tokens), section)
+    made = sets.preference_rows(rows, _count(stage, rows, section.maximum_tokens), section, stage.recipe.balance)
     yield from _publish(stage, made if unusable is None else sets.with_unusable_answers(made, unusable))
 
 
@@ -91,7 +95,9 @@ def pretraining_dataset(context: dg.AssetExecutionContext, project: Project) -> 
     stage = TableStage(context, project, PretrainingRow)
     section = _asked_for(stage.recipe.datasets.pretraining)
     rows = sets.texts(_candidates(stage, "text"))
-    yield from _publish(stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section))
+    yield from _publish(
+        stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section, stage.recipe.balance)
+    )
 
 
 def _candidates(stage: TableStage, kind: str, sources: list[str] | None = None) -> pl.DataFrame:
@@ -120,7 +126,8 @@ def _count(stage: TableStage, rows: pl.DataFrame, maximum_tokens: int) -> pl.Dat
 
 
 def _sampled_pairs(stage: TableStage, section: SampledRejections) -> tuple[pl.DataFrame, pl.DataFrame]:
-    prompts = sets.sample(_candidates(stage, "chat"), section)
+    wanted, _ = balanced(_candidates(stage, "chat"), stage.recipe.balance)
+    prompts = sets.sample(wanted, section)
     with stage.storage.new_folder(stage.asset) as folder:
         prompts.select("record_id", "prompt").write_parquet(folder / "prompts.parquet")
         result = run_worker(
@@ -145,6 +152,10 @@ def _publish(stage: TableStage, made: Made) -> Iterator[Any]:
     stage.write(
         made,
         failed_checks=[] if passed else ["tokens_teach"],
-        metadata={"tokens a row": dg.MetadataValue.md(histogram("Tokens a row", tokens, "tokens"))},
+        metadata={
+            "tokens a row": dg.MetadataValue.md(histogram("Tokens a row", tokens, "tokens")),
+            "train rows by source": counts_by(made.frame.filter(pl.col("split") == "train"), "source"),
+            "left out": counts_by(made.drops, "rule"),
+        },
     )
     yield from stage.results(dg.AssetCheckResult(check_name="tokens_teach", passed=passed, metadata=dict(made.facts)))

@@ -12,7 +12,9 @@ from fineline.assets.evaluation import evaluation_assets
 from fineline.assets.models import model_assets
 from fineline.assets.quality import curated_corpus, label_issues, record_quality
 from fineline.assets.splits import record_ledger, splits
+from fineline.resources.arrivals import fingerprints
 from fineline.resources.recipe import Recipe, digest
+from fineline.resources.sources.reader import SourceError
 
 DATA_HALF = [
     raw_corpus,
@@ -37,6 +39,16 @@ def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
     """A changed recipe changes the code version of just those assets that read the changed part."""
     parts = spec.metadata.get("recipe parts", [])
     values = [attrgetter(part)(recipe) for part in parts]
+    if "decontaminate" in parts:
+        values.append(_evaluation_sets(recipe))
     if "contract" in spec.metadata:
         values.append(recipe.maximum_quarantine)
     return spec.replace_attributes(code_version=f"{spec.code_version}-{digest(*values)}")
+
+
+def _evaluation_sets(recipe: Recipe) -> dict[str, str] | str:
+    """The content of the evaluation sets, which are no assets; one that cannot be read is told in the run."""
+    try:
+        return fingerprints(recipe.decontaminate.against)
+    except SourceError as error:
+        return str(error)

@@ -6,16 +6,21 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.corpus import scrubbed_corpus
+from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
 from fineline.assets.stages import TableStage
 from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
+from fineline.resources.balance import composition
 from fineline.resources.curation import counts_by, curate, unique_records
 from fineline.resources.plots import bar_chart, histogram
+from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
+from fineline.resources.samples import frame_table
 from fineline.resources.tables import Made
+
+SHOWN_LABELS = 20
 
 
 @dg.asset(
@@ -36,7 +41,7 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
 
     stage = TableStage(context, project, RecordQuality)
     unique = unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"))
-    scored = score(unique, stage.recipe.quality)
+    scored = score(unique, stage.recipe.quality, every_few_seconds(context.log.info, "records measured"))
     failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
     rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
     stage.write(
@@ -63,26 +68,34 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
     owners=OWNERS,
     code_version="1",
     deps=[scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(LabelIssue, "quality"),
+    metadata=contract(LabelIssue, "labels"),
     check_specs=checks("label_issues"),
 )
 def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """Records whose label fits their text badly, by out-of-sample probabilities (cleanlab).
+    """Labelled records that a person should look at: the label fits badly, or the text is unlike all others.
 
-    Guarantees: nothing is dropped by it; it says where a person should look.
+    Guarantees: judged by a model that did not see the record; nothing is dropped by it.
     """
     from fineline.resources.label_errors import find_label_issues
 
     stage = TableStage(context, project, LabelIssue)
     passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
+    unique = unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"))
     issues = find_label_issues(
-        unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters")).join(
-            passed, on="record_id", how="semi"
-        ),
-        stage.recipe.quality,
+        unique.join(passed, on="record_id", how="semi"),
+        stage.recipe.labels,
+        every_few_seconds(context.log.info, "texts embedded"),
     )
-    flagged = int(issues["is_issue"].sum())
-    stage.write(Made(issues, rows_in=issues.height, facts={"issues": flagged}))
+    by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
+    shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
+    stage.write(
+        Made(
+            issues,
+            rows_in=issues.height,
+            facts={"issues": int(issues["is_issue"].sum()), "outliers": int(issues["is_outlier"].sum())},
+        ),
+        metadata={"labels that do not fit": dg.MetadataValue.md(frame_table(shown.head(SHOWN_LABELS)))},
+    )
     yield from stage.results()
 
 
@@ -91,27 +104,51 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     kinds={"polars"},
     owners=OWNERS,
     code_version="1",
-    deps=[scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(CuratedRecord),
+    deps=[raw_corpus, scrubbed_corpus, duplicate_clusters, record_quality],
+    metadata=contract(CuratedRecord, "decontaminate", "balance.topics"),
     check_specs=checks("curated_corpus"),
 )
 def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """The records that are unique and passed every quality rule: what may be trained on.
+    """The records that are unique, passed every quality rule and repeat no evaluation set: what may be trained on.
 
     Guarantees: each record that is not here is in this asset's drops, with the rule that stopped it.
     """
     stage = TableStage(context, project, CuratedRecord)
-    made = curate(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"), stage.read("record_quality"))
+    clusters, quality = stage.read("duplicate_clusters"), stage.read("record_quality")
+    made = curate(stage.read("scrubbed_corpus"), clusters, quality, _contaminated(stage, clusters, quality))
+    rules = {rule: float(count) for rule, count in counts_by(made.drops, "rule").items()}
     stage.write(
         made,
         metadata={
-            "drops": dg.MetadataValue.md(
-                bar_chart(
-                    "Dropped by rule",
-                    {k: float(v) for k, v in counts_by(made.drops, "rule").items()},
-                    "records",
-                )
-            )
+            "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none"),
+            "balance": dg.MetadataValue.md(frame_table(composition(made.frame))),
+            **_topics(stage, made.frame),
         },
     )
     yield from stage.results()
+
+
+def _contaminated(stage: TableStage, clusters: pl.DataFrame, quality: pl.DataFrame) -> pl.DataFrame | None:
+    """Records that repeat evaluation sets, compared as they came in: scrubbing changes words on one side only."""
+    from fineline.resources.contamination import contaminated, evaluation_set
+
+    section = stage.recipe.decontaminate
+    if not section.against:
+        return None
+    passed = clusters.filter("representative").join(quality.filter(pl.col("failed_rule").is_null()), on="record_id")
+    came_in = stage.scan("raw_corpus").select("record_id", "batch", "kind", "prompt", "completion", "rejected")
+    records = came_in.join(passed.lazy(), on=["record_id", "batch"], how="semi").collect()
+    sets = {source.name: evaluation_set(source) for source in section.against}
+    found = contaminated(records, sets, section)
+    stage.context.log.info(f"{found.height:,} of {records.height:,} records repeat {', '.join(sets)}")
+    return found
+
+
+def _topics(stage: TableStage, curated: pl.DataFrame) -> dict[str, Any]:
+    number = stage.recipe.balance.topics
+    if number is None:
+        return {}
+    from fineline.resources.topics import topics
+
+    found = topics(curated, number, every_few_seconds(stage.context.log.info, "texts embedded"))
+    return {"topics": dg.MetadataValue.md(frame_table(found))}

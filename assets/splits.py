@@ -14,51 +14,73 @@ from fineline.assets.stages import TableStage
 from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
-from fineline.resources.curation import counts_by, funnel
+from fineline.resources.curation import counts_by
+from fineline.resources.funnel import funnel, reasons
 from fineline.resources.plots import bar_chart
 from fineline.resources.project import Project
 from fineline.resources.samples import frame_table
-from fineline.resources.tables import Made
+from fineline.resources.split_memory import follow_clusters, remember
+from fineline.resources.tables import Made, dropped
+
+SHOWN = 40  # rows of a table that people look at
 
 
 @dg.asset(
     group_name="curation",
     kinds={"polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     deps=[curated_corpus, duplicate_clusters, minhash_signatures],
     metadata=contract(SplitAssignment, "split"),
     check_specs=checks(
         "splits",
-        nothing_leaks="Recomputed from the tables: no group, cluster or near-duplicate pair crosses splits, and no "
-        "record has moved between train and test.",
+        nothing_leaks="Recomputed from the tables: no group, cluster, prompt or near-duplicate pair crosses splits, "
+        "and no record has moved between train and test.",
     ),
 )
 def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The split of every curated record: one assignment for SFT, preference and evaluation sets.
 
-    Guarantees: groups and near-duplicates stay together; a record once in train is never in test; strata keep
-    their proportions where group sizes allow.
+    Guarantees: groups, near-duplicates and answers to one prompt stay together; a record once in train is never
+    in test; a new record that would tie train to test is in neither, with its reason; strata keep their
+    proportions where group sizes allow, and those that do not are named.
     """
     from fineline.resources.leakage import measure
-    from fineline.resources.splitter import assign, proportions
+    from fineline.resources.proportions import by_dimension, misfits
+    from fineline.resources.splitter import assign
 
     stage = TableStage(context, project, SplitAssignment)
-    curated, before = stage.read("curated_corpus"), _previous(stage)
-    assignment = assign(curated, stage.recipe.split, before)
-    leakage = measure(curated, assignment, stage.recipe.deduplicate, stage.read("minhash_signatures"), before)
+    section = stage.recipe.split
+    curated, memory = stage.read("curated_corpus"), _memory(stage)
+    before = None if memory is None else follow_clusters(memory, stage.read("duplicate_clusters"))
+    assigned = assign(curated, section, before)
+    assignment, held_out = assigned.records, assigned.held_out
+    leakage = measure(
+        curated.join(held_out, on="record_id", how="anti"),
+        assignment,
+        stage.recipe.deduplicate,
+        stage.read("minhash_signatures"),
+        before,
+        prompts=section.keep_equal_prompts_together,
+    )
     leaks = dataclasses.asdict(leakage)
-    trusted = assignment if not any(leaks.values()) else before
-    shares = proportions(assignment, stage.recipe.split)
+    remembered = remember(assigned.memory, memory) if not any(leaks.values()) else memory
+    unfit = misfits(assignment, section)
+    shares = by_dimension(assignment, curated, section)
     stage.write(
         Made(
             assignment,
             rows_in=curated.height,
-            beside={} if trusted is None else {"trusted": trusted},
-            facts=counts_by(assignment, "split"),
+            drops=dropped(held_out, "splits", pl.col("rule"), pl.col("detail")),
+            beside={} if remembered is None else {"memory": remembered},
+            facts={**counts_by(assignment, "split"), "held out": held_out.height},
         ),
         failed_checks=["nothing_leaks"] if any(leaks.values()) else [],
-        metadata={"proportions": dg.MetadataValue.md(frame_table(shares))},
+        metadata={
+            "proportions": dg.MetadataValue.md(frame_table(shares.head(SHOWN))),
+            "strata that miss a share by more than 1 point": unfit.height,
+            "why they miss it": dg.MetadataValue.md(frame_table(unfit.head(SHOWN))),
+        },
     )
     yield from stage.results(
         dg.AssetCheckResult(check_name="nothing_leaks", passed=not any(leaks.values()), metadata=leaks)
@@ -94,17 +116,17 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
     stage.write(
         Made(ledger, rows_in=raw.height),
         failed_checks=["sums_close"] if any(gaps.values()) else [],
-        metadata={"funnel": dg.MetadataValue.md(bar_chart("Where the records went", funnel(ledger), "records"))},
+        metadata={
+            "funnel": dg.MetadataValue.md(bar_chart("From what came in to the splits", funnel(ledger), "records")),
+            "drop reasons": dg.MetadataValue.md(bar_chart("Why records are in no split", reasons(ledger), "records")),
+        },
     )
     yield from stage.results(dg.AssetCheckResult(check_name="sums_close", passed=not any(gaps.values()), metadata=gaps))
 
 
-def _previous(stage: TableStage) -> pl.DataFrame | None:
-    """The last assignment that did not leak: records that it names keep their split, and so do their clusters."""
-    from fineline.resources.splitter import follow_clusters
-
+def _memory(stage: TableStage) -> pl.DataFrame | None:
+    """What the last assignment that did not leak remembers."""
     manifest = stage.storage.manifest(stage.asset)
-    if manifest is None or "trusted" not in manifest.files:
+    if manifest is None or "memory" not in manifest.files:
         return None
-    assignment = pl.read_parquet(stage.storage.file(manifest, "trusted"))
-    return follow_clusters(assignment, stage.read("duplicate_clusters"))
+    return pl.read_parquet(stage.storage.file(manifest, "memory"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from fineline.assets.standards import BATCHES
+from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.resources.lineage import PER_BATCH, inputs_of, pseudonym_inputs, stored_versions
 from fineline.resources.project import Project
 from fineline.resources.recipe import digest
@@ -70,14 +71,17 @@ class TableStage(Stage):
 
     def write(
         self,
-        made: Made,
+        made: Made | Iterable[Made],
         batch: str | None = None,
         *,
         inputs: Mapping[str, str] | None = None,
         failed_checks: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> Written:
-        """Validate and store a table; ``inputs`` only where they are not assets, such as a batch's file."""
+        """Validate and store a table, whole or in parts.
+
+        ``inputs`` only where they are not assets, such as a batch's file.
+        """
         written = write_table(
             self.storage,
             self.asset,
@@ -88,7 +92,7 @@ class TableStage(Stage):
             maximum_quarantine=self.recipe.maximum_quarantine,
             failed_checks=failed_checks,
         )
-        shown = {**self._standing_metadata(written), **made.facts, **(metadata or {})}
+        shown = {**self._standing_metadata(written), **written.manifest.facts, **(metadata or {})}
         # The rows are stored; a step of hundreds of batches must not keep them all in memory.
         self.written.append((replace(written, frame=written.frame.clear()), shown))
         return written
@@ -167,8 +171,9 @@ class TableStage(Stage):
             check_name="under_contract",
             passed=all(w.under_contract for w, _ in self.written),
             metadata={"contract": self.schema.__name__, "quarantined": counts["quarantined"], **rules},
-            description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine; "
-            f"at most {self.recipe.maximum_quarantine:.1%} may be",
+            description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine, "
+            f"{sum(rules.get(rule, 0) for rule in WISHED_RULES)} of them as the recipe wishes; "
+            f"at most {self.recipe.maximum_quarantine:.1%} of the others may be",
         )
 
 

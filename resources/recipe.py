@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from fineline.resources.recipe_curation import Balance, Decontaminate, Labels, Quality
 from fineline.resources.recipe_data import (
     Datasets,
     Deduplicate,
     Files,
     HuggingFace,
-    Quality,
     Scrub,
     Section,
     Share,
@@ -48,11 +48,17 @@ class Recipe(Section):
     maximum_quarantine: Share = Field(
         0.02, description="Share of a table's rows that may break its contract before the run stops."
     )
+    allowed_licences: list[str] | None = Field(
+        None, min_length=1, description="Records of other licences go to quarantine; null allows all."
+    )
     sources: list[Source] = Field(min_length=1)
     scrub: Scrub = Scrub()
     deduplicate: Deduplicate = Deduplicate()
     quality: Quality = Quality()
+    labels: Labels = Labels()
+    decontaminate: Decontaminate = Decontaminate()
     split: Split = Split()
+    balance: Balance = Balance()
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")
     training: Training = Training()
@@ -63,8 +69,9 @@ class Recipe(Section):
     def parts_fit_together(self) -> Recipe:
         """Each training stage has its data set, and each name is used once."""
         names = [source.name for source in self.sources]
-        for name in names:
-            if names.count(name) > 1:
+        sets = [source.name for source in self.decontaminate.against]
+        for name in [*names, *sets]:
+            if [*names, *sets].count(name) > 1:
                 raise ValueError(f"sources: the name {name!r} is given twice; names must differ")
         for stage, (_, made_of) in STAGES.items():
             dataset = made_of.removesuffix("_dataset")
@@ -81,10 +88,15 @@ class Recipe(Section):
         trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
         if trains and not (self.datasets.sft or self.datasets.preference):
             raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
-        if self.datasets.sft and self.datasets.sft.sources:
-            unknown = sorted(set(self.datasets.sft.sources) - set(names))
+        named = {
+            "datasets.sft.sources": (self.datasets.sft and self.datasets.sft.sources) or [],
+            "labels.sources": self.labels.sources or [],
+            "balance.weights": list(self.balance.weights),
+        }
+        for key, given in named.items():
+            unknown = sorted(set(given) - set(names))
             if unknown:
-                raise ValueError(f"datasets.sft.sources: unknown {unknown}; the sources are {names}")
+                raise ValueError(f"{key}: unknown {unknown}; the sources are {names}")
         return self
 
     def source(self, name: str) -> Source:
@@ -145,18 +157,25 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: Path) -> Path:
         return (folder / os.path.expanduser(os.path.expandvars(path))).resolve()
 
+    def place(location: Path | str | None) -> Path | str | None:
+        return os.path.expandvars(location) if isinstance(location, str) else location and absolute(location)
+
     def anchored(source: Source) -> Source:
         if isinstance(source, Files):
-            return source.model_copy(update={"path": absolute(source.path)})
+            join = source.join and source.join.model_copy(update={"path": place(source.join.path)})
+            places = {"path": place(source.path), "services": place(source.services), "join": join}
+            return source.model_copy(update=places)
         if isinstance(source, HuggingFace) and absolute(Path(source.id)).is_dir():
             return source.model_copy(update={"id": str(absolute(Path(source.id)))})
         return source
 
     sources = [anchored(source) for source in recipe.sources]
+    against = [anchored(source) for source in recipe.decontaminate.against]
+    decontaminate = recipe.decontaminate.model_copy(update={"against": against})
     base = recipe.base_model
     if isinstance(base, FolderModel):
         base = base.model_copy(update={"path": absolute(base.path)})
-    return recipe.model_copy(update={"sources": sources, "base_model": base})
+    return recipe.model_copy(update={"sources": sources, "decontaminate": decontaminate, "base_model": base})
 
 
 def json_schema() -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Url = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://")]
+Location = Annotated[Url | Path, Field(union_mode="left_to_right")]
 
 
 class Section(BaseModel):
@@ -54,29 +56,64 @@ class Columns(Section):
     rejected: str | None = None
     label: str | None = None
     group: str | None = None
+    tools: str | None = None
+    calls: str | None = Field(None, description="Name, within each message, of the tool calls made before it.")
 
 
-class Files(SourceBase):
-    """A file, or a folder in which each file is one batch: JSONL, CSV, Parquet, text or Markdown."""
+class TableSource(SourceBase):
+    """A source whose rows have columns."""
+
+    columns: Columns = Columns()
+    answer: Literal["last", "last_call"] = Field(
+        "last", description="Of a conversation, train on the last answer, or on the last tool call where there is one."
+    )
+    strip_end: list[str] = Field(default=[], description="End marks cut off each completion, such as '<|endoftext|>'.")
+    strip_html: bool = Field(False, description="Texts are HTML; keep what a reader of the page would see.")
+
+
+class Join(Section):
+    """A second file with further columns of the same rows."""
+
+    path: Location = Field(description="A file; relative paths start at the recipe's folder.")
+    key: str = Field(description="The column that both files have, with a value of its own in each row.")
+
+
+class Files(TableSource):
+    """A file, or a folder in which each file is one batch: JSONL, JSON, CSV, Parquet, Arrow, text or Markdown."""
 
     kind: Literal["files"]
-    path: Path = Field(description="A file or a folder; relative paths start at the recipe's folder.")
-    columns: Columns = Columns()
-    strip_end: list[str] = Field(default=[], description="End marks cut off each completion, such as '<|endoftext|>'.")
+    path: Location = Field(description="A file, a folder or a URL; relative paths start at the recipe's folder.")
+    join: Join | None = None
+    services: Location | None = Field(
+        None, description="Schema-Guided schema file: the tools of the services that columns.tools names."
+    )
 
 
-class HuggingFace(SourceBase):
+class HuggingFace(TableSource):
     """A dataset of the Hugging Face hub by its id, or a local folder that `datasets` can load."""
 
     kind: Literal["huggingface"]
     id: str = Field(description="Hub id such as openai/gsm8k, or a local folder.")
     config: str | None = Field(None, description="Name of the dataset's configuration, where it has several.")
     split: str = "train"
-    revision: str | None = Field(None, description="Commit or tag; pin it, so that the data stay the same.")
-    columns: Columns = Columns()
+    revision: str | None = Field(None, description="Commit or tag; a data set of the hub must have one.")
 
 
-Source = Annotated[PythonDocs | PackageReadmes | Files | HuggingFace, Field(discriminator="kind")]
+class Sql(TableSource):
+    """The rows of a query; any database that SQLAlchemy has a driver for."""
+
+    kind: Literal["sql"]
+    uri_variable: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable that holds the database's address with its password.",
+    )
+    query: str = Field(min_length=1, description="SELECT, with an ORDER BY: equal order, equal data version.")
+    version: str | None = Field(
+        None, description="Query whose result changes when the rows do; without it, a change is not noticed."
+    )
+
+
+Source = Annotated[PythonDocs | PackageReadmes | Files | HuggingFace | Sql, Field(discriminator="kind")]
 
 
 WithPseudonym = Literal[
@@ -136,28 +173,16 @@ class Deduplicate(Section):
     seed: int = Field(1, ge=0, description="Seed of the permutations.")
 
 
-class Quality(Section):
-    """Named rules; a record that breaks one is dropped with the rule's name."""
-
-    minimum_words: int = Field(3, ge=0, description="Words in all completion messages.")
-    maximum_words: int = Field(4000, ge=1, description="Words in all completion messages.")
-    maximum_mean_word_length: float = Field(18.0, gt=0, description="Characters; longer is rarely prose.")
-    maximum_symbol_ratio: float = Field(
-        0.5, gt=0, description="Characters that are neither letter, digit nor space, to all characters."
-    )
-    maximum_repeated_line_ratio: Share = Field(0.5, description="Lines that repeat an earlier line.")
-    maximum_replaced_share: float = Field(0.3, ge=0, description="Replaced spans to words.")
-    drop_refusals: bool = Field(True, description='Answers such as "as an AI language model, I cannot".')
-    label_folds: int = Field(5, ge=2, description="Folds of the cross-validation that finds label errors.")
-
-
 class Split(Section):
     """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
 
     validation: Share = 0.05
     test: Share = 0.05
     seed: int = Field(0, ge=0, description="Decides on records that have no split yet; the others stay where they are.")
-    stratify_by: list[Literal["source", "label", "kind"]] = ["source", "label"]
+    stratify_by: list[Literal["source", "label", "kind", "length"]] = ["source", "label", "length"]
+    keep_equal_prompts_together: bool = Field(
+        True, description="Answers to one prompt stay in one split; false where all records share one instruction."
+    )
 
     @model_validator(mode="after")
     def leaves_room_for_training(self) -> Split:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
-from fineline.data_contracts.accounting import Drop, QuarantinedRecord
+from fineline.data_contracts.accounting import WISHED_RULES, Drop, QuarantinedRecord
 from fineline.data_contracts.boundary import enforce
+from fineline.resources.parquet_parts import ParquetParts, joint_digest
 from fineline.resources.storage import Manifest, Storage, make_writable, write_atomically
 
 DROP_SCHEMA = Drop.create_empty().schema
@@ -49,7 +49,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Written:
-    """A written table with the two promises that every table makes."""
+    """A written table with the two promises that every table makes; of one in parts, the first part's frame."""
 
     manifest: Manifest
     frame: pl.DataFrame
@@ -62,7 +62,7 @@ def write_table(
     storage: Storage,
     asset: str,
     batch: str | None,
-    made: Made,
+    made: Made | Iterable[Made],
     contract: type[dy.Schema],
     origin: Origin,
     *,
@@ -71,49 +71,63 @@ def write_table(
 ) -> Written:
     """Validate a table, put its bad rows into quarantine, and store all of it with a manifest.
 
-    The data version is the hash of the stored bytes: the same rows give the same version.
+    The data version is the hash of the stored bytes: the same rows give the same version. A large table comes
+    in parts, of which one at a time is in memory; their counts and facts are added up, and a rule that looks
+    at several rows sees those of one part.
     """
-    checked = enforce(contract, made.frame)
-    quarantine = pl.concat([made.quarantine, _quarantined(checked.bad)])
-    drops = pl.concat([made.drops, _quarantine_drops(quarantine, asset)]).sort("batch", "record_id", "rule")
-    accounted = made.rows_in == checked.good.height + drops.height
-    share = quarantine.height / made.rows_in if made.rows_in else 0.0
-    contents = {
-        "data": parquet_bytes(checked.good),
-        "drops": parquet_bytes(drops),
-        "quarantine": parquet_bytes(quarantine),
-        **{role: parquet_bytes(table) for role, table in made.beside.items()},
-    }
+    parts = [made] if isinstance(made, Made) else made
     folder = storage.folder(asset, batch)
     make_writable(folder)
-    files = {}
-    for role, content in contents.items():
-        files[role] = f"{role}-{_digest(content)[:16]}.parquet"
-        write_atomically(folder / files[role], content)
-    for name, content in made.exports.items():
-        files[name.partition(".")[0]] = name
-        write_atomically(folder / name, content)
+    rows_in = kept = dropped_rows = quarantined = 0
+    rules: Counter[str] = Counter()
+    facts: dict[str, Any] = {}
+    exports: dict[str, str] = {}
+    first: pl.DataFrame | None = None
+    with ParquetParts(folder) as tables:
+        for part in parts:
+            checked = enforce(contract, part.frame)
+            quarantine = pl.concat([part.quarantine, _quarantined(checked.bad)])
+            drops = pl.concat([part.drops, _quarantine_drops(quarantine, asset)]).sort("batch", "record_id", "rule")
+            contents = {"data": checked.good, "drops": drops, "quarantine": quarantine, **part.beside}
+            for role, table in contents.items():
+                tables.append(role, table)
+            for name, content in part.exports.items():
+                exports[name.partition(".")[0]] = name
+                write_atomically(folder / name, content)
+            first = checked.good if first is None else first
+            rows_in += part.rows_in
+            kept += checked.good.height
+            dropped_rows += part.drops.height
+            quarantined += quarantine.height
+            rules.update(dict(quarantine.group_by("rule").len().iter_rows()))
+            facts |= {name: facts[name] + fact if name in facts else fact for name, fact in part.facts.items()}
+        if first is None:
+            raise ValueError(f"{asset} has no parts")
+        files = tables.finish()
+    wished = sum(rules[rule] for rule in WISHED_RULES)
+    judged = rows_in - wished
+    share = (quarantined - wished) / judged if judged else 0.0
+    accounted = rows_in == kept + dropped_rows + quarantined
     failed = [*failed_checks]
     failed += [] if accounted else ["accounted_for"]
     failed += [] if share <= maximum_quarantine else ["under_contract"]
     manifest = Manifest(
         asset=asset,
         batch=batch,
-        data_version=_digest(contents["data"], contents["drops"])[:16],
+        data_version=joint_digest(files["data"][1], files["drops"][1])[:16],
         code_version=origin.code_version,
         inputs=dict(origin.inputs),
-        rows=checked.good.height,
-        rows_in=made.rows_in,
-        dropped=made.drops.height,
-        quarantined=quarantine.height,
-        files=files,
+        rows=kept,
+        rows_in=rows_in,
+        dropped=dropped_rows,
+        quarantined=quarantined,
+        files={**{role: name for role, (name, _) in files.items()}, **exports},
         failed_checks=failed,
         run_id=origin.run_id,
-        facts=dict(made.facts),
+        facts=facts,
     )
     storage.commit(manifest)
-    rules = quarantine.group_by("rule").len().sort("rule")
-    return Written(manifest, checked.good, accounted, share <= maximum_quarantine, dict(rules.iter_rows()))
+    return Written(manifest, first, accounted, share <= maximum_quarantine, dict(sorted(rules.items())))
 
 
 def scan_table(storage: Storage, asset: str, batches: Sequence[str] | None = None, role: str = "data") -> pl.LazyFrame:
@@ -126,13 +140,6 @@ def scan_table(storage: Storage, asset: str, batches: Sequence[str] | None = Non
         return pl.scan_parquet(storage.file(storage.require(asset), role))
     paths = [storage.file(storage.require(asset, batch), role) for batch in batches]
     return pl.scan_parquet(paths)
-
-
-def parquet_bytes(frame: pl.DataFrame) -> bytes:
-    """A frame as zstd Parquet; equal frames give equal bytes."""
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", row_group_size=100_000)
-    return buffer.getvalue()
 
 
 def jsonl_bytes(rows: pl.DataFrame) -> bytes:
@@ -171,10 +178,3 @@ def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:
         rule="rule",
         detail="detail",
     )
-
-
-def _digest(*contents: bytes) -> str:
-    total = hashlib.sha256()
-    for content in contents:
-        total.update(content)
-    return total.hexdigest()

@@ -8,10 +8,13 @@ from dataclasses import replace
 import polars as pl
 
 from fineline.data_contracts.training_sets import SPLITS
+from fineline.resources.balance import balanced
+from fineline.resources.recipe_curation import Balance
 from fineline.resources.recipe_data import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.tables import Made, dropped, jsonl_bytes
 
-Sampling = Sft | Preference | Pretraining | SampledRejections
+Section = Sft | Preference | Pretraining
+Sampling = Section | SampledRejections
 
 
 def candidates(
@@ -36,21 +39,21 @@ def sample(rows: pl.DataFrame, section: Sampling) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft) -> Made:
+def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft, balance: Balance) -> Made:
     """Conversations that fit and teach; the others with the rule that kept them out."""
     counted = rows.join(counts, on="record_id", maintain_order="left")
-    return _made(counted, section, ["prompt", "completion"])
+    return _made(counted, section, balance, ["prompt", "completion"])
 
 
-def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference) -> Made:
+def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference, balance: Balance) -> Made:
     """Pairs whose longer answer fits; the others with the rule that kept them out."""
     counted = rows.join(counts, on="record_id", maintain_order="left").rename({"completion": "chosen"})
-    return _made(counted, section, ["prompt", "chosen", "rejected"])
+    return _made(counted, section, balance, ["prompt", "chosen", "rejected"])
 
 
-def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining) -> Made:
+def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining, balance: Balance) -> Made:
     """Texts that fit; the others with the rule that kept them out."""
-    return _made(rows.join(counts, on="record_id", maintain_order="left"), section, ["text"])
+    return _made(rows.join(counts, on="record_id", maintain_order="left"), section, balance, ["text"])
 
 
 def texts(rows: pl.DataFrame) -> pl.DataFrame:
@@ -79,18 +82,19 @@ def with_unusable_answers(made: Made, unusable: pl.DataFrame) -> Made:
     return replace(made, rows_in=made.rows_in + unusable.height, drops=pl.concat([made.drops, drops]))
 
 
-def _made(counted: pl.DataFrame, section: Sft | Preference | Pretraining, columns: list[str]) -> Made:
+def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: list[str]) -> Made:
     long = pl.col("tokens") > section.maximum_tokens
     detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
     too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
     silent = dropped(counted.filter(~long & (pl.col("trained_tokens") == 0)), "datasets", "no_trained_tokens")
     fits = counted.filter(~long & (pl.col("trained_tokens") > 0))
-    kept = sample(fits, section)
-    left = dropped(fits.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
+    wanted, unbalanced = balanced(fits, balance)
+    kept = sample(wanted, section)
+    left = dropped(wanted.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
     return Made(
         kept.sort("record_id"),
         rows_in=counted.height,
-        drops=pl.concat([too_long, silent, left]),
+        drops=pl.concat([too_long, silent, unbalanced, left]),
         exports={
             f"{split}.jsonl": jsonl_bytes(kept.filter(pl.col("split") == split).select(columns)) for split in SPLITS
         },

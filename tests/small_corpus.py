@@ -53,7 +53,7 @@ sources:
     columns: {{prompt: question, completion: answer, label: kind, group: topic}}
   - {{name: notes, kind: files, path: notes, licence: CC0-1.0}}
 scrub: {{workers: 1, canaries_per_entity: 4, minimum_recall: 0.5}}
-quality: {{label_folds: 2}}
+labels: {{folds: 2, features: words}}
 deduplicate: {{threshold: 0.9}}
 split: {{validation: 0.1, test: 0.2, stratify_by: [source]}}
 datasets:

@@ -13,6 +13,7 @@ IDENTIFIERS = ("label", "group")
 
 # In JSON a quotation mark outside a string always opens one; a string before a colon is a key.
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\]]', re.DOTALL)
+_EMBEDDED = re.compile(r"<tool_call>(.*?)</tool_call>|^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Row = Mapping[str, Any]
@@ -39,10 +40,8 @@ def fragments(row: Row) -> Iterator[Fragment]:
     """All running text of a row: messages, and the string values of JSON."""
     for column in MESSAGES:
         for message in row[column] or ():
-            if is_json(message["content"]):
-                yield from _fragments_of(message["content"])
-            else:
-                yield Fragment(message["content"])
+            for part, json_part in _parts(message["content"]):
+                yield from _fragments_of(part) if json_part else [Fragment(part)]
     for column in JSON:
         if row[column] is not None:
             yield from _fragments_of(row[column])
@@ -51,14 +50,14 @@ def fragments(row: Row) -> Iterator[Fragment]:
 def identifiers(row: Row) -> Iterator[str]:
     """Label and group, where the row has them, and the keys of JSON."""
     yield from (row[column] for column in IDENTIFIERS if row[column] is not None)
-    documents = [message["content"] for column in MESSAGES for message in row[column] or ()]
-    documents = [content for content in documents if is_json(content)]
+    contents = [message["content"] for column in MESSAGES for message in row[column] or ()]
+    documents = [part for content in contents for part, json_part in _parts(content) if json_part]
     documents += [row[column] for column in JSON if row[column] is not None]
     yield from (value.text for document in documents for value in _strings(document) if value.is_key)
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is a JSON object or array as a whole, such as a tool call."""
+    """Whether a text is a JSON object or array as a whole."""
     if text.lstrip()[:1] not in ("{", "["):
         return False
     try:
@@ -92,14 +91,14 @@ def rewrite(
     def clean_json(document: str) -> str:
         return _rewrite_json(document, clean, lambda name: clean_name("key", name))
 
+    def clean_content(content: str) -> str:
+        parts = _parts(content)
+        return "".join(clean_json(part) if json_part else clean(Fragment(part)) for part, json_part in parts)
+
     new: dict[str, Any] = dict(row)
     for column in MESSAGES:
         if row[column] is not None:
-            new[column] = [
-                {**message, "content": clean_json(content) if is_json(content) else clean(Fragment(content))}
-                for message in row[column]
-                for content in [message["content"]]
-            ]
+            new[column] = [{**message, "content": clean_content(message["content"])} for message in row[column]]
     for column in JSON:
         if row[column] is not None:
             new[column] = clean_json(row[column])
@@ -107,6 +106,20 @@ def rewrite(
         if row[column] is not None:
             new[column] = clean_name("group", row[column])
     return new, replaced
+
+
+def _parts(content: str) -> list[tuple[str, bool]]:
+    """A message cut into text and JSON (true): itself, or what it holds in tool calls and fenced blocks."""
+    if is_json(content):
+        return [(content, True)]
+    parts: list[tuple[str, bool]] = []
+    end = 0
+    for match in _EMBEDDED.finditer(content):
+        start, stop = match.span(match.lastindex or 0)
+        if is_json(content[start:stop]):
+            parts += [(content[end:start], False), (content[start:stop], True)]
+            end = stop
+    return [*parts, (content[end:], False)]
 
 
 def _strings(document: str) -> Iterator[_Value]:

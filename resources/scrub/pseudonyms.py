@@ -26,9 +26,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _POSSESSIVE = re.compile(r"['’][sS]\Z")
 _LATIN_WORD = re.compile(r"[A-Z][a-z]{2,}")
 INITIALS = list("ABCDEFGHJKLMNOPRSTVW")
-_TITLES = "mr mrs ms miss mx dr prof professor sir madam lady lord dear jr sr ii iii iv phd md"
-_PARTICLES = "van von der den de del della di da do dos du la le el al bin ibn ben ter ten zu zum y"
-_KEPT = frozenset(f"{_TITLES} {_PARTICLES}".split())
+# Titles are kept before another word, particles in lower case: "Lord" and "Del" are names as well.
+_TITLE = re.compile(r"mrs?|ms|miss|mx|dr|prof|professor|sir|madam|lady|lord|dear")
+_PARTICLE = re.compile(r"van|von|der|den|de|del|della|di|da|dos?|du|la|le|el|bin|ibn|ter|ten|zum?|y")
+_SUFFIX = re.compile(r"jr|sr|iii?|iv|phd|md")
 
 
 class _Draw:
@@ -79,13 +80,15 @@ class Pseudonyms:
         return made
 
     def _name(self, value: str) -> str:
-        return _WORD.sub(lambda match: self._name_word(match[0]), value)
+        return _WORD.sub(lambda match: self._name_word(match[0], rest=value[match.end() :]), value)
 
-    def _name_word(self, word: str) -> str:
+    def _name_word(self, word: str, rest: str) -> str:
         ending = _POSSESSIVE.search(word)
         stem = word[: ending.start()] if ending else word
         normal = unicodedata.normalize("NFKC", stem).casefold()
-        if normal in _KEPT:
+        if _PARTICLE.fullmatch(word) or _SUFFIX.fullmatch(normal):
+            return word
+        if _TITLE.fullmatch(normal) and _WORD.search(rest):
             return word
         draw = _Draw(self._key, "PERSON", normal)
         pool = INITIALS if len(normal) == 1 else name_pool(normal)

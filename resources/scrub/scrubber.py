@@ -49,10 +49,10 @@ class Scrubber:
     """Replaces personal data and secrets in records by placeholders such as ``<PERSON>``, or by pseudonyms.
 
     All text is scrubbed: the contents of prompt, completion and rejected messages, and the string values in
-    the JSON of tools and metadata; so are the values of a message that is JSON as a whole, and it stays valid.
-    A label, a group or a JSON key that holds personal data (of the types that are recognised by pattern, such
-    as an e-mail address) becomes ``group-`` or ``key-`` and 16 hex digits of its keyed hash, so that groups
-    stay together. Roles, source, batch, licence and record_id stay.
+    the JSON of tools and metadata; so are the values of JSON in messages (a whole message, a tool call, a fenced
+    block), and it stays valid. A label, a group or a JSON key that holds personal data (of the types that are
+    recognised by pattern, such as an e-mail address) becomes ``group-`` or ``key-`` and 16 hex digits of its
+    keyed hash, so that groups stay together. Roles, source, batch, licence and record_id stay.
 
     ``key`` decides on pseudonyms and hashes; without one they differ from one scrubber to the next.
 

@@ -2,18 +2,23 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from fineline.data_contracts.records import Record
 from fineline.resources.sources.identity import raw_id, row_id
+from fineline.resources.sources.normalisation import normalise
 
 RECORD_SCHEMA = Record.create_empty().schema
 UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
 RAW_CHARACTERS = 10_000
+MESSAGES = ("prompt", "completion", "rejected")
+# A longer one is no row that a model can learn from (some 4 million tokens), but a file that is broken.
+MAXIMUM_RECORD = 16 * 2**20
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 Message = dict[str, str]
@@ -41,23 +46,26 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchRows:
-    """The rows of a batch; each row that came in is in exactly one of the two frames.
+    """The rows of a batch, or a part of them; each row that came in is in exactly one of the two frames.
 
     ``records`` has the columns of Record. It is not yet validated and may hold repeated rows.
     ``unreadable`` has record_id, location (such as ``part.jsonl line 17``), reason (free of content) and raw
-    (the text as it came in, at most 10,000 characters).
+    (the text as it came in, at most 10,000 characters). ``normalised`` counts the records that normalisation
+    changed, by kind of change.
     """
 
     records: pl.DataFrame
     unreadable: pl.DataFrame
+    normalised: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it came in, by column, and where it stood."""
+    """A row as it came in, by column, where it stood, and about how many bytes it has."""
 
     location: str
     values: Mapping[str, Any]
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,27 +91,35 @@ class Content:
 
 
 class BatchBuilder:
-    """Gathers the rows of one batch into the two frames of ``BatchRows``."""
+    """Gathers rows of one batch into the two frames of ``BatchRows``."""
 
-    def __init__(self, source: str, key: str) -> None:
+    def __init__(self, source: str, key: str, *, strip_html: bool = False) -> None:
         self.source = source
         self.key = key
+        self.strip_html = strip_html
+        self._normalised: Counter[str] = Counter()
         self._records: list[dict[str, Any]] = []
         self._unreadable: list[tuple[str, str, str, str]] = []
 
     def add(self, row: Row, content: Content, licence: str, metadata: Mapping[str, Any]) -> None:
         """Take in a row that is a record. Raises UnfitRowError where its text cannot be stored."""
+        described = json.dumps(metadata, ensure_ascii=False)
+        for text in (*_texts(content), content.tools, content.label, content.group, described):
+            if text is not None and not text.isascii() and SURROGATE.search(text):
+                raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+        kinds: set[str] = set()
         record = {
             "record_id": row_id(self.source, row.values),
             "source": self.source,
             "batch": self.key,
             **vars(content),
             "licence": licence,
-            "metadata": json.dumps(metadata, ensure_ascii=False),
+            "metadata": described,
         }
-        if has_surrogates(record):
-            raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+        for column in MESSAGES:
+            record[column] = self._normal(record[column], kinds)
         self._records.append(record)
+        self._normalised.update(kinds)
 
     def add_unfit(self, row: Row, reason: str) -> None:
         """Take in a row that has columns but is no record."""
@@ -116,6 +132,17 @@ class BatchBuilder:
         raw = row.raw.decode("utf-8", errors="replace")
         self._unreadable.append((raw_id(self.source, row.raw), row.location, row.reason, _storable(raw)))
 
+    def _normal(self, messages: list[Message] | None, kinds: set[str]) -> list[Message] | None:
+        """The messages in normal form; all kinds of change that this took are added to ``kinds``."""
+        if messages is None:
+            return None
+        made = []
+        for message in messages:
+            text, changes = normalise(message["content"], strip_html=self.strip_html)
+            kinds |= changes
+            made.append({"role": message["role"], "content": text})
+        return made
+
     def build(self) -> BatchRows:
         """The batch. Raises SourceError for a batch without any row."""
         if not self._records and not self._unreadable:
@@ -123,18 +150,14 @@ class BatchBuilder:
         return BatchRows(
             records=pl.DataFrame(self._records, schema=RECORD_SCHEMA),
             unreadable=pl.DataFrame(self._unreadable, schema=UNREADABLE_SCHEMA, orient="row"),
+            normalised=dict(self._normalised),
         )
 
 
-def has_surrogates(values: Any) -> bool:
-    """Whether any string in nested values cannot be written as UTF-8; JSON escapes let such strings in."""
-    if isinstance(values, str):
-        return SURROGATE.search(values) is not None
-    if isinstance(values, Mapping):
-        return any(has_surrogates(each) for each in values.values())
-    if isinstance(values, list):
-        return any(has_surrogates(each) for each in values)
-    return False
+def _texts(content: Content) -> Iterator[str]:
+    for messages in (content.prompt, content.completion, content.rejected or ()):
+        for message in messages:
+            yield message["content"]
 
 
 def _storable(raw: str) -> str:

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from fineline.resources.recipe_data import Columns
+from fineline.resources.recipe_data import Columns, TableSource
 from fineline.resources.sources.batches import Row, SourceError
-from fineline.resources.sources.shapes import NAME, SHAPES, Shape, shown
+from fineline.resources.sources.shapes import BESIDES, NAME, SHAPES, Shape, shown
+from fineline.resources.sources.tool_calls import Services
 
+# These go with a shape; they make none.
+ADDITIONAL = ("label", "group", "tools", "calls")
+MESSAGE = {"role", "from"}
 MAPPED_SHAPES = [parts for parts in SHAPES if set(parts) <= set(Columns.model_fields)]
 
 
-def find_shape(key: str, rows: Sequence[Row], mapping: Columns, strip_end: Sequence[str] = ()) -> Shape:
+def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Services | None = None) -> Shape:
     """The shape of a batch by the columns of its rows; the recipe's mapping goes before known names.
 
     Raises:
@@ -18,20 +22,23 @@ def find_shape(key: str, rows: Sequence[Row], mapping: Columns, strip_end: Seque
             is not complete, or it names a column that the batch does not have.
     """
     seen = list(dict.fromkeys(column for row in rows for column in row.values))
-    given: dict[str, str] = mapping.model_dump(exclude_none=True)
+    given: dict[str, str] = source.columns.model_dump(exclude_none=True)
     for part, column in given.items():
-        if column not in seen:
+        # Calls are named within messages.
+        if column not in seen and part != "calls":
             raise SourceError(
                 f"{key} has no column {shown(column)}, which the recipe gives as columns.{part}.\n"
                 f"  Columns seen: {_listed(seen)}"
             )
-    besides = {part: column for part, column in given.items() if part in ("label", "group")}
+    besides = {part: column for part, column in given.items() if part in ADDITIONAL}
     content = {part: column for part, column in given.items() if part not in besides}
     for parts, read in SHAPES.items():
         if content and set(parts) == set(content):
-            return Shape(given, read, strip_end)
+            return Shape(given, read, source.strip_end, source.answer, services)
         if not content and set(parts) <= set(seen):
-            return Shape({**{part: part for part in parts}, **besides}, read, strip_end)
+            named = {part: column for part, column in BESIDES.get(parts, {}).items() if column in seen}
+            columns = {**{part: part for part in parts}, **named, **besides}
+            return Shape(columns, read, source.strip_end, source.answer, services)
     raise SourceError(_incomplete(key, content) if content else _unrecognised(key, seen, rows))
 
 
@@ -56,6 +63,9 @@ def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
         "    columns:",
         f"      text: {json.dumps(longest)}",
     ]
+    lists = _of_messages(seen, rows)
+    if lists:
+        lines += ["  Or, for conversations:", "    columns:", f"      messages: {json.dumps(lists[0])}"]
     if any(not NAME.fullmatch(name) for name in seen):
         lines.append("  Names that look like data are not shown; a CSV file needs a header row.")
     return "\n".join(lines)
@@ -64,6 +74,17 @@ def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
 def _listed(seen: Sequence[str]) -> str:
     names = [shown(column) for column in seen[:30]]
     return ", ".join(names) + (f" and {len(seen) - 30} more" if len(seen) > 30 else "")
+
+
+def _of_messages(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Columns that hold lists of messages, whatever the messages hold besides."""
+
+    def holds_messages(value: object) -> bool:
+        first = value[0] if isinstance(value, list) and value else None
+        return isinstance(first, dict) and not MESSAGE.isdisjoint(first)
+
+    names = [name for name in seen if NAME.fullmatch(name)]
+    return [name for name in names if any(holds_messages(row.values.get(name)) for row in rows)]
 
 
 def _by_length(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:

@@ -1,44 +1,58 @@
 """Files as a source: a file, or a folder (without its sub-folders) in which each file is one batch."""
 
-import gzip
 import hashlib
 import re
-import time
-import zlib
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
-from fineline.resources.recipe_data import Columns, Files
-from fineline.resources.sources.batches import Batch, BatchRows, SourceError
+from fineline.resources.recipe_data import Columns, Files, Location
+from fineline.resources.sources.batches import Batch, BatchRows, RawRow, Row, SourceError
 from fineline.resources.sources.fitting import fit_rows
-from fineline.resources.sources.formats import READERS, TEXT_FORMATS
+from fineline.resources.sources.formats import PLAIN_TEXT, READERS
+from fineline.resources.sources.joining import Joined
+from fineline.resources.sources.opening import UNPACKERS, open_text
+from fineline.resources.sources.places import File, files_at, told
+from fineline.resources.sources.tables import TABLE_READERS
+from fineline.resources.sources.tool_calls import Services, read_services
 
 KEY_CHARACTERS = 120
 NOT_IN_KEYS = re.compile(r"[^\w .()+@=-]|\.\.+")
-SETTLED_SECONDS = 2.0
+KNOWN = f"{', '.join(READERS)} (each also as {' and '.join(UNPACKERS)}), {', '.join(TABLE_READERS)}"
 
 
 def batches(source: Files) -> list[Batch]:
-    """The files of the source, by name, each with the SHA-256 of its bytes.
+    """The files of the source, by name, each with the SHA-256 of its bytes (at a URL, of what the store tells).
 
-    Hidden files, sub-folders and files of other formats are left out.
+    Hidden files, sub-folders and files of other formats are left out. A file that every batch is read with counts
+    for each.
 
     Raises:
         SourceError: there is nothing at the path, it holds no file of a known format, or it cannot be read.
     """
-    return [Batch(key, _fingerprint(path)) for key, path in _files(source).items()]
+    beside = [_single(source, place).fingerprint() for place in _beside(source)]
+    return [Batch(key, "-".join([file.fingerprint(), *beside])) for key, file in _files(source).items()]
 
 
-def read(source: Files, key: str) -> BatchRows:
-    """The rows of one file. Raises SourceError where the file as a whole cannot be read."""
+def read(source: Files, key: str) -> Iterator[BatchRows]:
+    """The rows of one file, in parts. Raises SourceError where the file as a whole cannot be read."""
     files = _files(source)
     if key not in files:
         raise SourceError(f"{key} is no longer in {source.path}: put the file back, or take the batch out.")
-    path = files[key]
-    rows = READERS[_format(path)](_content(path), key)
-    if _format(path) in TEXT_FORMATS:
-        return fit_rows(key, rows, source.licence, source.limit, Columns(), group=key.partition("/")[2])
-    return fit_rows(key, rows, source.licence, source.limit, source.columns, source.strip_end)
+    file = files[key]
+    rows = _rows(file, key)
+    if _format(file.name)[0] in PLAIN_TEXT:
+        plain = source.model_copy(update={"columns": Columns()})
+        yield from fit_rows(key, rows, plain, group=file.name)
+        return
+    services: Services | None = None
+    if source.services is not None:
+        schema = _single(source, source.services)
+        with schema.open() as content, open_text(content, _format(schema.name)[1], schema.size, schema.name) as text:
+            services = read_services(text.read(), source.name)
+    if source.join is not None:
+        other = _single(source, source.join.path)
+        rows = Joined(source.join.key, _rows(other, f"{source.name}/{other.name}")).added_to(rows)
+    yield from fit_rows(key, rows, source, services=services)
 
 
 def batch_key(source: str, name: str) -> str:
@@ -51,66 +65,47 @@ def batch_key(source: str, name: str) -> str:
     return f"{source}/{safe[: max(room - 13, 8)]}-{digest}"
 
 
-def _files(source: Files) -> dict[str, Path]:
-    path = source.path
-    try:
-        if path.is_file():
-            found = [path]
-        elif path.is_dir():
-            found = sorted(each for each in path.iterdir() if _is_visible_file(each))
-        else:
-            raise SourceError(f"{source.name}: there is nothing at {path}. Correct the path in the recipe.")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    known = [each for each in found if _format(each) in READERS]
+def _beside(source: Files) -> Sequence[Location]:
+    joined = [source.join.path] if source.join else []
+    return [*joined, *([source.services] if source.services else [])]
+
+
+def _files(source: Files) -> dict[str, File]:
+    found = files_at(source.path)
+    known = [file for file in found if _is_known(file.name)]
     if not known:
         what = "no file of a known format" if found else "no files (sub-folders are not read)"
-        raise SourceError(f"{source.name}: {path} holds {what}. Known formats: {', '.join(READERS)}.")
-    return {batch_key(source.name, each.name): each for each in known}
+        raise SourceError(f"{source.name}: {source.path} holds {what}. Known formats: {KNOWN}.")
+    return {batch_key(source.name, file.name): file for file in known}
 
 
-def _is_visible_file(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
+def _single(source: Files, place: Location) -> File:
+    found = files_at(place)
+    if len(found) != 1 or not _is_known(found[0].name):
+        raise SourceError(f"{source.name}: {place} must be one file. Known formats: {KNOWN}.")
+    return found[0]
 
 
-def _format(path: Path) -> str:
-    """The end of the name that tells the format, such as ``.jsonl.gz``; in lower case."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
+def _rows(file: File, key: str) -> Iterator[Row | RawRow]:
+    ending, packed = _format(file.name)
+    # A disk or a connection may fail at any byte.
+    with told(file.name), file.open() as content:
+        if not file.size:
+            return
+        if ending in TABLE_READERS:
+            yield from TABLE_READERS[ending](content, key)
+        else:
+            with open_text(content, packed, file.size, key) as stream:
+                yield from READERS[ending](stream, key)
 
 
-def _fingerprint(path: Path) -> str:
-    stat = path.stat()
-    # A file that is being written can change twice within one tick of the file system's clock.
-    if time.time() - stat.st_mtime < SETTLED_SECONDS:
-        return _sha256(path)
-    return _settled_sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+def _format(name: str) -> tuple[str, str]:
+    """The ends of the name that tell the format and the packing, such as ``.jsonl`` and ``.gz``; in lower case."""
+    suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
+    packed = suffixes.pop() if suffixes[-1:] and suffixes[-1] in UNPACKERS else ""
+    return (suffixes[-1] if suffixes else "", packed)
 
 
-@lru_cache(maxsize=4096)
-def _settled_sha256(path: Path, size: int, modified: int, inode: int) -> str:
-    """Listing is done again and again by sensors; gigabytes are hashed only when they have changed."""
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(f"{path} is a damaged or half-written gzip file; copy it again.") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> SourceError:
-    who = "; give this user the right to read it" if isinstance(error, PermissionError) else ""
-    return SourceError(f"cannot read {path}: {error.strerror}{who}.")
+def _is_known(name: str) -> bool:
+    ending, packed = _format(name)
+    return ending in READERS or (ending in TABLE_READERS and not packed)

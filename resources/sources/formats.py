@@ -1,104 +1,146 @@
-"""Taking the bytes of a file apart into rows."""
+"""Taking text files apart into rows, one at a time."""
 
+import csv
+import hashlib
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import polars as pl
-
-from fineline.resources.sources.batches import RawRow, Row, SourceError
+from fineline.resources.sources.batches import MAXIMUM_RECORD, RAW_CHARACTERS, RawRow, Row, SourceError
+from fineline.resources.sources.batches import SURROGATE as NOT_UTF8
+from fineline.resources.sources.json_array import array_values
 from fineline.resources.sources.sections import MAXIMUM_CHARACTERS, sections
+from fineline.resources.sources.shapes import shown
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+TOO_LONG = f"is longer than {MAXIMUM_RECORD >> 20} MiB"
+# A long text is read and cut into sections so many bytes at a time.
+WINDOW = 4 * 2**20
 
 
-def jsonl_rows(content: bytes, key: str) -> Iterator[Row | RawRow]:
+def jsonl_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
     """One row for each line that is not blank. A line that is no JSON object is kept as it is, with why."""
-    name = _name(key)
-    for number, line in enumerate(content.removeprefix(BYTE_ORDER_MARK).split(b"\n"), start=1):
-        if line.strip():
-            yield _json_row(f"{name} line {number}", line.strip())
+    name = file_name(key)
+    for number, line in enumerate(_lines(stream), start=1):
+        location = f"{name} line {number}"
+        if isinstance(line, RawRow):
+            yield RawRow(location, line.raw, line.reason)
+        elif line.strip():
+            yield _json_row(location, line.strip())
 
 
-def json_rows(content: bytes, key: str) -> Iterator[Row | RawRow]:
+def json_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
     """One row for each element of a JSON array. Raises SourceError where the file is no such array."""
-    try:
-        values = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise SourceError(
-            f"{key} is not one JSON value: {_json_problem(error)}. "
-            "If it holds one object a line, give it the ending .jsonl; otherwise write it again."
-        ) from error
-    if not isinstance(values, list):
-        raise SourceError(f"{key} is no array of objects; write it as [{{…}}, {{…}}], or one object a line as .jsonl.")
-    for number, value in enumerate(values, start=1):
-        location = f"{_name(key)} row {number}"
+    for number, (value, size) in enumerate(array_values(stream, key), start=1):
+        location = f"{file_name(key)} row {number}"
         if isinstance(value, dict):
-            yield Row(location, value)
+            yield Row(location, value, size)
         else:
             yield RawRow(location, json.dumps(value).encode(), "is no JSON object")
 
 
-def csv_rows(content: bytes, key: str) -> Iterator[Row]:
-    """One row for each line of a CSV file with a header; all values are strings, empty ones null."""
-    if not content.removeprefix(BYTE_ORDER_MARK).strip():
-        return
-    try:
-        frame = pl.read_csv(io.BytesIO(content), infer_schema=False)
-    except pl.exceptions.PolarsError:
-        # The cause is cut off: polars quotes the line that it could not read.
-        raise SourceError(
-            f"{key} is not a readable CSV file. It must be UTF-8, have a header row and commas between "
-            "the fields, no more fields in a row than in the header, and quotes around a field that holds a "
-            "comma or a line break."
-        ) from None
-    yield from frame_rows(frame, key)
+def csv_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
+    """One row for each record of a CSV file with a header; all values are strings, empty ones null.
+
+    A record of more fields than the header, or with bytes that are not UTF-8, is kept as it is, with why.
+
+    Raises:
+        SourceError: quotes are not closed, a name stands twice in the header, or a field is longer than 16 MiB.
+    """
+    csv.field_size_limit(MAXIMUM_RECORD)
+    header: list[str] | None = None
+    line = 1
+    # Bytes that are not UTF-8 become half surrogates, by which their record is told from its neighbours.
+    with io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="") as text:
+        lines = csv.reader(text, strict=True)
+        try:
+            for fields in lines:
+                location, line = f"{file_name(key)} line {line}", lines.line_num + 1
+                if header is None:
+                    header = _header(fields, key) if fields else None
+                elif fields:
+                    yield _csv_row(location, header, fields)
+        except csv.Error:
+            raise SourceError(
+                f"{key} line {line} is not readable as CSV. A field that holds a comma, a quote or a line break must "
+                "stand in quotes, each quote in it doubled; no field may be longer than 16 MiB."
+            ) from None
 
 
-def parquet_rows(content: bytes, key: str) -> Iterator[Row]:
-    """One row for each row of a Parquet file."""
-    if not content:
-        return
-    try:
-        frame = pl.read_parquet(io.BytesIO(content))
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(f"{key} is not a readable Parquet file; copy or write it again.") from error
-    yield from frame_rows(frame, key)
+def text_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
+    """The whole text as one row, or its sections where it is longer than 4,000 characters.
+
+    A text of more than 4 MiB is cut at a blank line first. One with a byte that is not UTF-8 is kept as it is.
+    """
+    name = file_name(key)
+    sections_so_far = 0
+    for first, last, window in _windows(stream):
+        if isinstance(window, RawRow):
+            yield RawRow(f"{name} line {first}", window.raw, window.reason)
+            continue
+        try:
+            text = window.decode().strip()
+        except UnicodeDecodeError as error:
+            line = first + window.count(b"\n", 0, error.start)
+            column = error.start - window.rfind(b"\n", 0, error.start)
+            yield RawRow(f"{name} lines {first} to {last}", window, f"line {line}, byte {column} is not UTF-8")
+            continue
+        parts = [text] if len(text) <= MAXIMUM_CHARACTERS else sections(text)
+        for part in filter(None, parts):
+            sections_so_far += 1
+            yield Row(f"{name} section {sections_so_far}", {"text": part}, len(part))
 
 
-def text_rows(content: bytes, key: str) -> Iterator[Row | RawRow]:
-    """The whole text as one row, or its sections where it is longer than 4,000 characters."""
-    name = _name(key)
-    try:
-        text = content.decode("utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        yield RawRow(name, content, f"byte {error.start + 1} is not UTF-8")
-        return
-    parts = [text] if len(text) <= MAXIMUM_CHARACTERS else sections(text)
-    for number, part in enumerate(parts, start=1):
-        if part:
-            yield Row(f"{name} section {number}", {"text": part})
-
-
-def frame_rows(frame: pl.DataFrame, key: str) -> Iterator[Row]:
-    """The rows of a frame, each a dictionary of its columns."""
-    for number, values in enumerate(frame.iter_rows(named=True), start=1):
-        yield Row(f"{_name(key)} row {number}", values)
-
-
-Reader = Callable[[bytes, str], Iterator[Row | RawRow]]
-TEXT_FORMATS = [".txt", ".txt.gz", ".md"]
-READERS: Mapping[str, Reader] = {
+TextReader = Callable[[io.BufferedReader, str], Iterator[Row | RawRow]]
+READERS: Mapping[str, TextReader] = {
     ".jsonl": jsonl_rows,
-    ".jsonl.gz": jsonl_rows,
+    ".ndjson": jsonl_rows,
     ".json": json_rows,
-    ".json.gz": json_rows,
     ".csv": csv_rows,
-    ".csv.gz": csv_rows,
-    ".parquet": parquet_rows,
-    **dict.fromkeys(TEXT_FORMATS, text_rows),
+    ".txt": text_rows,
+    ".md": text_rows,
 }
+PLAIN_TEXT = [ending for ending, reader in READERS.items() if reader is text_rows]
+
+
+def file_name(key: str) -> str:
+    """The name of the file that the batch ``key`` is."""
+    return key.partition("/")[2]
+
+
+def _lines(stream: io.BufferedReader) -> Iterator[bytes | RawRow]:
+    """The lines; of one that is too long its beginning, and a hash of the whole that tells it from others."""
+    while line := stream.readline(MAXIMUM_RECORD + 1):
+        if len(line) <= MAXIMUM_RECORD:
+            yield line
+            continue
+        digest = hashlib.sha256()
+        beginning = line[: 4 * RAW_CHARACTERS]
+        while line:
+            digest.update(line)
+            line = b"" if line.endswith(b"\n") else stream.readline(MAXIMUM_RECORD)
+        yield RawRow("", beginning + digest.hexdigest().encode(), TOO_LONG)
+
+
+def _windows(stream: io.BufferedReader) -> Iterator[tuple[int, int, bytes | RawRow]]:
+    """Pieces of a text, with their first and last line."""
+    lines: list[bytes] = []
+    first, size = 1, 0
+    number = 0
+    for number, line in enumerate(_lines(stream), start=1):
+        enough = size > 2 * WINDOW or (size > WINDOW and isinstance(line, bytes) and not line.strip())
+        if lines and (enough or isinstance(line, RawRow)):
+            yield first, number - 1, b"".join(lines)
+            lines, first, size = [], number, 0
+        if isinstance(line, RawRow):
+            yield number, number, line
+            first = number + 1
+        else:
+            lines.append(line)
+            size += len(line)
+    if lines:
+        yield first, number, b"".join(lines)
 
 
 def _json_row(location: str, line: bytes) -> Row | RawRow:
@@ -106,7 +148,7 @@ def _json_row(location: str, line: bytes) -> Row | RawRow:
         value: Any = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         return RawRow(location, line, _json_problem(error))
-    return Row(location, value) if isinstance(value, dict) else RawRow(location, line, "is no JSON object")
+    return Row(location, value, len(line)) if isinstance(value, dict) else RawRow(location, line, "is no JSON object")
 
 
 def _json_problem(error: ValueError | RecursionError) -> str:
@@ -118,5 +160,18 @@ def _json_problem(error: ValueError | RecursionError) -> str:
     return "JSON that is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
 
 
-def _name(key: str) -> str:
-    return key.partition("/")[2]
+def _header(fields: list[str], key: str) -> list[str]:
+    twice = [name for name in fields if fields.count(name) > 1]
+    if twice:
+        raise SourceError(f"{key}: the header has the column {shown(twice[0])} more than once; rename one of them.")
+    return fields
+
+
+def _csv_row(location: str, header: list[str], fields: list[str]) -> Row | RawRow:
+    raw = ",".join(fields).encode("utf-8", errors="surrogateescape")
+    if len(fields) > len(header):
+        return RawRow(location, raw, f"has {len(fields)} fields, the header {len(header)}")
+    if any(not field.isascii() and NOT_UTF8.search(field) for field in fields):
+        return RawRow(location, raw, "holds bytes that are not UTF-8")
+    values = {name: field or None for name, field in itertools.zip_longest(header, fields)}
+    return Row(location, values, len(raw))

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+import pyarrow as pa
+
 from fineline.resources.recipe_data import HuggingFace
-from fineline.resources.sources.batches import Batch, BatchRows, SourceError
+from fineline.resources.sources.batches import Batch, BatchRows, Row, SourceError
 from fineline.resources.sources.files import batch_key
 from fineline.resources.sources.fitting import fit_rows
-from fineline.resources.sources.formats import frame_rows
+from fineline.resources.sources.tables import BATCH_ROWS, frame_rows
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
+
+# What `save_to_disk` leaves beside the data.
+SAVED_DATASET, SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
 def batches(source: HuggingFace) -> list[Batch]:
@@ -23,7 +30,8 @@ def batches(source: HuggingFace) -> list[Batch]:
     Of a local folder, the names, sizes and times of change of its files count as well.
 
     Raises:
-        SourceError: the id is a path, and there is no folder at it, or it is empty.
+        SourceError: the id is a path, and there is no folder at it, or it is empty; or a data set of the hub has
+            no revision, so that it could change unseen.
     """
     folder = Path(source.id)
     if not folder.is_dir() and source.id.startswith((".", "/", "~")):
@@ -31,26 +39,32 @@ def batches(source: HuggingFace) -> list[Batch]:
     files = _files(folder) if folder.is_dir() else []
     if folder.is_dir() and not files:
         raise SourceError(f"{source.name}: the folder {source.id} is empty.")
+    if not folder.is_dir() and source.revision is None:
+        raise SourceError(
+            f"{source.name}: give the revision of {source.id}, so that what is trained on can be read again: "
+            f"the newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe."
+        )
     parts = [source.id, source.config, source.split, source.revision, files]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return [Batch(batch_key(source.name, source.split), digest)]
 
 
-def read(source: HuggingFace, key: str) -> BatchRows:
-    """The rows of the split. Raises SourceError where the data set cannot be loaded."""
-    rows = _load(source)
-    taken = rows.select(range(min(source.limit or len(rows), len(rows))))
-    # As a frame, images and audio stay bytes; one by one, `datasets` would decode each.
-    return fit_rows(key, frame_rows(taken.to_polars(), key), source.licence, None, source.columns)
+def read(source: HuggingFace, key: str) -> Iterator[BatchRows]:
+    """The rows of the split, as they are streamed. Raises SourceError where the data set cannot be loaded."""
+    yield from fit_rows(key, _rows(source, key), source)
 
 
-def _load(source: HuggingFace) -> Dataset:
-    from datasets import load_dataset
+def _rows(source: HuggingFace, key: str) -> Iterator[Row]:
     from datasets.exceptions import DatasetGenerationError
 
     try:
-        return load_dataset(source.id, name=source.config, split=source.split, revision=source.revision)
-    except DatasetGenerationError:
+        read = 0
+        # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
+        for table in _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS):
+            frame = pl.DataFrame(table)
+            yield from frame_rows(frame, key, read + 1)
+            read += frame.height
+    except (DatasetGenerationError, pa.ArrowException, json.JSONDecodeError):
         # The cause is cut off: it quotes the row that could not be read.
         raise SourceError(
             f"{source.name}: `datasets` cannot read the files of {source.id} as one table. "
@@ -62,6 +76,20 @@ def _load(source: HuggingFace) -> Dataset:
             "  Check id, config, split and revision. If this machine may go online, set HF_HUB_OFFLINE=0; "
             "otherwise give the path of a local folder as id."
         ) from error
+
+
+def _load(source: HuggingFace) -> Dataset | IterableDataset:
+    from datasets import DatasetDict, load_dataset, load_from_disk
+
+    folder = Path(source.id)
+    if (folder / SAVED_DATASET).is_file():
+        return load_from_disk(str(folder))
+    if (folder / SAVED_SPLITS).is_file():
+        splits: DatasetDict = load_from_disk(str(folder))
+        if source.split not in splits:
+            raise ValueError(f'Unknown split "{source.split}". There are {", ".join(splits)}.')
+        return splits[source.split]
+    return load_dataset(source.id, name=source.config, split=source.split, revision=source.revision, streaming=True)
 
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:

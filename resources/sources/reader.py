@@ -1,10 +1,15 @@
 """Reading corpora: the batches of a source, and the rows of each batch as canonical records."""
 
-from fineline.resources.recipe_data import Files, HuggingFace, PackageReadmes, PythonDocs, Source
-from fineline.resources.sources import files, huggingface, package_readmes, python_docs
+from collections import Counter
+from collections.abc import Iterator
+
+import polars as pl
+
+from fineline.resources.recipe_data import Files, HuggingFace, PackageReadmes, PythonDocs, Source, Sql
+from fineline.resources.sources import files, huggingface, package_readmes, python_docs, sql
 from fineline.resources.sources.batches import Batch, BatchRows, SourceError
 
-__all__ = ["Batch", "BatchRows", "SourceError", "list_batches", "read_batch"]
+__all__ = ["Batch", "BatchRows", "SourceError", "list_batches", "read_batch", "read_parts"]
 
 
 def list_batches(source: Source) -> list[Batch]:
@@ -22,20 +27,38 @@ def list_batches(source: Source) -> list[Batch]:
             return files.batches(source)
         case HuggingFace():
             return huggingface.batches(source)
+        case Sql():
+            return sql.batches(source)
 
 
 def read_batch(source: Source, key: str) -> BatchRows:
+    """The rows of a batch as a whole, for those that fit into memory. Raises as ``read_parts`` does."""
+    parts = list(read_parts(source, key))
+    normalised: Counter[str] = Counter()
+    for part in parts:
+        normalised.update(part.normalised)
+    return BatchRows(
+        pl.concat([part.records for part in parts]), pl.concat([part.unreadable for part in parts]), normalised
+    )
+
+
+def read_parts(source: Source, key: str) -> Iterator[BatchRows]:
     """The rows of a batch of ``list_batches``, those that are no records with the reason.
+
+    They come in parts, of which each is bounded, so that a corpus may be larger than memory; there is at least
+    one.
 
     Raises:
         SourceError: the batch holds no rows, cannot be read, or its columns fit no known shape.
     """
     match source:
         case PythonDocs():
-            return python_docs.read(source, key)
+            yield python_docs.read(source, key)
         case PackageReadmes():
-            return package_readmes.read(source, key)
+            yield package_readmes.read(source, key)
         case Files():
-            return files.read(source, key)
+            yield from files.read(source, key)
         case HuggingFace():
-            return huggingface.read(source, key)
+            yield from huggingface.read(source, key)
+        case Sql():
+            yield from sql.read(source, key)

@@ -9,6 +9,7 @@ MAXIMUM_CHARACTERS = 4000
 FENCE = re.compile(r"\s{0,3}(```|~~~)")
 HASH_HEADING = re.compile(r"#{1,6}\s+\S")
 UNDERLINE = re.compile(r"([=\-~^\"#*+])\1{2,}\s*")
+SPACE = re.compile(r"\s*")
 NOT_IN_TITLES = (" ", "\t", "|", "-")
 
 
@@ -55,14 +56,17 @@ def _heading_start(lines: list[str], place: int) -> int | None:
 
 def _pieces(part: str) -> Iterator[str]:
     """The part in pieces of at most the maximum, cut at the last paragraph, line or word that fits."""
-    while len(part) > MAXIMUM_CHARACTERS:
-        head = part[: MAXIMUM_CHARACTERS + 1]
+    start = 0
+    while len(part) - start > MAXIMUM_CHARACTERS:
+        head = part[start : start + MAXIMUM_CHARACTERS + 1]
         cuts = [head.rfind("\n\n"), head.rfind("\n"), head.rfind(" "), MAXIMUM_CHARACTERS]
         cut = next(cut for cut in cuts if cut >= MINIMUM_CHARACTERS)
-        yield part[:cut].strip()
-        part = part[cut:].strip()
-    if part:
-        yield part
+        yield head[:cut].strip()
+        start += cut
+        # Without copying the rest each time: a part may be megabytes long.
+        start += (found.end() - start) if (found := SPACE.match(part, start)) else 0
+    if start < len(part):
+        yield part[start:]
 
 
 def _without_tiny(pieces: list[str]) -> list[str]:

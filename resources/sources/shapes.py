@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from fineline.resources.sources.batches import Content, Message, UnfitRowError
 from fineline.resources.sources.conversations import (
@@ -16,6 +16,7 @@ from fineline.resources.sources.conversations import (
     user,
     what_is_wrong,
 )
+from fineline.resources.sources.tool_calls import Services, call_text, tools_json
 
 NAME = re.compile(r"[^\W\d][\w ./-]{0,39}")
 
@@ -26,6 +27,7 @@ class Cells:
 
     values: Mapping[str, Any]
     columns: Mapping[str, str]
+    prefer_calls: bool = False
 
     def cell(self, part: str) -> tuple[Any, str]:
         """The value, and the column's name for messages."""
@@ -43,7 +45,8 @@ class Cells:
 def _messages(cells: Cells) -> Content:
     part = "messages" if "messages" in cells.columns else "conversations"
     value, column = cells.cell(part)
-    prompt, completion = last_answer(conversation(value, column), column)
+    messages = conversation(value, column, cells.columns.get("calls"))
+    prompt, completion = last_answer(messages, column, prefer_calls=cells.prefer_calls)
     return Content("chat", prompt, completion)
 
 
@@ -78,6 +81,26 @@ def _instruction(cells: Cells) -> Content:
     return Content("chat", [user(prompt)], [assistant(cells.text(part))])
 
 
+def _possible_answers(cells: Cells) -> Content:
+    """A function call as the Berkeley leaderboard asks for it: of each argument's accepted values, the first."""
+    asked, column = cells.cell("question")
+    truth, _ = cells.cell("ground_truth")
+    if not isinstance(asked, list) or not isinstance(truth, list) or not truth:
+        raise UnfitRowError(f"column {column} or 'ground_truth' is no list")
+    calls = []
+    for call in truth:
+        if not isinstance(call, Mapping) or len(call) != 1:
+            raise UnfitRowError("column 'ground_truth' holds a call that is not {name: arguments}")
+        [(name, accepted)] = call.items()
+        if not isinstance(accepted, Mapping) or not all(isinstance(values, list) for values in accepted.values()):
+            raise UnfitRowError("column 'ground_truth' holds arguments that are no lists of accepted values")
+        # An empty string among the accepted values says that the argument may be left out.
+        arguments = {key: values[0] for key, values in accepted.items() if values and values[0] != ""}
+        calls.append({"name": name, "arguments": arguments})
+    turns = [message for turn in asked for message in (turn if isinstance(turn, list) else [turn])]
+    return Content("chat", conversation(turns, column), [assistant(call_text(calls, "column 'ground_truth'"))])
+
+
 def _question_answer(cells: Cells) -> Content:
     return Content("chat", [user(cells.text("question"))], [assistant(cells.text("answer"))])
 
@@ -96,6 +119,7 @@ SHAPES: Mapping[tuple[str, ...], Callable[[Cells], Content]] = {
     ("prompt", "chosen", "rejected"): _preference,
     ("conversations", "chosen", "rejected"): _preference,
     ("chosen", "rejected"): _transcripts,
+    ("question", "function", "ground_truth"): _possible_answers,
     ("instruction", "output"): _instruction,
     ("instruction", "response"): _instruction,
     ("question", "answer"): _question_answer,
@@ -105,22 +129,33 @@ SHAPES: Mapping[tuple[str, ...], Callable[[Cells], Content]] = {
 }
 
 
+# Columns of these names are taken for what they say where a shape may have them.
+BESIDES: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("messages",): {"tools": "tools"},
+    ("conversations",): {"tools": "tools"},
+    ("question", "function", "ground_truth"): {"tools": "function"},
+}
+
+
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a batch: which column plays which part."""
+    """The shape of a batch: which column plays which part, and how the rows are to be read."""
 
     columns: Mapping[str, str]
     read_parts: Callable[[Cells], Content]
-    strip_end: Sequence[str]
+    strip_end: Sequence[str] = ()
+    answer: Literal["last", "last_call"] = "last"
+    services: Services | None = None
 
     def read(self, values: Mapping[str, Any]) -> Content:
         """One row. Raises UnfitRowError, whose message names the column but never shows its value."""
-        cells = Cells(values, self.columns)
+        cells = Cells(values, self.columns, prefer_calls=self.answer == "last_call")
         content = self.read_parts(cells)
         return replace(
             content,
             completion=[_without_end(message, self.strip_end) for message in content.completion],
             rejected=content.rejected and [_without_end(m, self.strip_end) for m in content.rejected],
+            tools=tools_json(*cells.cell("tools"), self.services) if "tools" in self.columns else None,
             label=_scalar(cells, "label"),
             group=_scalar(cells, "group"),
         )

@@ -95,6 +95,23 @@ def test_a_changed_part_of_the_recipe_changes_only_the_code_versions_that_read_i
     assert [name for name in changed if changed[name] != specs[name].code_version] == ["sft_model"]
 
 
+def test_a_changed_evaluation_set_makes_just_the_curated_corpus_again(tmp_path):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(
+        "name: small\nsources: [{name: docs, kind: python_docs}]\n"
+        "decontaminate: {against: [{name: test, kind: files, path: test.jsonl, licence: MIT}]}\n"
+    )
+    versions = []
+    for text in (None, "one", "other"):
+        if text is not None:
+            (tmp_path / "test.jsonl").write_text(text)
+        specs = build(str(recipe)).resolve_all_asset_specs()
+        versions.append({spec.key.to_user_string(): spec.code_version for spec in specs})
+    missing, one, other = versions
+    assert [name for name in one if one[name] != other[name]] == ["curated_corpus"]
+    assert missing["curated_corpus"] != one["curated_corpus"]
+
+
 def imported(path):
     """Project packages that a module imports, at its top or inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,7 +1,7 @@
 import polars as pl
 from records import record, records
 
-from fineline.resources.curation import cluster_size_bands, counts_by, curate, funnel
+from fineline.resources.curation import cluster_size_bands, counts_by, curate
 
 
 def clustered(table, groups):
@@ -29,12 +29,16 @@ def test_each_record_is_kept_or_dropped_with_its_rule():
     table = records(*[record(f"answer number {n}") for n in range(4)]).with_columns(replacements=pl.lit(0, pl.UInt32))
     clusters = clustered(table, [[0, 1], [2], [3]])
     quality = pl.DataFrame({"record_id": table["record_id"].gather([0, 2, 3]), "failed_rule": [None, "refusal", None]})
-    made = curate(table, clusters, quality)
-    assert set(made.frame["record_id"]) == {table["record_id"][0], table["record_id"][3]}
+    contaminated = pl.DataFrame({"record_id": [table["record_id"][3]], "evaluation_sets": ["gsm8k_test"]})
+    made = curate(table, clusters, quality, contaminated)
+    assert made.frame["record_id"].to_list() == [table["record_id"][0]]
+    assert made.drops.filter(rule="contaminated")["detail"].to_list() == ["repeats gsm8k_test"]
+    assert curate(table, clusters, quality).frame.height == 2
     drops = {row["record_id"]: (row["stage"], row["rule"]) for row in made.drops.iter_rows(named=True)}
     assert drops == {
         table["record_id"][1]: ("duplicate_clusters", "near_duplicate"),
         table["record_id"][2]: ("record_quality", "refusal"),
+        table["record_id"][3]: ("curated_corpus", "contaminated"),
     }
     assert made.rows_in == made.frame.height + made.drops.height
 
@@ -44,20 +48,6 @@ def test_cluster_sizes_count_records_and_sum_to_all():
     assert cluster_size_bands(clusters) == {
         "1 (unique)": 1, "2": 2, "3 to 5": 4, "6 to 20": 0, "more than 20": 30,
     }  # fmt: skip
-
-
-def test_the_funnel_sums_to_what_came_in():
-    ledger = pl.DataFrame(
-        {
-            "fate": ["kept", "kept", "kept", "dropped", "quarantined"],
-            "place": ["splits/train", "splits/train", "splits/test", "clusters/drops", "raw_corpus/quarantine"],
-            "rule": [None, None, None, "near_duplicate", "unreadable_row"],
-        }
-    )
-    stages = funnel(ledger)
-    assert next(iter(stages)) == "came in"
-    assert stages["splits/train"] == 2
-    assert sum(stages.values()) == 2 * stages["came in"]
 
 
 def test_counts_are_in_the_order_of_the_values():

@@ -11,9 +11,9 @@ from fineline.data_contracts.curation import LabelIssue
 from fineline.data_contracts.records import Record
 from fineline.resources.label_errors import find_label_issues
 from fineline.resources.minhash import content_hash
-from fineline.resources.recipe_data import Quality
+from fineline.resources.recipe_curation import Labels
 
-SECTION = Quality(label_folds=3)
+SECTION = Labels(folds=3, features="words")
 
 
 def records_of(rows: Iterable[tuple[str, str | None]], source: str = "corpus") -> pl.DataFrame:
@@ -93,6 +93,37 @@ def test_the_order_of_the_input_does_not_matter():
     )
 
 
+def test_embeddings_know_a_wrong_label_whose_words_are_new():
+    cats = [f"My {animal} {does}." for animal in ("cat", "kitten", "tabby") for does in ("purrs", "naps", "hunts mice")]
+    cars = [f"The {vehicle} {does}." for vehicle in ("car", "truck", "van") for does in ("stalls", "brakes", "parks")]
+    rows = [*[(text, "pets") for text in cats], *[(text, "traffic") for text in cars], ("A siamese meows.", "traffic")]
+    records = records_of(rows)
+    worst = find_label_issues(records, Labels(folds=3)).sort("label_quality").row(0, named=True)
+    assert (worst["record_id"], worst["suggested_label"]) == (records["record_id"][-1], "pets")
+
+
+def test_a_text_unlike_all_others_is_an_outlier():
+    rows = [(f"I would like to {verb} my card", verb) for verb in ("freeze", "replace") for _ in range(12)]
+    records = records_of([(f"{text} {number}", label) for number, (text, label) in enumerate(rows)])
+    strange = records_of([("zebra galaxies hum in E flat minor", "freeze")], "strange").with_columns(
+        source=pl.lit("corpus")
+    )
+    issues = find_label_issues(pl.concat([records, strange]), Labels(folds=3))
+    assert issues.filter("is_outlier").sort("outlier_score")["record_id"][0] == strange["record_id"].item()
+
+
+def test_only_the_named_sources_are_judged():
+    both = pl.concat([records_of(animals(), "cats"), records_of(animals(), "dogs")])
+    judged = find_label_issues(both, Labels(folds=3, features="words", sources=["dogs"]))
+    assert set(judged["source"]) == {"dogs"}
+
+
+def test_the_rarest_label_is_told_when_it_is_rare():
+    records = records_of([*animals(60), *[("swims and blubs", "fish")] * 3])
+    issues = find_label_issues(records, SECTION)
+    assert set(issues.filter("is_rare_label")["label"]) == {"fish"}
+
+
 @pytest.mark.real_data
 def test_flipped_labels_of_real_bank_questions_are_found(shared_data: Path):
     with gzip.open(shared_data / "labels" / "banking77_train.csv.gz", "rt") as file:
@@ -106,8 +137,8 @@ def test_flipped_labels_of_real_bank_questions_are_found(shared_data: Path):
         for i, (text, label) in enumerate(rows)
     ]
     records = records_of(flipped)
-    found = set(find_label_issues(records, Quality()).filter("is_issue")["record_id"])
+    found = set(find_label_issues(records, Labels()).filter("is_issue")["record_id"])
     planted = {records["record_id"][i] for i in wrong}
     assert len(rows) > 1400
     assert len(found & planted) / len(found) >= 0.85
-    assert len(found & planted) / len(planted) >= 0.75
+    assert len(found & planted) / len(planted) >= 0.85

@@ -15,7 +15,7 @@ from fineline.resources.recipe_data import Deduplicate, Split
 from fineline.resources.splitter import assign
 
 SECTION = Deduplicate()
-CLEAN = Leakage(groups=0, clusters=0, near_duplicates=0, moved=0)
+CLEAN = Leakage(groups=0, clusters=0, prompts=0, near_duplicates=0, moved=0)
 WORDS = "the quick brown fox jumps over the lazy dog while seven wizards pack a box of liquor jugs"
 
 
@@ -59,6 +59,15 @@ def test_a_cluster_in_two_splits_is_counted():
     assert leaks(frame(*rows), {"a": "test", "b": "test"}) == CLEAN
 
 
+def test_a_prompt_in_two_splits_is_counted_where_prompts_belong_together():
+    asked = [{"role": "user", "content": "What  is new?"}], [{"role": "user", "content": "what is new?"}]
+    rows = [{**row(name, name * 30), "prompt": prompt} for name, prompt in zip("ab", asked, strict=True)]
+    splits = {"a": "train", "b": "test"}
+    assert leaks(frame(*rows), splits).prompts == 1
+    signatures = sign(frame(*rows), SECTION)
+    assert measure(frame(*rows), placed(splits), SECTION, signatures, prompts=False) == CLEAN
+
+
 def test_near_duplicates_in_two_splits_are_counted_though_their_clusters_differ():
     rows = [row("a", WORDS), row("b", f"{WORDS} again"), row("c", f"{WORDS} twice")]
     assert leaks(frame(*rows), {"a": "train", "b": "test", "c": "test"}).near_duplicates == 2
@@ -100,7 +109,7 @@ def test_a_split_of_real_prompts_by_template_leaks_nothing_but_near_duplicates(s
     with gzip.open(shared_data / "instruction" / "p3_templates_a.jsonl.gz", "rt") as lines:
         real = [json.loads(line) for line, _ in zip(lines, range(1500), strict=False)]
     curated = frame(*(row(each["id"], f"{each['prompt']}\n{each['completion']}", each["template"]) for each in real))
-    assignment = assign(curated, Split(validation=0.2, test=0.2))
+    assignment = assign(curated, Split(validation=0.2, test=0.2)).records
     found = measure(curated, assignment, SECTION, sign(curated, SECTION), assignment)
     assert (found.groups, found.clusters, found.moved) == (0, 0, 0)
     assert found.near_duplicates > 0

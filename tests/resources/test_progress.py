@@ -11,3 +11,12 @@ def test_progress_is_said_every_few_seconds_and_at_the_end():
         "docs: 90 of 200, 10 a second, about 11 s left",
         "docs: 200 of 200, 10 a second",
     ]
+
+
+def test_progress_of_what_has_no_known_end_is_said_too():
+    now, said = [0.0], []
+    report = every_few_seconds(said.append, "rows read", clock=lambda: now[0])
+    for second in (4, 9, 10):
+        now[0] = second
+        report(second * 10, None)
+    assert said == ["rows read: 90, 10 a second"]

@@ -11,10 +11,11 @@ from records import record
 
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.records import ScrubbedRecord
+from fineline.resources import quality
 from fineline.resources.quality import RULES, broken_rules, score
-from fineline.resources.recipe_data import Quality
+from fineline.resources.recipe_curation import Quality, TextQuality
 
-SECTION = Quality()
+SECTION = Quality(minimum_words=3)
 PROSE = "The method returns a copy of the list in reverse order."
 
 
@@ -43,11 +44,88 @@ def test_prose_passes():
         (" ".join(["abcdefghijklmnopqrst"] * 5), "words_too_long"),
         ("=== --- === a *** b ---", "mostly_symbols"),
         ("do it again\n" * 4 + "and stop", "repeated_lines"),
+        ("one\ntwo\n\nand\n\none\ntwo\n\nbut\n\none\ntwo", "repeated_paragraphs"),
+        ("ha " * 20 + "that is what everybody said", "top_ngram"),
         ("I'm sorry, but I can't help with that request.", "refusal"),
+        ("This is how it is done, and this is what the", "truncated"),
+        ("Write this:\n```python\nprint(1)", "truncated"),
     ],
 )
 def test_an_answer_that_breaks_a_rule_is_named_by_it(answer: str, rule: str):
     assert failed(answer) == rule
+
+
+LINES = "The first line is here.\nThe second line is another one."
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "options"),
+    [
+        ("Two words", "too_few_words", {}),
+        ("a b c d e f", "words_too_short", {"minimum_mean_word_length": 3}),
+        ("One 1 2 3 4 5 six", "few_alphabetic_words", {"minimum_alphabetic_word_share": 0.8}),
+        ("# One # two # three four five", "too_many_marks", {"maximum_marks_per_word": 0.1}),
+        ("Wait … and see … then go", "too_many_marks", {"maximum_marks_per_word": 0.1}),
+        ("The sun rose. The sun set.", "few_stop_words", {"minimum_stop_words": 2}),
+        ("- one thing\n* another thing\n• some thing", "mostly_bullets", {}),
+        ("We will see...\nPerhaps it is so…\nIt is not.", "mostly_ellipses", {}),
+        ("Home and away\nAbout all of us", "unpunctuated_lines", {"minimum_punctuated_line_share": 0.12}),
+        ("Home and away.\nAbout all of us.", "short_lines", {"maximum_short_line_share": 0.67}),
+        (f"{LINES}\nAnd then a third line that is a little longer.\nThe first line is here.", "repeated_lines", {}),
+        ("Lorem ipsum dolor sit amet, consectetur.", "placeholder", {}),
+        ("This { is what a program looks like }", "curly_brace", {"drop_curly_braces": True}),
+    ],
+)
+def test_a_plain_text_that_breaks_a_rule_for_texts_is_named_by_it(text: str, rule: str, options: dict[str, Any]):
+    section = Quality(texts=TextQuality(**{"maximum_repeated_line_characters": 0.1, **options}))
+    assert failed(text, section, kind="text", prompt=[]) == rule
+    assert failed(text, section) is None, "chats are not held to the rules of the web"
+
+
+def test_phrases_said_again_are_named_so():
+    phrase = "the cat sat on the mat near a red door"
+    section = Quality(maximum_top_ngram_characters={}, maximum_repeated_ngram_characters={8: 0.3})
+    assert failed(f"{phrase} where {phrase}", section) == "repeated_ngrams"
+    assert failed(f"{phrase} where nobody ever sat on any other mat", section) is None
+
+
+def test_a_short_answer_may_say_a_phrase_twice():
+    assert failed("The sun rose. The sun set.") is None
+
+
+def test_an_answer_in_another_language_is_named_so_where_the_recipe_lists_languages():
+    german = "Die Funktion gibt eine Liste aller Wörter zurück, die in dem Text mehr als einmal vorkommen."
+    assert failed(german) is None
+    assert failed(german, Quality(languages=["de", "en"])) is None
+    assert failed(german, Quality(languages=["en"])) == "other_language"
+    assert failed(german, Quality(languages=["en"], minimum_language_probability=1.0)) is None
+
+
+def test_a_short_answer_is_read_with_its_prompt():
+    assert failed("Pyongyang", Quality(languages=["en"])) is None
+
+
+def test_rules_without_a_threshold_drop_nothing():
+    off = {name: None for name in Quality.model_fields if name.startswith(("minimum_words", "maximum_"))}
+    off |= {"maximum_top_ngram_characters": {}, "maximum_repeated_ngram_characters": {}}
+    lenient = Quality(**off, drop_refusals=False, drop_truncated=False)
+    for answer in ("Yes", "ha " * 5000, "=== ===", "I cannot help you with that,"):
+        assert failed(answer, lenient) is None
+
+
+def test_measures_are_kept_of_records_that_pass():
+    assert score(records_of(PROSE), SECTION)["language"].item() is None
+    scored = score(records_of(PROSE), Quality(languages=["en"])).row(0, named=True)
+    assert (scored["words"], scored["stop_words"], scored["language"]) == (11, 2, "en")
+
+
+def test_records_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[int, int]] = []
+    records = records_of(*[f"{PROSE} {number}" for number in range(5)])
+    whole = score(records, SECTION)
+    monkeypatch.setattr(quality, "RECORDS_AT_ONCE", 2)
+    assert score(records, SECTION, lambda done, total: told.append((done, total))).equals(whole)
+    assert told == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_a_record_that_is_mostly_replaced_is_named_so():
@@ -108,6 +186,13 @@ def test_refusals_stay_where_the_recipe_says_so():
 def test_all_messages_of_the_completion_are_judged():
     messages = [{"role": "assistant", "content": "Only two"}, {"role": "assistant", "content": "words each"}]
     assert score(records_of("", completion=messages), SECTION)["words"].item() == 4
+
+
+@pytest.mark.parametrize(
+    "answer", ["That is sad. Me too. :(", "    return a, b", "Ask your doctor about it", "Yes, the"]
+)
+def test_answers_that_only_look_unfinished_pass(answer: str):
+    assert failed(answer, Quality()) is None
 
 
 def test_letters_of_other_scripts_are_no_symbols():

@@ -31,7 +31,7 @@ def test_a_value_out_of_range_says_what_was_expected(recipe_error):
 def test_an_unknown_kind_of_source_lists_the_known_ones(recipe_error):
     error = recipe_error("name: mine\nsources: [{name: docs, kind: folder}]\n")
     assert "sources.0" in error
-    assert "'python_docs', 'package_readmes', 'files', 'huggingface'" in error
+    assert "'python_docs', 'package_readmes', 'files', 'huggingface', 'sql'" in error
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_an_unknown_kind_of_source_lists_the_known_ones(recipe_error):
         ("training: {sft: {}}\n", "training.sft needs datasets.sft"),
         ("training: {pretraining: {}}\ndatasets: {pretraining: {}}\n", "their test rows judge the model"),
         ("datasets: {sft: {sources: [other]}}\n", "unknown ['other']; the sources are ['docs']"),
+        ("balance: {weights: {other: 2}}\n", "balance.weights: unknown ['other']; the sources are ['docs']"),
+        ("quality: {languages: [English]}\n", "quality.languages.0: String should match pattern"),
+        ("labels: {sources: [other]}\n", "labels.sources: unknown ['other']; the sources are ['docs']"),
+        (
+            "decontaminate: {against: [{name: docs, kind: files, path: test, licence: MIT}]}\n",
+            "the name 'docs' is given twice",
+        ),
         (
             "datasets: {sft: {maximum_tokens: 900}}\ntraining: {sft: {maximum_tokens: 512}}\n",
             "answers would be cut",

@@ -57,16 +57,26 @@ def test_code_markdown_and_urls_around_what_is_replaced_stay_byte_for_byte(
 
 
 @settings(max_examples=40, deadline=None)
-@given(document=DOCUMENTS, indent=st.sampled_from([None, 1]), escaped=st.booleans())
-def test_a_message_that_is_json_stays_valid_json(
-    scrubber: Scrubber, document: object, indent: int | None, escaped: bool
+@given(
+    document=DOCUMENTS,
+    indent=st.sampled_from([None, 1]),
+    escaped=st.booleans(),
+    frame=st.sampled_from(["{}", "Now:\n<tool_call>\n{}\n</tool_call>", "So:\n\n```json\n{}\n```\nDone."]),
+)
+def test_json_in_a_message_stays_valid_json(
+    scrubber: Scrubber, document: object, indent: int | None, escaped: bool, frame: str
 ) -> None:
-    whole = {"to": EMAIL, "all": [document, f'"{EMAIL}"\n'], EMAIL: 1}
+    # In JSON a line end is \n, and \ngreta.holm@example.org an address to who does not read it as JSON.
+    whole = {"to": EMAIL, "all": [document, f'"hi"\n{EMAIL}'], EMAIL: 1}
     text = json.dumps(whole, indent=indent, ensure_ascii=escaped).encode(errors="replace").decode()
     expected = json.loads(text)
-    left = json.loads(completion(scrubber, text))
+    cleaned = completion(scrubber, frame.format(text))
+    before, _, after = frame.partition("{}")
+    assert cleaned.startswith(before)
+    assert cleaned.endswith(after)
+    left = json.loads(cleaned[len(before) : len(cleaned) - len(after)])
     assert left["to"] == "<EMAIL_ADDRESS>"
-    assert left["all"] == [expected["all"][0], '"<EMAIL_ADDRESS>"\n']
+    assert left["all"] == [expected["all"][0], '"hi"\n<EMAIL_ADDRESS>']
     assert EMAIL not in left
     assert len(left) == len(expected)
 

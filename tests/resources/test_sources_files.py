@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fineline.data_contracts.records import Record
@@ -26,6 +27,13 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def zstd(content: bytes) -> bytes:
+    packed = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(packed, "zstd") as stream:
+        stream.write(content)
+    return packed.getvalue().to_pybytes()
 
 
 def only(source):
@@ -58,15 +66,25 @@ def test_records_fit_the_contract_without_a_cast(tmp_path):
     assert Record.is_valid(rows.records)
 
 
-@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.json", "a.json.gz", "a.csv", "a.CSV", "a.csv.gz", "a.parquet"])
+TEXT_NAMES = [f"a.{name}{packed}" for name in ("jsonl", "json", "csv") for packed in ("", ".gz", ".zst")]
+
+
+@pytest.mark.parametrize(
+    "name", [*TEXT_NAMES, "a.CSV", "a.ndjson", "a.parquet", "a.arrow", "a.feather", "stream.arrow"]
+)
 def test_every_format_gives_the_same_records(tmp_path, name):
     frame = pl.DataFrame(ROWS)
-    ending = name.lower().removesuffix(".gz").rpartition(".")[2]
-    plain = {"jsonl": JSONL.encode(), "json": json.dumps(ROWS).encode(), "csv": frame.write_csv().encode()}
-    if ending == "parquet":
+    ending = name.lower().removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
+    text = {"jsonl": JSONL, "ndjson": JSONL, "json": json.dumps(ROWS), "csv": frame.write_csv()}
+    pack = {"gz": gzip.compress, "zst": zstd}.get(name.rpartition(".")[2], bytes)
+    if ending in text:
+        written(tmp_path, name, pack(text[ending].encode()))
+    elif ending == "parquet":
         frame.write_parquet(tmp_path / name)
+    elif name == "stream.arrow":
+        frame.write_ipc_stream(tmp_path / name)
     else:
-        written(tmp_path, name, gzip.compress(plain[ending]) if name.endswith(".gz") else plain[ending])
+        frame.write_ipc(tmp_path / name)
     (tmp_path / "plain").mkdir()
     expected = only(files(written(tmp_path / "plain", "a.jsonl", JSONL))).records
     columns = ["record_id", "prompt", "completion"]
@@ -181,6 +199,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_every_line_is_either_a_record_or_unreadable(tmp_path_factory, lines):
     path = written(tmp_path_factory.mktemp("lines"), "part.jsonl", b"\n".join([b'{"text": "first"}', *lines]))
@@ -189,7 +208,7 @@ def test_every_line_is_either_a_record_or_unreadable(tmp_path_factory, lines):
 
 
 def test_a_missing_path_is_told(tmp_path):
-    with pytest.raises(SourceError, match=r"corpus: there is nothing at .*nowhere\. Correct the path"):
+    with pytest.raises(SourceError, match=r"there is nothing at .*nowhere\. Correct the path"):
         list_batches(files(tmp_path / "nowhere"))
 
 
@@ -204,7 +223,7 @@ def test_a_folder_without_known_formats_is_told_with_those_that_are_known(tmp_pa
         list_batches(files(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet", "a.txt", "a.md"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.csv.gz", "a.parquet", "a.arrow", "a.txt", "a.md"])
 def test_an_empty_file_is_told(tmp_path, name):
     source = files(written(tmp_path, name, ""))
     with pytest.raises(SourceError, match=f"corpus/{name} holds no rows"):
@@ -222,11 +241,19 @@ def test_a_csv_file_with_only_a_header_is_told(tmp_path):
         ("a.json", '{"data": []}', "no array of objects"),
         ("a.json", '{"text": "a"}\n{"text": "b"}', "give it the ending .jsonl"),
         ("a.json", b'["\xff"]', "byte 3 is not UTF-8"),
-        ("a.csv", "text\nSecret,Words\n", "not a readable CSV file"),
-        ("a.csv", b"text\nSecret \xff Words\n", "not a readable CSV file"),
+        ("a.json", '[\n{"text": "Secret"},\n{"text": "Wor', "line 3: row 2: Unterminated string"),
+        ("a.json", '[{"text": "Secret"}', "line 1: the array breaks off"),
+        ("a.json", '[{"text": "Secret"}] []', "line 1: something follows the array"),
+        ("a.json", "[" * 100_000, "row 1 is nested too deeply"),
+        ("a.csv", 'text\nfine\n"Secret\nWords\n', "a.csv line 3 is not readable as CSV"),
+        ("a.csv", "text,text\nSecret,Words\n", "the column 'text' more than once"),
+        ("a.jsonl", JSONL.encode("utf-16"), "is UTF-16, not UTF-8"),
+        ("a.arrow", "Secret Words", "not a readable Arrow file"),
         ("a.parquet", "Secret Words", "not a readable Parquet file"),
-        ("a.jsonl.gz", gzip.compress(JSONL.encode())[:-9], "damaged or half-written gzip"),
-        ("a.jsonl.gz", "Secret Words", "damaged or half-written gzip"),
+        ("a.jsonl.gz", gzip.compress(JSONL.encode())[:-9], "damaged or half-written .gz"),
+        ("a.jsonl.zst", zstd(JSONL.encode())[:-1], "damaged or half-written .zst"),
+        ("a.jsonl.zst", "Secret Words", "damaged or half-written .zst"),
+        ("a.jsonl.gz", "Secret Words", "damaged or half-written .gz"),
     ],
 )
 def test_a_damaged_file_is_told_without_its_content(tmp_path, name, content, message):
@@ -283,6 +310,7 @@ def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
     assert kinds == ["chat", "text"]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=200))
 def test_keys_are_short_and_fit_for_partitions_whatever_the_name(name):
     key = batch_key("corpus", name)

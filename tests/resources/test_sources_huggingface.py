@@ -55,7 +55,9 @@ def test_a_batch_is_a_split_and_follows_files_and_options(folder):
 
 
 def test_listing_does_not_ask_the_hub():
-    assert [batch.key for batch in list_batches(dataset("nobody/nothing", config="main"))] == ["corpus/train"]
+    assert [batch.key for batch in list_batches(dataset("nobody/nothing", config="main", revision="v1"))] == [
+        "corpus/train"
+    ]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
@@ -70,11 +72,25 @@ def test_an_empty_folder_is_told(tmp_path):
 
 def test_a_dataset_that_cannot_be_reached_says_what_to_do():
     with pytest.raises(SourceError, match=r"(?s)nobody/nothing could not be loaded.*HF_HUB_OFFLINE=0.*local folder"):
-        read_batch(dataset("nobody/nothing"), "corpus/train")
+        read_batch(dataset("nobody/nothing", revision="v1"), "corpus/train")
+
+
+def test_a_dataset_of_the_hub_must_be_pinned():
+    with pytest.raises(SourceError, match="give the revision of nobody/nothing"):
+        list_batches(dataset("nobody/nothing"))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_folder_that_datasets_saved_is_read(tmp_path, several):
+    from datasets import Dataset, DatasetDict
+
+    rows = Dataset.from_list(ROWS)
+    (DatasetDict(train=rows) if several else rows).save_to_disk(tmp_path / "saved")
+    assert read_batch(dataset(tmp_path / "saved"), "corpus/train").records.height == len(ROWS)
 
 
 def test_a_split_that_is_not_there_is_told_with_those_that_are(folder):
-    with pytest.raises(SourceError, match=r"(?s)Unknown split \"dev\".*train.*Check id, config, split"):
+    with pytest.raises(SourceError, match=r"(?s)Bad split: dev.*train.*Check id, config, split"):
         read_batch(dataset(folder, split="dev"), "corpus/dev")
 
 

@@ -3,6 +3,8 @@ import pytest
 from records import record, records
 
 from fineline.data_contracts.records import Record
+from fineline.resources.parquet_parts import ParquetParts
+from fineline.resources.sources.reader import SourceError
 from fineline.resources.storage import Storage
 from fineline.resources.tables import Made, Origin, dropped, jsonl_bytes, scan_table, write_table
 
@@ -55,6 +57,52 @@ def test_a_row_that_vanished_fails_the_accounting_check(write):
     explained = Made(rows.head(1), rows_in=2, drops=dropped(rows.tail(1), "corpus", "too_dull"))
     _, written = write(explained)
     assert written.manifest.failed_checks == []
+
+
+def test_a_table_in_parts_is_one_table_with_the_sums_of_their_counts(write):
+    one, two = (records(record(f"{word} answers"), record(" ")) for word in ("one", "two"))
+    parts = (Made(rows, rows_in=2, beside={"notes": rows.select("source")}, facts={"seen": 2}) for rows in (one, two))
+    storage, written = write(parts)
+    assert scan_table(storage, "corpus").collect()["record_id"].to_list() == [one["record_id"][0], two["record_id"][0]]
+    assert scan_table(storage, "corpus", role="notes").collect().height == 4
+    manifest = written.manifest
+    assert (manifest.rows_in, manifest.rows, manifest.quarantined, manifest.facts) == (4, 2, 2, {"seen": 4})
+    assert written.accounted_for
+
+
+def test_a_part_that_fails_leaves_the_table_as_it_was(write):
+    rows = records(record("one answer"))
+    storage, before = write(Made(rows, rows_in=1))
+
+    def parts():
+        yield Made(records(record("another answer")), rows_in=1)
+        raise SourceError("the file breaks off")
+
+    with pytest.raises(SourceError):
+        write(parts())
+    assert storage.manifest("corpus") == before.manifest
+    kept = {"manifest.json", *before.manifest.files.values()}
+    assert {path.name for path in storage.folder("corpus").iterdir()} == kept
+
+
+def test_every_type_of_column_comes_back_as_it_was_written(tmp_path):
+    frame = pl.DataFrame(
+        {"signature": [[1, 2]], "kind": ["a"], "when": [1], "hash": [b"x"], "same": [None]},
+        schema={
+            "signature": pl.Array(pl.UInt32, 2),
+            "kind": pl.Enum(["b", "a"]),
+            "when": pl.Datetime("us"),
+            "hash": pl.Binary,
+            "same": pl.List(pl.Struct({"x": pl.UInt64})),
+        },
+    )
+    with ParquetParts(tmp_path) as parts:
+        parts.append("data", frame.clear())
+        parts.append("data", frame)
+        [(name, digest)] = parts.finish().values()
+    assert pl.read_parquet(tmp_path / name).equals(frame)
+    assert pl.read_parquet(tmp_path / name).schema == frame.schema
+    assert digest.startswith(name.removeprefix("data-").removesuffix(".parquet"))
 
 
 def test_batches_are_read_one_after_the_other(write):

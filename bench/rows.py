@@ -1,0 +1,43 @@
+"""Real rows for the benchmarks, as canonical records; they are read in place and never copied."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+from fineline.resources.ingest import ingest
+from fineline.resources.recipe_data import Columns, Files
+from fineline.resources.sources.reader import list_batches, read_batch
+
+
+def data() -> Path:
+    """The folder of real corpora.
+
+    Raises:
+        FileNotFoundError: it is not there; the message says what names it.
+    """
+    default = Path(__file__).resolve().parent.parent.parent / "shared"
+    folder = Path(os.environ.get("FINELINE_SHARED", default)) / "data"
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"Real corpora are not at {folder}; set FINELINE_SHARED to the folder that holds data/."
+        )
+    return folder
+
+
+def p3(limit: int | None = None) -> pl.DataFrame:
+    """Records of 26,438 prompts and completions of P3, about one kilobyte each; the group is the template."""
+    path = data() / "instruction" / "p3_templates_a.jsonl.gz"
+    columns = Columns(prompt="prompt", completion="completion", group="template")
+    source = Files(
+        name="p3",
+        kind="files",
+        path=path,
+        licence="Apache-2.0",
+        columns=columns,
+        strip_end=["<|endoftext|>"],
+        limit=limit,
+    )
+    (batch,) = list_batches(source)
+    (made,) = ingest([read_batch(source, batch.key)], source.name, batch.key)
+    return made.frame

