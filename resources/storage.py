@@ -64,6 +64,11 @@ class Storage:
         folder = self.root / "assets" / asset
         return folder / f"batch={quote(batch, safe='')}" if batch else folder
 
+    @property
+    def scrub_memory(self) -> Path:
+        """Where the scrubber remembers, by hash, what it found in which text; without it that is found anew."""
+        return self.root / "memory" / "scrub"
+
     def manifest(self, asset: str, batch: str | None = None) -> Manifest | None:
         """The manifest of an asset, or None where it is not materialized or its files are gone."""
         folder = self.folder(asset, batch)

@@ -1,103 +1,97 @@
-"""Finding personal data in many texts: each distinct piece once, in this process or in a pool of processes."""
+"""Finding personal data in many texts: each distinct segment once, in this process or in a pool of processes."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import worker
+from fineline.resources.scrub.memory import Kind, Memory
+from fineline.resources.scrub.segments import cut
 from fineline.resources.scrub.spans import Span
 from fineline.resources.scrub.worker import Batch
 
 if TYPE_CHECKING:
     from fineline.resources.scrub.finder import Finder
 
-PIECE_CHARACTERS = 20_000
-_LONG_LINE = 400
-_BATCH_PIECES = 64
+_BATCH_SEGMENTS = 128
 _BATCH_CHARACTERS = 100_000
 # Some seconds of work; for less a pool's start does not pay.
 _POOL_CHARACTERS = 300_000
 
 Progress = Callable[[int, int], None]
+Found = dict[str, list[Span]]
 
 
-def cut(text: str, limit: int = PIECE_CHARACTERS) -> list[str]:
-    """Cut a text into pieces of at most ``limit`` characters that join to it.
-
-    A long line is a piece of its own: the passages that many prompts share are then analysed once. Other
-    lines stay together. What exceeds the limit is cut at a blank line, else line, else space, so that memory
-    stays bounded.
-    """
-    passages = groupby(text.splitlines(keepends=True), key=lambda line: line if len(line) >= _LONG_LINE else "")
-    return [piece for _, lines in passages for piece in _within(limit, "".join(lines))]
-
-
-def _within(limit: int, text: str) -> Iterator[str]:
-    start = 0
-    while len(text) - start > limit:
-        ends = (text.rfind(mark, start, start + limit) + len(mark) for mark in ("\n\n", "\n", " "))
-        end = next((end for end in ends if end > start + limit // 2), start + limit)
-        yield text[start:end]
-        start = end
-    yield text[start:]
-
-
-def batches(pieces: Iterable[str], *, patterns_only: bool) -> Iterator[Batch]:
-    """Pieces in order, in batches of bounded number and length."""
+def batches(segments: Iterable[str], *, patterns_only: bool) -> Iterator[Batch]:
+    """Segments in order, in batches of bounded number and length."""
     batch: list[str] = []
-    for piece in pieces:
-        if len(batch) == _BATCH_PIECES or sum(map(len, batch)) + len(piece) > _BATCH_CHARACTERS:
+    characters = 0
+    for segment in segments:
+        if batch and (len(batch) == _BATCH_SEGMENTS or characters + len(segment) > _BATCH_CHARACTERS):
             yield Batch(tuple(batch), patterns_only)
-            batch = []
-        batch.append(piece)
+            batch, characters = [], 0
+        batch.append(segment)
+        characters += len(segment)
     if batch:
         yield Batch(tuple(batch), patterns_only)
 
 
 class Detector:
-    """Finds spans in texts. The engine is built on first use, the pool with the first long list."""
+    """Finds spans in texts. The engine is built on first use, the pool with the first long list.
 
-    def __init__(self, section: Scrub) -> None:
+    What was found is remembered in a folder, where one is given: see Memory.
+    """
+
+    def __init__(self, section: Scrub, folder: Path | None = None) -> None:
         self._section = section
+        self._memory = Memory(section, folder)
         self._finder: Finder | None = None
         self._pool: ProcessPoolExecutor | None = None
 
     def detect(
-        self, texts: Iterable[str], identifiers: Iterable[str] = (), progress: Progress | None = None
-    ) -> tuple[dict[str, list[Span]], dict[str, list[Span]]]:
+        self,
+        texts: Iterable[str],
+        identifiers: Iterable[str] = (),
+        progress: Progress | None = None,
+        *,
+        anew: bool = False,
+    ) -> tuple[Found, Found]:
         """Each distinct text and each distinct identifier with its spans, in order and without overlap.
 
-        Of identifiers only the patterns are looked for. ``progress`` gets pieces done and pieces in all after
-        each batch.
+        Of identifiers only the patterns are looked for. ``progress`` gets distinct segments done and in all
+        after each batch, and once where all is known already. With ``anew`` nothing is recalled or kept.
         """
-        wanted = [
-            ({text: cut(text) for text in texts}, False),
-            ({text: cut(text) for text in identifiers}, True),
+        memory = Memory(self._section) if anew else self._memory
+        found_texts, unknown = _recall(memory, texts, "text")
+        segments_of = {text: cut(text) for text in unknown}
+        found, unknown_segments = _recall(memory, (each for cuts in segments_of.values() for each in cuts), "segment")
+        found_identifiers, unknown_identifiers = _recall(memory, identifiers, "identifier")
+        jobs = [
+            *batches(unknown_segments, patterns_only=False),
+            *batches(unknown_identifiers, patterns_only=True),
         ]
-        jobs: list[Batch] = []
-        for pieces_of, patterns_only in wanted:
-            distinct = dict.fromkeys(piece for pieces in pieces_of.values() for piece in pieces)
-            jobs += batches(distinct, patterns_only=patterns_only)
-        total = sum(len(job.pieces) for job in jobs)
-        found: dict[tuple[str, bool], list[Span]] = {}
-        for job, results in zip(jobs, self._run(jobs), strict=True):
-            found.update(((piece, job.patterns_only), r) for piece, r in zip(job.pieces, results, strict=True))
+        total = len(found) + len(found_identifiers) + len(unknown_segments) + len(unknown_identifiers)
+        for job, results in zip(jobs, self._run(jobs) if jobs else (), strict=True):
+            new = dict(zip(job.pieces, results, strict=True))
+            (found_identifiers if job.patterns_only else found).update(new)
+            _remember(memory, new, "identifier" if job.patterns_only else "segment")
             if progress is not None:
-                progress(len(found), total)
-        first, second = (
-            {text: _join(pieces, found, patterns_only) for text, pieces in pieces_of.items()}
-            for pieces_of, patterns_only in wanted
-        )
-        return first, second
+                progress(len(found) + len(found_identifiers), total)
+        if progress is not None and not jobs:
+            progress(1, 1)
+        joined = {text: _join(segments, found) for text, segments in segments_of.items()}
+        _remember(memory, joined, "text")
+        return found_texts | joined, found_identifiers
 
     def close(self) -> None:
-        """End the pool's processes."""
+        """End the pool's processes and close the memory."""
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+        self._memory.close()
 
     def __enter__(self) -> Self:
         return self
@@ -123,11 +117,23 @@ class Detector:
         return self._pool.map(worker.find, jobs)
 
 
-def _join(pieces: Iterable[str], found: Mapping[tuple[str, bool], list[Span]], patterns_only: bool) -> list[Span]:
-    """The spans of pieces as spans of the text that they join to."""
+def _join(segments: Iterable[str], found: Mapping[str, list[Span]]) -> list[Span]:
+    """The spans of segments as spans of the text that they join to."""
     spans: list[Span] = []
     start = 0
-    for piece in pieces:
-        spans += [s._replace(start=s.start + start, end=s.end + start) for s in found[piece, patterns_only]]
-        start += len(piece)
+    for segment in segments:
+        spans += [span._replace(start=span.start + start, end=span.end + start) for span in found[segment]]
+        start += len(segment)
     return spans
+
+
+def _recall(memory: Memory, texts: Iterable[str], kind: Kind) -> tuple[Found, list[str]]:
+    """The distinct texts that are known, with their finds, and those that are not."""
+    hashes = {text: memory.hash(text, kind) for text in dict.fromkeys(texts)}
+    known = memory.recall(hashes.values())
+    found = {text: known[key] for text, key in hashes.items() if key in known}
+    return found, [text for text in hashes if text not in found]
+
+
+def _remember(memory: Memory, found: Mapping[str, list[Span]], kind: Kind) -> None:
+    memory.remember({memory.hash(text, kind): spans for text, spans in found.items()})

@@ -2,10 +2,11 @@
 
 import importlib.util
 import logging
+from collections.abc import Collection
 
 import spacy
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
+from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
 from presidio_analyzer.nlp_engine.ner_model_configuration import MODEL_TO_PRESIDIO_ENTITY_MAPPING
 from spacy.language import Language
 from spacy.pipeline import Tok2Vec
@@ -40,15 +41,22 @@ class LoadedSpacyEngine(SpacyNlpEngine):
     def __init__(self, nlp: Language) -> None:
         labels = nlp.pipe_labels["ner"]
         mapping = MODEL_TO_PRESIDIO_ENTITY_MAPPING
+        self._entities = {label: entity for label, entity in mapping.items() if label in labels}
         super().__init__(
             ner_model_configuration=NerModelConfiguration(
-                model_to_presidio_entity_mapping={
-                    label: entity for label, entity in mapping.items() if label in labels
-                },
+                model_to_presidio_entity_mapping=self._entities,
                 labels_to_ignore=[label for label in labels if label not in mapping],
             )
         )
         self.nlp = {LANGUAGE: nlp}  # type: ignore[assignment]  # declared as None upstream
+
+    def artifacts(self, doc: Doc) -> NlpArtifacts:
+        """What Presidio's recognizers read of a document that was processed already."""
+        return self._doc_to_nlp_artifact(doc, LANGUAGE)
+
+    def entity(self, label: str) -> str | None:
+        """Presidio's entity type for one of the model's labels; None where it has none."""
+        return self._entities.get(label)
 
 
 def load_spacy(model: str) -> Language:
@@ -69,10 +77,11 @@ def load_spacy(model: str) -> Language:
     return nlp
 
 
-def build_analyzer(section: Scrub, engine: SpacyNlpEngine) -> AnalyzerEngine:
-    """Presidio's analyzer for the section's entity types.
+def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str]) -> AnalyzerEngine:
+    """Presidio's analyzer for those of the section's entity types that are recognised by pattern.
 
-    Raises ScrubError where neither the model nor one of Presidio's recognizers knows an entity type.
+    ``own`` are entity types that are found without it. Raises ScrubError where neither it, nor the model, nor
+    one of Presidio's recognizers knows an entity type.
     """
     # Presidio's messages quote the text that is analysed.
     logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)
@@ -80,6 +89,9 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine) -> AnalyzerEngine:
     registry.load_predefined_recognizers(languages=[LANGUAGE], nlp_engine=engine)
     registry.remove_recognizer("EmailRecognizer")
     registry.remove_recognizer("CreditCardRecognizer")
+    supported = {*registry.get_supported_entities(), *own}
+    # The finder takes what the model sees from its document: asking per text costs more than the patterns.
+    registry.remove_recognizer("SpacyRecognizer")
     for recognizer in (
         OfflineEmailRecognizer(),
         card_recognizer(),
@@ -88,7 +100,7 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine) -> AnalyzerEngine:
         SecretRecognizer(),
     ):
         registry.add_recognizer(recognizer)
-    supported = set(registry.get_supported_entities())
+    supported.update(registry.get_supported_entities())
     if unknown := sorted(set(section.entities) - supported):
         raise ScrubError(
             f"No recognizer for entity type {', '.join(unknown)} in the recipe's scrub.entities. "

@@ -17,6 +17,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable
+from functools import cached_property
 
 from fineline.resources.scrub.spans import Span
 
@@ -34,6 +35,7 @@ _RUN = re.compile(
 _NEXT = re.compile(rf"[ \t]+({_NAME_WORD})")
 _PREVIOUS = re.compile(rf"(?<![^\s(\[\"'>*])({_NAME_WORD})[ \t]+\Z")
 _LONGEST_WORD = 40
+_SHORTEST_LOWER = 3
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WITH_AT = re.compile(r"\S*@\S*")
 _CODE = re.compile(
@@ -59,12 +61,24 @@ class NameFilter:
     def __init__(self, text: str, is_proper_noun: Callable[[int], bool]) -> None:
         self._text = text
         self._is_proper_noun = is_proper_noun
-        self._code = [match.span() for match in _CODE.finditer(text)]
-        # Addresses are left out: "Jane" stays a name beside jane@example.org.
-        self._lower_words = frozenset(filter(str.islower, _LETTERS.findall(_WITH_AT.sub(" ", text))))
 
-    def names(self, span: Span) -> list[Span]:
-        """The parts of a span that are names, in text order."""
+    @cached_property
+    def _code(self) -> list[tuple[int, int]]:
+        return [match.span() for match in _CODE.finditer(self._text)]
+
+    @cached_property
+    def _lower_words(self) -> frozenset[str]:
+        # Addresses are left out: "Jane" stays a name beside jane@example.org.
+        return frozenset(filter(str.islower, _LETTERS.findall(_WITH_AT.sub(" ", self._text))))
+
+    def names(self, span: Span, *, lower_case: bool = False) -> list[Span]:
+        """The parts of a span that are names, in text order.
+
+        With ``lower_case`` a span without capitals is one name, unless it is part of an identifier or of code.
+        """
+        if lower_case and self._text[span.start : span.end].islower():
+            within = self._is_joined(span.start, span.end) or self._is_within(self._code, span.start)
+            return [] if within or span.end - span.start < _SHORTEST_LOWER else [span]
         runs = (match.span() for match in _RUN.finditer(self._text, span.start, span.end))
         names = [self._extended(start, end) for start, end in runs if self._is_name(start, end)]
         return [span._replace(start=start, end=end) for start, end in names]

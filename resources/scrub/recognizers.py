@@ -14,6 +14,10 @@ _NOT_A_NAME = r"(?:By|From|To|Cc|Bcc|Contact|Author|Authors|Maintainer|Email|E-m
 _BY = r"(?:[Ww]ritten|[Aa]uthored|[Mm]aintained|[Dd]eveloped|[Cc]reated|[Ss]igned|[Ss]tarted) by"
 
 
+# Some word of one of the patterns of person_cue_recognizer: most texts have none.
+PERSON_CUE = re.compile(rf"\b{_TITLES}\b|\b{_INTRODUCTIONS}|\b{_BY}|@")
+
+
 class OfflineEmailRecognizer(EmailRecognizer):
     """Presidio's e-mail recognizer with the public suffix list that tldextract ships.
 

@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
@@ -56,13 +57,15 @@ class Scrubber:
     ``key`` decides on pseudonyms and hashes; without one they differ from one scrubber to the next.
 
     Making one is cheap; the engine is built on first use (seconds). Close it, or use it as a context manager,
-    to end its processes.
+    to end its processes. What is found in records is remembered in ``memory``, a folder, if one is given: an
+    unchanged text is not analysed again, by this scrubber or a later one with the same settings.
     """
 
-    def __init__(self, section: Scrub, *, key: PseudonymKey | None = None) -> None:
+    def __init__(self, section: Scrub, *, key: PseudonymKey | None = None, memory: Path | None = None) -> None:
         self._section = section
         self._key = key or PseudonymKey.random()
-        self._detector = Detector(section)
+        self._detector = Detector(section, memory)
+        self._anew = False
         self._replacer = Replacer(section, self._key)
 
     def scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None = None) -> Scrubbed:
@@ -90,6 +93,7 @@ class Scrubber:
             (fragment.context + fragment.text for fragment in in_rows),
             (identifier for row in rows for identifier in identifiers(row)),
             progress,
+            anew=self._anew,
         )
         cleaned = {fragment: self._clean(fragment, found[fragment.context + fragment.text]) for fragment in in_rows}
         names = {name: self._replacer.clean(name, spans) for name, spans in found_identifiers.items()}
@@ -125,13 +129,17 @@ class Scrubber:
         return self._replacer.clean(fragment.text, within)
 
     def clean(self, texts: Sequence[str]) -> list[str]:
-        """Single texts, scrubbed as the texts of records are."""
-        found, _ = self._detector.detect(texts)
+        """Single texts, scrubbed as the texts of records are, but always analysed anew: canaries measure that."""
+        found, _ = self._detector.detect(texts, anew=True)
         return [self._replacer.clean(text, found[text]).text for text in texts]
 
     def with_placeholders(self) -> Self:
-        """The same scrubber, on the same engine, with ``<TYPE>`` for every type: shows what it finds."""
+        """The same scrubber, on the same engine, with ``<TYPE>`` for every type: shows what it finds now.
+
+        It recalls and remembers nothing: a measurement must be of the finder, not of the memory.
+        """
         other = copy.copy(self)
+        other._anew = True
         other._replacer = Replacer(self._section.model_copy(update={"replacement": {}}), self._key)
         return other
 
