@@ -1,6 +1,7 @@
 """Batches as they came in, and the same batches without personal data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -19,6 +20,7 @@ from fineline.resources.tables import Made
 
 # Records of a batch into whose text canaries are put.
 HOSTS = 500
+RECORDS_AT_ONCE = 20_000
 
 
 @dg.asset(
@@ -91,8 +93,13 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
         report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall
         for batch in context.partition_keys:
-            made, metadata = _scrub(stage, scrubber, batch)
-            stage.write(made, batch, failed_checks=[] if enough else ["personal_data_is_replaced"], metadata=metadata)
+            counted: list[pl.DataFrame] = []
+            stage.write(
+                _scrubbed_parts(stage, scrubber, batch, counted),
+                batch,
+                failed_checks=[] if enough else ["personal_data_is_replaced"],
+                metadata=partial(_replaced, batch, counted),
+            )
     yield from stage.results(
         dg.AssetCheckResult(
             check_name="personal_data_is_replaced",
@@ -110,14 +117,29 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     )
 
 
-def _scrub(stage: TableStage, scrubber: Scrubber, batch: str) -> tuple[Made, dict[str, Any]]:
-    raw = stage.read("raw_corpus", batch)
-    scrubbed = scrubber.scrub(raw, every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed"))
-    spans = scrubbed.entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)
+def _scrubbed_parts(stage: TableStage, scrubber: Scrubber, batch: str, counted: list[pl.DataFrame]) -> Iterator[Made]:
+    """A batch scrubbed part by part, so that memory stays bounded; what was replaced goes to ``counted``."""
+    total = stage.storage.require("raw_corpus", batch).rows or 0
+    report = every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed")
+    for start in range(0, max(total, 1), RECORDS_AT_ONCE):
+        raw = stage.scan("raw_corpus", batch).slice(start, RECORDS_AT_ONCE).collect()
+        scrubbed = scrubber.scrub(raw, partial(_report_after, report, start, total))
+        counted.append(scrubbed.entities)
+        spans = int(scrubbed.entities["spans"].sum())
+        yield Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": spans})
+
+
+def _report_after(report: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:
+    report(before + done, total)
+
+
+def _replaced(batch: str, counted: list[pl.DataFrame]) -> dict[str, Any]:
+    """What was replaced in a batch: spans and records by source and entity type."""
+    entities = pl.concat(counted).group_by("source", "entity").sum().sort("source", "entity")
+    spans = entities.group_by("entity").agg(pl.col("spans").sum()).sort("spans", "entity", descending=True)
     counts = {str(entity): float(count) for entity, count in spans.iter_rows()}
     plot = bar_chart(f"Replaced spans in {batch}", counts, "spans") if counts else "nothing was replaced"
-    made = Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": int(sum(counts.values()))})
-    return made, {
+    return {
         "entities": dg.MetadataValue.md(plot),
-        "entities by source": dg.MetadataValue.md(frame_table(scrubbed.entities)),
+        "entities by source": dg.MetadataValue.md(frame_table(entities)),
     }

@@ -31,7 +31,13 @@ SHOWN = 40  # rows of a table that people look at
     owners=OWNERS,
     code_version="3",
     deps=[curated_corpus, duplicate_clusters, minhash_signatures],
-    metadata=contract(SplitAssignment, "split", "decontaminate"),
+    metadata=contract(
+        SplitAssignment,
+        "split",
+        "decontaminate.ngram",
+        "decontaminate.maximum_repeats",
+        "decontaminate.held_out_prompts",
+    ),
     check_specs=checks(
         "splits",
         nothing_leaks="Recomputed from the tables: no group, cluster, prompt or near-duplicate pair crosses splits, no "

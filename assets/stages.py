@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,12 @@ class TableStage(Stage):
         *,
         inputs: Mapping[str, str] | None = None,
         failed_checks: Sequence[str] = (),
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     ) -> Written:
         """Validate and store a table, whole or in parts.
 
-        ``inputs`` only where they are not assets, such as a batch's file.
+        ``inputs`` only where they are not assets, such as a batch's file. ``metadata`` may be a function, for
+        what is known only when the last part is written.
         """
         written = write_table(
             self.storage,
@@ -92,7 +93,8 @@ class TableStage(Stage):
             maximum_quarantine=self.recipe.maximum_quarantine,
             failed_checks=failed_checks,
         )
-        shown = {**self._standing_metadata(written), **written.manifest.facts, **(metadata or {})}
+        told = metadata() if callable(metadata) else metadata or {}
+        shown = {**self._standing_metadata(written), **written.manifest.facts, **told}
         # The rows are stored; a step of hundreds of batches must not keep them all in memory.
         self.written.append((replace(written, frame=written.frame.clear()), shown))
         return written

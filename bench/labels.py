@@ -1,14 +1,13 @@
 """Label errors: a tenth of the labels of real bank questions is flipped, and looked for."""
 
-import os
 import random
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from figures import Figure
+from rows import data
 
 from fineline.resources.embeddings import embed
 from fineline.resources.label_errors import find_label_issues
@@ -16,7 +15,7 @@ from fineline.resources.recipe_curation import Labels
 from fineline.resources.recipe_data import Columns, Files
 from fineline.resources.sources.reader import list_batches, read_batch
 
-DATA = Path(os.environ.get("FINELINE_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
+DATA = data()
 FLIPPED = 0.1
 
 

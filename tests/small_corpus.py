@@ -18,7 +18,8 @@ def write_corpus(folder: Path) -> None:
             for place in PLACES:
                 rows.append(
                     {
-                        "question": f"What is the colour of the {thing} {place} that was painted {colour}?",
+                        # Short of the 13 words that a training record may not share with a held-out prompt.
+                        "question": f"What is the colour of the {colour} {thing} {place}?",
                         "answer": f"The {thing} {place} is {colour}.",
                         "kind": thing,
                         "topic": f"{thing} {colour}",

@@ -19,6 +19,7 @@ class World:
         write_corpus(folder / "corpus")
         make_tiny_model(folder / "model", initializer_range=0.2)
         self.recipe = write_recipe(folder)
+        self.first_runs: list[str] = []
 
     @property
     def project(self):

@@ -27,6 +27,8 @@ NECESSARY = re.compile(
     r"|(?i:secret|token|passw|passphrase|pwd|[_. -]?key|credential)\w{0,20}[\"'`\]]{0,3}(?:\s*[=:,(]|\s+is\b)"
     r"|-(?:password|passwd|token|api-key|secret) |curl [^\n]*-u"
     r"|(?<![\w+/=-])(?=[A-Za-z_+/=-]{0,100}\d)[\w+/=-]{16,}"
+    # A prefix, and letters of both cases that by chance have no digit among them.
+    r"|[A-Za-z]{2,12}[-_](?=[A-Za-z]{0,100}[a-z])(?=[A-Za-z]{0,100}[A-Z])[A-Za-z0-9]{16,}"
 )
 
 _SCORE = 1.0

@@ -15,6 +15,7 @@ IDENTIFIERS = ("label", "group")
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\]]', re.DOTALL)
 _EMBEDDED = re.compile(r"<tool_call>(.*?)</tool_call>|^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_DECODER = json.JSONDecoder(strict=False)
 
 Row = Mapping[str, Any]
 
@@ -112,6 +113,8 @@ def _parts(content: str) -> list[tuple[str, bool]]:
     """A message cut into text and JSON (true): itself, or what it holds in tool calls and fenced blocks."""
     if is_json(content):
         return [(content, True)]
+    if "<tool_call>" not in content and "```json" not in content:
+        return [(content, False)]
     parts: list[tuple[str, bool]] = []
     end = 0
     for match in _EMBEDDED.finditer(content):
@@ -132,8 +135,10 @@ def _strings(document: str) -> Iterator[_Value]:
             elif len(keys) > 1:
                 keys.pop()
             continue
-        # UTF-8, in which the analyzer reads, has no lone surrogates.
-        text = _LONE_SURROGATE.sub("\ufffd", json.loads(match[1], strict=False))
+        text = match[1][1:-1]
+        if "\\" in text:
+            # UTF-8, in which the analyzer reads, has no lone surrogates.
+            text = _LONE_SURROGATE.sub("\ufffd", _DECODER.decode(match[1]))
         if match[2] is not None:
             keys[-1] = text
         yield _Value(*match.span(1), text, keys[-1], match[2] is not None)

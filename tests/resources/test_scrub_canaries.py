@@ -5,6 +5,7 @@ import pytest
 
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import ScrubError
+from fineline.resources.scrub.addresses import ENTITY as ADDRESS
 from fineline.resources.scrub.canaries import Canary, measure, plant, survives
 from fineline.resources.scrub.canary_forms import forms_of
 from fineline.resources.scrub.canary_values import GENERATORS
@@ -23,7 +24,7 @@ def test_the_default_recipe_replaces_nearly_all_canaries(scrubber: Scrubber) -> 
     section = Scrub(workers=1, canaries_per_entity=24)
     report = measure(scrubber, section)
     assert report.by_entity["entity"].to_list() == sorted(section.entities)
-    assert report.by_entity["planted"].to_list() == [24] * 8
+    assert set(report.by_entity["planted"]) == {24}
     assert report.by_form["planted"].sum() == 24 * 8
     assert {"upper case", "JSON", "table row", "key block"} <= set(report.by_form["form"])
     assert report.recall >= 0.85
@@ -66,8 +67,8 @@ def test_values_of_a_type_differ_and_stand_in_every_form_of_it(entity: str) -> N
 
 def test_every_type_that_the_analyzer_supports_has_canaries() -> None:
     nlp_engine = LoadedSpacyEngine(load_spacy(Scrub().spacy_model))
-    supported = build_analyzer(Scrub(), nlp_engine).registry.get_supported_entities()
-    assert set(Scrub().entities) <= set(supported) <= set(GENERATORS)
+    supported = {ADDRESS, *build_analyzer(Scrub(), nlp_engine, own=[ADDRESS]).registry.get_supported_entities()}
+    assert set(Scrub().entities) <= supported <= set(GENERATORS)
 
 
 def test_canaries_are_put_into_the_text_of_records_and_into_every_part_of_them(scrubber, monkeypatch) -> None:
