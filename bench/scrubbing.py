@@ -86,7 +86,10 @@ def _generated(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
     ours = _ours(Scrub(workers=1, entities=[*LABELLED, STREET_ADDRESS]))(texts)
     stock = _stock(batch, LABELLED)(texts)
     (_, ours_recall, ours_f2), (_, stock_recall, stock_f2) = _characters(gold, ours), _characters(gold, stock)
+    alone = _ours(Scrub(workers=1, entities=[*LABELLED, STREET_ADDRESS], ner="spacy"))(texts)
+    _, _, alone_f2 = _characters(gold, alone)
     figures = [
+        Figure("scrubbing.generated_f2_spacy_alone", alone_f2, "F2 of characters", alone_f2, stock_f2, PRESIDIO, note),
         Figure("scrubbing.generated_f2", ours_f2, "F2 of characters", ours_f2, stock_f2, PRESIDIO, note),
         Figure("scrubbing.generated_recall", ours_recall, "recall", ours_recall, stock_recall, PRESIDIO, note),
     ]
