@@ -15,6 +15,7 @@ from fineline.resources.plots import bar_chart
 from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
 from fineline.resources.samples import frame_table, sample_table
+from fineline.resources.scrub.memory import FINDING_VERSION
 from fineline.resources.scrub.scrubber import SCRUBBER_VERSION, Scrubber
 from fineline.resources.tables import Made
 
@@ -67,7 +68,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     group_name="corpus",
     kinds={"polars", "presidio"},
     owners=OWNERS,
-    code_version=f"1.{SCRUBBER_VERSION}",
+    code_version=f"1.{SCRUBBER_VERSION}.{FINDING_VERSION}",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
     deps=[raw_corpus],
