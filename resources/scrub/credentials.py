@@ -28,7 +28,7 @@ NECESSARY = re.compile(
     r"|-(?:password|passwd|token|api-key|secret) |curl [^\n]*-u"
     r"|(?<![\w+/=-])(?=[A-Za-z_+/=-]{0,100}\d)[\w+/=-]{16,}"
     # A prefix, and letters of both cases that by chance have no digit among them.
-    r"|[A-Za-z]{2,12}[-_](?=[A-Za-z]{0,100}[a-z])(?=[A-Za-z]{0,100}[A-Z])[A-Za-z0-9]{16,}"
+    r"|[A-Za-z]{2,12}[-_.](?=[A-Za-z_-]{0,100}[a-z])(?=[A-Za-z_-]{0,100}[A-Z])[\w-]{16,}|[A-Z]{16,}|\bAIza"
 )
 
 _SCORE = 1.0

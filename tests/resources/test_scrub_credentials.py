@@ -97,7 +97,8 @@ def test_a_key_on_one_long_line_is_found_without_its_armour() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), before=st.text(max_size=20), after=st.text(max_size=20))
-@example(seed=962, before="", after="")  # a token that by chance has no digit
+@example(seed=962, before="", after="")  # tokens that by chance have no digit
+@example(seed=1540, before="", after="")
 def test_text_around_a_token_stays_byte_for_byte(seed: int, before: str, after: str) -> None:
     secret = token(random.Random(seed), None)
     text = f"{before} {secret}\n{after}"
