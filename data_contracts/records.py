@@ -5,12 +5,19 @@ import polars as pl
 
 RECORD_ID_PATTERN = "^[0-9a-f]{32}$"
 KINDS = ["text", "chat", "preference"]
+MESSAGE_COLUMNS = ("prompt", "completion", "rejected")
 
 
 def messages(*, nullable: bool = False) -> dy.List:
     """A conversation: a list of ``{role, content}`` messages, TRL's conversational form."""
     message = dy.Struct({"role": dy.String(nullable=False), "content": dy.String(nullable=False)}, nullable=False)
     return dy.List(message, nullable=nullable)
+
+
+def contents(column: str, *, system: bool = True) -> pl.Expr:
+    """The contents of all messages of a conversation, one a line; without ``system`` those of other roles."""
+    message = pl.element() if system else pl.element().filter(pl.element().struct.field("role") != "system")
+    return pl.col(column).list.eval(message.struct.field("content")).list.join("\n")
 
 
 def content_length(column: str) -> pl.Expr:

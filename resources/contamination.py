@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
 from fineline.resources.measures import UNSPACED
 from fineline.resources.recipe_curation import Decontaminate
 from fineline.resources.recipe_data import Source
@@ -92,15 +93,18 @@ def overlapping(
     return pl.Series(np.isin(np.arange(len(texts)), telling["row"].to_numpy()))
 
 
+def compared_words(text: pl.Expr) -> pl.Expr:
+    """The words of a text as they are compared: NFKC, lower case, without punctuation."""
+    return text.str.normalize("NFKC").str.to_lowercase().str.extract_all(WORD)
+
+
 def _texts(records: pl.DataFrame, ngram: int) -> pl.DataFrame:
     """What a model is asked, and what it should answer, as record_id and text."""
-    said = pl.element().filter(pl.element().struct.field("role") != "system").struct.field("content")
-    asked = pl.when(pl.col("kind") == "text").then("completion").otherwise("prompt")
-    questions = records.select("record_id", text=asked.list.eval(said).list.join("\n"))
+    said = {column: contents(column, system=False) for column in MESSAGE_COLUMNS}
+    asked = pl.when(pl.col("kind") == "text").then(said["completion"]).otherwise(said["prompt"])
+    questions = records.select("record_id", text=asked)
     chats = records.filter(pl.col("kind") != "text")
-    answers = pl.concat(
-        [chats.select("record_id", text=pl.col(each).list.eval(said).list.join("\n")) for each in ANSWERS]
-    )
+    answers = pl.concat([chats.select("record_id", text=said[column]) for column in ANSWERS])
     return pl.concat([questions, answers.filter(pl.col("text").str.count_matches(WORD) >= ngram)])
 
 
@@ -114,7 +118,7 @@ def _contains(known: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
 def _ngrams(texts: pl.Series, ngram: int) -> Iterator[tuple[Rows, Hashes]]:
     """The hashes of all n-grams, and the rows that they are in, of some texts at a time."""
     for start in range(0, len(texts), TEXTS_AT_ONCE):
-        words = texts.slice(start, TEXTS_AT_ONCE).str.normalize("NFKC").str.to_lowercase().str.extract_all(WORD)
+        words = pl.select(compared_words(pl.lit(texts.slice(start, TEXTS_AT_ONCE)))).to_series()
         counts = words.list.len().fill_null(0).to_numpy().astype(np.int64)
         flat = words.explode(empty_as_null=False, keep_nulls=False).hash().to_numpy()
         rows, hashes = _windows(flat, counts, ngram)

@@ -2,17 +2,18 @@
 
 import polars as pl
 
+from fineline.data_contracts.records import MESSAGE_COLUMNS
+
 # Fixed bounds, in words, so that a record's band never depends on the other records.
 LENGTH_BANDS = {"up to 32 words": 32, "33 to 128 words": 128, "129 to 512 words": 512}
 LONGEST = "more than 512 words"
-MESSAGES = ("prompt", "completion", "rejected")
 
 
 def words() -> pl.Expr:
     """Words (runs without white space) in all messages of a record; a record without text has 0."""
     counts = [
         pl.col(column).list.eval(pl.element().struct.field("content").str.count_matches(r"\S+")).list.sum()
-        for column in MESSAGES
+        for column in MESSAGE_COLUMNS
     ]
     return pl.sum_horizontal(counts).cast(pl.UInt32)
 

@@ -6,6 +6,7 @@ import pyarrow as pa
 from datasketch import MinHash
 
 from fineline.data_contracts.curation import Signature
+from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
 from fineline.resources.dedup.bands import band_keys, candidates, members
 from fineline.resources.dedup.characters import characters
 from fineline.resources.dedup.kernels import describe_rows, sketch_rows
@@ -17,24 +18,23 @@ from fineline.resources.recipe_data import Deduplicate
 __all__ = ["compared_text", "content_hash", "record_text", "sign", "similar_pairs", "sketch", "with_signatures"]
 
 SKETCHED = ("content_hash", "characters", "words", "shingles", "signature")
+SIGNED_TYPES = {**Signature.create_empty().schema, "words": pl.UInt32()}
 
 
 def record_text(records: pl.DataFrame) -> pl.Series:
     """The whole record as one text: the contents of prompt, completion and rejected, one a line."""
-    return records.select(text=joined_contents("prompt", "completion", "rejected")).to_series()
+    return records.select(text=joined_contents(*MESSAGE_COLUMNS)).to_series()
 
 
 def joined_contents(*columns: str) -> pl.Expr:
     """The contents of the messages of these columns, one a line; empty where there are none."""
-    contents = [pl.col(column).list.eval(pl.element().struct.field("content")).list.join("\n") for column in columns]
-    return pl.concat_str(
-        [pl.when(content != "").then(content) for content in contents], separator="\n", ignore_nulls=True
-    )
+    filled = [pl.when(content != "").then(content) for content in map(contents, columns)]
+    return pl.concat_str(filled, separator="\n", ignore_nulls=True)
 
 
 def whole_or_prompt(section: Deduplicate) -> pl.Expr:
     """What of a record is compared: all of it, or by prompt the prompt, where it has one."""
-    whole = joined_contents("prompt", "completion", "rejected")
+    whole = joined_contents(*MESSAGE_COLUMNS)
     if section.by == "record":
         return whole
     prompt = joined_contents("prompt")
@@ -122,6 +122,3 @@ def similar_pairs(signed: pl.DataFrame, texts: pl.Series, section: Deduplicate) 
     rows, left, right = members(pairs)
     sets = ShingleSets.of(texts.gather(rows), section.shingle_words)
     return pairs.with_columns(similarity=sets.jaccard(left, right)).filter(pl.col("similarity") >= section.threshold)
-
-
-SIGNED_TYPES = {**Signature.create_empty().schema, "words": pl.UInt32()}

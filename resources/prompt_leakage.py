@@ -1,8 +1,11 @@
 """Held-out prompts that training records repeat, looked for as plain text: a check on what was dropped for it."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from fineline.resources.contamination import WORD
+from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
+from fineline.resources.contamination import compared_words
 from fineline.resources.recipe_curation import Decontaminate
 
 SAMPLE = 200
@@ -27,7 +30,7 @@ def repeated_prompts(
     }
     if not ngrams:
         return 0
-    texts = _texts(placed.filter(~held_out), ["prompt", "completion", "rejected"]).select(
+    texts = _texts(placed.filter(~held_out), MESSAGE_COLUMNS).select(
         "record_id", "split", text=pl.format(" {} ", pl.col("words").list.join(" "))
     )
     patterns = pl.lit(pl.Series(sorted(ngrams))).implode()
@@ -41,11 +44,7 @@ def repeated_prompts(
     return found.filter(pl.col("split") == "train")["record_id"].n_unique()
 
 
-def _texts(records: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+def _texts(records: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """The words of each column's messages, one row a column: record_id, split, words."""
-    said = pl.element().filter(pl.element().struct.field("role") != "system").struct.field("content")
-    parts = [
-        records.select("record_id", "split", text=pl.col(column).list.eval(said).list.join("\n")) for column in columns
-    ]
-    normal = pl.col("text").fill_null("").str.normalize("NFKC").str.to_lowercase()
-    return pl.concat(parts).select("record_id", "split", words=normal.str.extract_all(WORD))
+    parts = [records.select("record_id", "split", text=contents(column, system=False)) for column in columns]
+    return pl.concat(parts).select("record_id", "split", words=compared_words(pl.col("text").fill_null("")))

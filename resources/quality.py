@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import polars as pl
 
 from fineline.data_contracts.curation import RecordQuality
+from fineline.data_contracts.records import contents
 from fineline.resources.language import identify
 from fineline.resources.measures import by_lines, by_words, is_truncated, ratio, words
 from fineline.resources.recipe_curation import Quality
@@ -75,7 +76,7 @@ def measure(records: pl.DataFrame, *, languages: bool) -> pl.DataFrame:
     """The records with every measure of ``RecordQuality``; languages only if asked for: they take half of the time."""
     answer = pl.col("answer")
     measured = (
-        records.with_columns(answer=_contents("completion"), prompted=_contents("prompt"))
+        records.with_columns(answer=contents("completion"), prompted=contents("prompt"))
         .with_columns(
             **by_words(answer),
             **by_lines(answer),
@@ -150,10 +151,6 @@ def _in_none_of(languages: list[str] | None) -> pl.Expr:
     return pl.lit(False) if languages is None else ~pl.col("language").is_in(languages)
 
 
-def _contents(column: str) -> pl.Expr:
-    return pl.col(column).list.eval(pl.element().struct.field("content")).list.join("\n")
-
-
 def _words_of_the_record() -> pl.Expr:
-    rejected = words(_contents("rejected")).fill_null(0)
+    rejected = words(contents("rejected")).fill_null(0)
     return words(pl.col("answer")) + words(pl.col("prompted")) + rejected

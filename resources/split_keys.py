@@ -5,6 +5,7 @@ import json
 
 import polars as pl
 
+from fineline.data_contracts.records import contents
 from fineline.resources.components import tie
 from fineline.resources.lengths import length_band
 from fineline.resources.recipe_data import Split
@@ -50,8 +51,7 @@ def components(records: pl.DataFrame) -> pl.Series:
 
 def compared_prompt() -> pl.Expr:
     """The prompt's text, lower-cased and with single spaces: equal ones are one question. Null where empty."""
-    text = pl.col("prompt").list.eval(pl.element().struct.field("content")).list.join("\n")
-    compared = text.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    compared = contents("prompt").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     return pl.when(compared != "").then(compared)
 
 

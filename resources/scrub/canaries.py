@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from fineline.data_contracts.records import Record
+from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub import ScrubError
 from fineline.resources.scrub.canary_forms import dressed, forms_of
 from fineline.resources.scrub.canary_values import GENERATORS, fakers
-from fineline.resources.scrub.documents import JSON, MESSAGES
+from fineline.resources.scrub.documents import JSON
 from fineline.resources.scrub.scrubber import Scrubber
 
 _SEED = 20_240_229
@@ -113,7 +113,7 @@ def measure(scrubber: Scrubber, section: Scrub, hosts: pl.DataFrame | None = Non
     rows: list[dict[str, Any]] = []
     for number, (canary, place) in enumerate(zip(canaries, itertools.cycle(_PLACES), strict=False)):
         before = after = ""
-        if texts and place in MESSAGES and number % 2:
+        if texts and place in MESSAGE_COLUMNS and number % 2:
             before, after = _opened(rng.choice(texts), rng)
         planted.append((canary, place, before + canary.before + "\0" + canary.after + after))
         rows.append(_row(number, place, before + canary.text + after))

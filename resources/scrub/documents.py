@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from fineline.data_contracts.records import MESSAGE_COLUMNS
 from fineline.resources.scrub.replacement import Cleaned
 
-MESSAGES = ("prompt", "completion", "rejected")
 JSON = ("tools", "metadata")
 IDENTIFIERS = ("label", "group")
 
@@ -39,7 +39,7 @@ class _Value(NamedTuple):
 
 def fragments(row: Row) -> Iterator[Fragment]:
     """All running text of a row: messages, and the string values of JSON."""
-    for column in MESSAGES:
+    for column in MESSAGE_COLUMNS:
         for message in row[column] or ():
             for part, json_part in _parts(message["content"]):
                 yield from _fragments_of(part) if json_part else [Fragment(part)]
@@ -51,7 +51,7 @@ def fragments(row: Row) -> Iterator[Fragment]:
 def identifiers(row: Row) -> Iterator[str]:
     """Label and group, where the row has them, and the keys of JSON."""
     yield from (row[column] for column in IDENTIFIERS if row[column] is not None)
-    contents = [message["content"] for column in MESSAGES for message in row[column] or ()]
+    contents = [message["content"] for column in MESSAGE_COLUMNS for message in row[column] or ()]
     documents = [part for content in contents for part, json_part in _parts(content) if json_part]
     documents += [row[column] for column in JSON if row[column] is not None]
     yield from (value.text for document in documents for value in _strings(document) if value.is_key)
@@ -97,7 +97,7 @@ def rewrite(
         return "".join(clean_json(part) if json_part else clean(Fragment(part)) for part, json_part in parts)
 
     new: dict[str, Any] = dict(row)
-    for column in MESSAGES:
+    for column in MESSAGE_COLUMNS:
         if row[column] is not None:
             new[column] = [{**message, "content": clean_content(message["content"])} for message in row[column]]
     for column in JSON:

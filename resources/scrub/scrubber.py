@@ -9,13 +9,12 @@ from typing import Any, Self
 
 import polars as pl
 
-from fineline.data_contracts.records import ScrubbedRecord
+from fineline.data_contracts.records import MESSAGE_COLUMNS, ScrubbedRecord
 from fineline.resources.recipe_data import Scrub
 from fineline.resources.scrub.detector import Detector
 from fineline.resources.scrub.documents import (
     IDENTIFIERS,
     JSON,
-    MESSAGES,
     Fragment,
     fragments,
     identifiers,
@@ -29,7 +28,7 @@ SCRUBBER_VERSION = "2"
 
 # Text that is taken into Python objects at once; the rest of a frame stays in Arrow's memory.
 _SLICE_BYTES = 32_000_000
-_TEXT_COLUMNS = [*MESSAGES, *JSON, *IDENTIFIERS]
+_TEXT_COLUMNS = [*MESSAGE_COLUMNS, *JSON, *IDENTIFIERS]
 _ENTITIES = pl.Schema({"source": pl.String, "entity": pl.String, "spans": pl.UInt32, "records": pl.UInt32})
 
 
@@ -160,7 +159,7 @@ def slices(records: pl.DataFrame, limit: int) -> Iterator[pl.DataFrame]:
         yield records
         return
     content = pl.element().struct.field("content").str.len_bytes()
-    messages = [pl.col(column).list.eval(content).list.sum() for column in MESSAGES]
+    messages = [pl.col(column).list.eval(content).list.sum() for column in MESSAGE_COLUMNS]
     sizes = records.select(pl.sum_horizontal(*messages, pl.col(*JSON).str.len_bytes())).to_series()
     start = size = 0
     for row, more in enumerate(sizes):

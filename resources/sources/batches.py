@@ -9,14 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from fineline.data_contracts.records import Record
+from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
 from fineline.resources.sources.identity import raw_id, row_id
 from fineline.resources.sources.normalisation import normalise
 
 RECORD_SCHEMA = Record.create_empty().schema
 UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
 RAW_CHARACTERS = 10_000
-MESSAGES = ("prompt", "completion", "rejected")
 # A longer one is no row that a model can learn from (some 4 million tokens), but a file that is broken.
 MAXIMUM_RECORD = 16 * 2**20
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -116,7 +115,7 @@ class BatchBuilder:
             "licence": licence,
             "metadata": described,
         }
-        for column in MESSAGES:
+        for column in MESSAGE_COLUMNS:
             record[column] = self._normal(record[column], kinds)
         self._records.append(record)
         self._normalised.update(kinds)
