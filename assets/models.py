@@ -1,16 +1,19 @@
 """The base model and the models trained from it, each stage in a process of its own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from fineline.assets.model_stage import ModelStage
+from fineline.assets.stages import ANEW, made_when_changed
 from fineline.assets.workers import run_worker
 from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_models import STAGES
+from fineline.resources.retraining import DECISION, approval
 
 SPECS: dict[str, type[TrainPretraining | TrainSft | TrainDpo]] = {
     "pretraining": TrainPretraining,
@@ -54,6 +57,7 @@ def model_before(recipe: Recipe, stage: str) -> str:
     code_version="1",
     metadata={"recipe parts": ["base_model", "training.dtype"]},
 )
+@made_when_changed
 def base_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
     """The model that training starts from: safetensors, config, tokenizer and chat template in one folder.
 
@@ -84,14 +88,20 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
         owners=ML_OWNERS,
         code_version="1",
         pool="training",
-        deps=[dataset, before],
+        # Without a decision to train, nothing is made, and what would follow is skipped.
+        output_required=False,
+        deps=[dataset, before, DECISION],
         metadata={"recipe parts": [f"training.{stage_name}", "training.dtype"]},
         description=f"{SAYS[stage_name]}, as adapter and as merged weights.\n\n"
         "Guarantees: the same data, recipe and start give the same weights; an interrupted run goes on from its "
         "last checkpoint.",
     )
-    def trained_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
+    @made_when_changed
+    def trained_model(context: dg.AssetExecutionContext, project: Project) -> Iterator[dg.MaterializeResult[Any]]:
         stage = ModelStage(context, project)
+        if approval(stage.storage, name) is None and ANEW not in context.run.tags:
+            context.log.info(f"{name} is not trained yet: {stage.storage.require(DECISION).facts['sentence']}")
+            return
         has_validation = stage.storage.require(dataset).facts["validation rows"] > 0
         with stage.storage.new_folder(stage.asset) as folder:
             spec = SPECS[stage_name](
@@ -106,6 +116,6 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
                 threads=stage.recipe.training.threads,
             )
             result = run_worker(context, spec)
-            return stage.store(folder, {"model": "merged", "adapter": "adapter"}, result, curve=folder / "curve.jsonl")
+            yield stage.store(folder, {"model": "merged", "adapter": "adapter"}, result, curve=folder / "curve.jsonl")
 
     return trained_model

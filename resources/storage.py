@@ -7,6 +7,7 @@ never half of either, and a run that is killed leaves at most files that no mani
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -14,11 +15,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class StorageError(Exception):
@@ -50,6 +52,7 @@ class Manifest(BaseModel):
     files: dict[str, str]
     failed_checks: list[str] = []
     run_id: str
+    made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     facts: dict[str, Any] = {}
 
 
@@ -131,6 +134,18 @@ class Storage:
         complete = manifest.model_copy(update={"files": files, "data_version": version.hexdigest()[:16]})
         self.commit(complete)
         return complete
+
+    @contextmanager
+    def lock(self, asset: str) -> Iterator[None]:
+        """Hold an asset against every other process that would write it, waiting for its turn.
+
+        The system lets go of it when the process ends, however that ends.
+        """
+        folder = self.root / "locks"
+        make_writable(folder)
+        with (folder / f"{asset}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def new_folder(self, asset: str) -> Iterator[Path]:
