@@ -7,7 +7,7 @@ from fineline.jobs.console import plain_console
 from fineline.jobs.selections import main
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches
-from fineline.schedules.automation import condition, follow_data
+from fineline.schedules.automation import follow_data, on_change
 
 
 def build(recipe: str | None = None) -> dg.Definitions:
@@ -17,9 +17,9 @@ def build(recipe: str | None = None) -> dg.Definitions:
         RecipeError: the recipe is missing or does not fit.
     """
     project = current_project(recipe)
+    condition = on_change(project)
     assets = dg.map_asset_specs(
-        lambda spec: spec.replace_attributes(automation_condition=condition(spec.key.to_user_string(), project.recipe)),
-        pipeline_assets(project.recipe),
+        lambda spec: spec.replace_attributes(automation_condition=condition), pipeline_assets(project.recipe)
     )
     return dg.Definitions(
         assets=assets,

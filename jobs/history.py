@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from fineline.jobs.planner import Task
+from fineline.resources.planning import Task
 from fineline.resources.storage import Manifest, Storage
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
+from fineline.assets.graph import nodes
 from fineline.assets.standards import BATCHES
-from fineline.jobs import planner
 from fineline.jobs.definitions import build
 from fineline.jobs.history import record_what_is_stored
-from fineline.jobs.planner import Task
+from fineline.jobs.planner import next_wave
 from fineline.resources.arrivals import fingerprints
+from fineline.resources.planning import Task, plan
 from fineline.resources.project import Project
 from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
 from fineline.schedules.arrivals import sync_batches
@@ -74,7 +75,9 @@ def only_runner(storage: Storage) -> Iterator[None]:
 
 def plan_recipe(project: Project) -> list[Task]:
     """What a run would make and skip now, without making anything."""
-    return planner.plan(planner.nodes(build()), project.storage, fingerprints(project.recipe.sources), project.recipe)
+    return plan(
+        nodes(build().resolve_asset_graph()), project.storage, fingerprints(project.recipe.sources), project.recipe
+    )
 
 
 def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
@@ -93,14 +96,14 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     close_interrupted(instance)
     arrived = fingerprints(project.recipe.sources)
     sync_batches(instance, sorted(arrived))
-    graph = planner.nodes(definitions)
-    stored = planner.plan(graph, project.storage, arrived, project.recipe)
+    graph = nodes(definitions.resolve_asset_graph())
+    stored = plan(graph, project.storage, arrived, project.recipe)
     for label in record_what_is_stored(definitions, instance, project.storage, stored):
         print(f"  note  {label} was stored by a run that was interrupted; it is kept")
     made: list[Task] = []
     while True:
-        tasks = planner.plan(graph, project.storage, arrived, project.recipe)
-        wave = planner.next_wave(graph, tasks)
+        tasks = plan(graph, project.storage, arrived, project.recipe)
+        wave = next_wave(graph, tasks)
         if not wave:
             done = {task.label for task in made}
             return made, [task for task in tasks if task.label not in done]
