@@ -84,7 +84,7 @@ def test_stages_that_a_recipe_does_not_ask_for_are_not_in_its_graph(tmp_path):
     assert "aligned_model" in names
     assert names.isdisjoint({"sft_dataset", "sft_model", "pretraining_dataset", "pretrained_model"})
     parents = {key.to_user_string() for key in graph.get(dg.AssetKey("aligned_model")).parent_keys}
-    assert parents == {"preference_dataset", "base_model"}
+    assert parents == {"preference_dataset", "base_model", "retrain_decision"}
 
 
 def test_a_changed_part_of_the_recipe_changes_only_the_code_versions_that_read_it(tmp_path, specs):
@@ -92,7 +92,10 @@ def test_a_changed_part_of_the_recipe_changes_only_the_code_versions_that_read_i
     recipe = tmp_path / "changed.yaml"
     recipe.write_text(text.replace("learning_rate: 5.0e-4", "learning_rate: 4.0e-4"))
     changed = {spec.key.to_user_string(): spec.code_version for spec in build(str(recipe)).resolve_all_asset_specs()}
-    assert [name for name in changed if changed[name] != specs[name].code_version] == ["sft_model"]
+    assert [name for name in changed if changed[name] != specs[name].code_version] == [
+        "retrain_decision",
+        "sft_model",
+    ]
 
 
 def test_a_changed_evaluation_set_makes_just_the_curated_corpus_again(tmp_path):
