@@ -7,6 +7,7 @@ never half of either, and a run that is killed leaves at most files that no mani
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -14,11 +15,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class StorageError(Exception):
@@ -50,7 +52,9 @@ class Manifest(BaseModel):
     files: dict[str, str]
     failed_checks: list[str] = []
     run_id: str
+    made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     facts: dict[str, Any] = {}
+    flags: list[str] = []
 
 
 class Storage:
@@ -116,7 +120,7 @@ class Storage:
         """Store a folder that was made beside the asset, under a name of its content.
 
         ``parts`` maps roles to paths inside it; the data version is the hash of these parts alone, so that a
-        log or a timing beside them makes no difference.
+        log or a timing beside them makes no difference. Files that the manifest already names are kept.
         """
         version = hashlib.sha256()
         for part in parts.values():
@@ -128,9 +132,23 @@ class Storage:
             shutil.rmtree(target)
         os.replace(made, target)
         files = {role: (Path(name) / part).as_posix() for role, part in parts.items()}
-        complete = manifest.model_copy(update={"files": files, "data_version": version.hexdigest()[:16]})
+        complete = manifest.model_copy(
+            update={"files": manifest.files | files, "data_version": version.hexdigest()[:16]}
+        )
         self.commit(complete)
         return complete
+
+    @contextmanager
+    def lock(self, asset: str) -> Iterator[None]:
+        """Hold an asset against every other process that would write it, waiting for its turn.
+
+        The system lets go of it when the process ends, however that ends.
+        """
+        folder = self.root / "locks"
+        make_writable(folder)
+        with (folder / f"{asset}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def new_folder(self, asset: str) -> Iterator[Path]:
