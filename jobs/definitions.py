@@ -7,7 +7,7 @@ from fineline.jobs.console import plain_console
 from fineline.jobs.selections import main
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches
-from fineline.schedules.automation import ON_DATA_CHANGE, follow_data
+from fineline.schedules.automation import condition, follow_data
 
 
 def build(recipe: str | None = None) -> dg.Definitions:
@@ -18,7 +18,7 @@ def build(recipe: str | None = None) -> dg.Definitions:
     """
     project = current_project(recipe)
     assets = dg.map_asset_specs(
-        lambda spec: spec.replace_attributes(automation_condition=ON_DATA_CHANGE),
+        lambda spec: spec.replace_attributes(automation_condition=condition(spec.key.to_user_string(), project.recipe)),
         pipeline_assets(project.recipe),
     )
     return dg.Definitions(

@@ -30,6 +30,7 @@ from fineline.resources.recipe_models import (
     FolderModel,
     PackagedModel,
     Promotion,
+    Retrain,
     Training,
 )
 
@@ -62,6 +63,7 @@ class Recipe(Section):
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")
     training: Training = Training()
+    retrain: Retrain = Retrain()
     evaluation: Evaluation = Evaluation()
     promotion: Promotion = Promotion()
 

@@ -83,14 +83,10 @@ def write(storage: Storage, asset: str, seen: pl.DataFrame) -> str:
 
 
 def begin(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
-    """Store with a training's checkpoints what it sees: a data set, and all that the model it starts from saw.
-
-    What an interrupted attempt at the same training left is kept, with its marks.
-    """
+    """Store with a training's checkpoints what it sees: a data set, and all that the model it starts from saw."""
     with storage.lock(LOCK):
-        if not (checkpoints / _IN_TRAINING).exists():
-            seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
-            write_atomically(checkpoints / _IN_TRAINING, _bytes(seen.sort(_KEY)))
+        seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
+        write_atomically(checkpoints / _IN_TRAINING, _bytes(seen.sort(_KEY)))
 
 
 def begun(checkpoints: Path) -> pl.DataFrame:
