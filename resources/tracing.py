@@ -51,6 +51,7 @@ _TELLING = (
     "similarity",
     "failed_rule",
     "is_issue",
+    "model",
     "dataset",
     "split",
     "fate",
