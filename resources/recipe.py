@@ -122,6 +122,18 @@ def recipe_path(value: str | None = None) -> Path:
     return path
 
 
+def storage_root(path: Path) -> Path:
+    """Where the tables and models of a recipe lie: under FINELINE_HOME (default ``.fineline``), by its name.
+
+    Each recipe has a folder of its own, so that two recipes never overwrite each other.
+
+    Raises:
+        RecipeError: the recipe is missing or does not fit.
+    """
+    home = Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve()
+    return home / load_recipe(path).name
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe file.
 

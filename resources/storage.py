@@ -54,6 +54,7 @@ class Manifest(BaseModel):
     run_id: str
     made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     facts: dict[str, Any] = {}
+    flags: list[str] = []
 
 
 class Storage:
@@ -119,7 +120,7 @@ class Storage:
         """Store a folder that was made beside the asset, under a name of its content.
 
         ``parts`` maps roles to paths inside it; the data version is the hash of these parts alone, so that a
-        log or a timing beside them makes no difference.
+        log or a timing beside them makes no difference. Files that the manifest already names are kept.
         """
         version = hashlib.sha256()
         for part in parts.values():
@@ -131,7 +132,9 @@ class Storage:
             shutil.rmtree(target)
         os.replace(made, target)
         files = {role: (Path(name) / part).as_posix() for role, part in parts.items()}
-        complete = manifest.model_copy(update={"files": files, "data_version": version.hexdigest()[:16]})
+        complete = manifest.model_copy(
+            update={"files": manifest.files | files, "data_version": version.hexdigest()[:16]}
+        )
         self.commit(complete)
         return complete
 

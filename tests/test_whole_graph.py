@@ -10,6 +10,7 @@ from small_corpus import TOKEN
 
 from fineline.jobs import report
 from fineline.jobs.definitions import build
+from fineline.resources.models.seen import saw
 from fineline.resources.tables import scan_table
 
 pytestmark = pytest.mark.model
@@ -133,6 +134,21 @@ def test_the_release_holds_weights_card_lineage_and_right_checksums(world):
     lineage = json.loads((release / "lineage.json").read_text())["assets"]
     assert lineage["sft_dataset"]["data_version"] == world.storage.require("sft_dataset").data_version
     assert "CC0-1.0" in (release / "README.md").read_text()
+
+
+def test_train_records_were_seen_by_the_models_and_the_release_and_test_records_by_none(world):
+    for dataset, models in {
+        "sft_dataset": {"sft_model", "aligned_model", "release"},
+        "preference_dataset": {"aligned_model", "release"},
+    }.items():
+        rows = scan_table(world.storage, dataset).collect()
+        for split in ("train", "validation"):
+            shown = rows.filter(pl.col("split") == split)["record_id"].to_list()
+            sightings = {sighting.asset: sighting.records for sighting in saw(world.storage, shown)}
+            assert models <= set(sightings)
+            assert all(sightings[model] == len(shown) for model in models)
+        assert saw(world.storage, rows.filter(pl.col("split") == "test")["record_id"].to_list()) == []
+    assert not list(world.storage.root.glob("checkpoints/*")), "what a training saw is kept with its model"
 
 
 def test_the_report_says_what_was_built_and_where(world):
