@@ -4,7 +4,7 @@ import dagster as dg
 
 from fineline.assets.pipeline import pipeline_assets
 from fineline.jobs.console import plain_console
-from fineline.jobs.selections import main
+from fineline.jobs.selections import audit, main
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches
 from fineline.schedules.automation import condition, follow_data
@@ -23,7 +23,7 @@ def build(recipe: str | None = None) -> dg.Definitions:
     )
     return dg.Definitions(
         assets=assets,
-        jobs=[main],
+        jobs=[main, audit],
         sensors=[follow_data, new_batches],
         resources={"project": project},
         # Steps share what they have loaded; training and generation run in processes of their own.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from fineline.assets.standards import GOVERNANCE
 from fineline.resources.lineage import PER_BATCH, inputs_now, label, versions_or_missing, why_stale
 from fineline.resources.recipe import Recipe
 from fineline.resources.retraining import DECISION, STAGE_OF, approval
@@ -42,7 +43,7 @@ class Task:
 
 
 def nodes(definitions: dg.Definitions) -> list[Node]:
-    """The assets of the definitions, each after all that it is made from."""
+    """The assets of the definitions, each after all that it is made from; those about the pipeline are left out."""
     graph = definitions.resolve_asset_graph()
     return [
         Node(
@@ -51,6 +52,7 @@ def nodes(definitions: dg.Definitions) -> list[Node]:
             str(graph.get(key).code_version),
         )
         for key in graph.toposorted_asset_keys
+        if graph.get(key).group_name != GOVERNANCE
     ]
 
 
