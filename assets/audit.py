@@ -10,9 +10,23 @@ from fineline.assets.stages import TableStage
 from fineline.assets.standards import GOVERNANCE, OWNERS, checks, contract
 from fineline.data_contracts.audits import AuditFinding
 from fineline.resources.audit import PROMISES, audit
+from fineline.resources.lineage import GOVERNANCE as GOVERNED
+from fineline.resources.lineage import label
 from fineline.resources.project import Project
 from fineline.resources.samples import frame_table
-from fineline.resources.tables import Made
+from fineline.resources.stored import manifests
+from fineline.resources.tables import Made, Origin
+
+
+class _AuditStage(TableStage):
+    """One audit: it is made from whatever is stored, also from what is blocked or behind."""
+
+    def origin(self, batch: str | None = None) -> Origin:
+        """Its own code version, and the data versions of all that is stored."""
+        stored = {label(each.asset, each.batch): each.data_version for each in manifests(self.storage)}
+        inputs = {name: version for name, version in stored.items() if name.partition("[")[0] not in GOVERNED}
+        spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
+        return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
 
 def audit_report(assets: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
@@ -38,14 +52,11 @@ def audit_report(assets: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
 
         Guarantees: it trusts no run and no manifest, changes nothing, and a broken promise fails this asset.
         """
-        from fineline.resources.stored import Stored
-
-        stage = TableStage(context, project, AuditFinding)
+        stage = _AuditStage(context, project, AuditFinding)
         found = audit(stage.storage, stage.recipe, contracts, project.pseudonym_key, context.log.info)
         broken = found.filter(state="broken")
         stage.write(
             Made(found, rows_in=found.height),
-            inputs={name: manifest.data_version for name, manifest in Stored(stage.storage).manifests.items()},
             failed_checks=broken["promise"].to_list(),
             metadata={"findings": dg.MetadataValue.md(frame_table(found)), "broken promises": broken.height},
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
-from fineline.resources.lineage import GOVERNANCE, label
+from fineline.resources.lineage import FOLLOWS_MODELS, GOVERNANCE, MODEL_INPUTS, label
 from fineline.resources.parquet_parts import joint_digest
 from fineline.resources.storage import Manifest, Storage, file_digest, folder_digest
 
@@ -45,12 +45,10 @@ class Stored:
         self.unreadable: list[str] = []
         self.damaged: dict[str, list[str]] = {}
         for path in sorted((storage.root / "assets").rglob("manifest.json")):
-            try:
-                manifest = Manifest.model_validate_json(path.read_bytes())
-            except ValidationError:
+            manifest = read_manifest(path)
+            if manifest is None:
                 self.unreadable.append(path.parent.relative_to(storage.root / "assets").as_posix())
-                continue
-            if manifest.asset not in GOVERNANCE:
+            elif manifest.asset not in GOVERNANCE:
                 self.manifests[label(manifest.asset, manifest.batch)] = manifest
 
     def check_files(self) -> int:
@@ -104,11 +102,15 @@ class Stored:
         return manifest
 
     def behind(self, manifest: Manifest) -> list[str]:
-        """Inputs of which another version is stored than the asset was made from, or none."""
+        """Inputs of which another version is stored than the asset was made from, or none.
+
+        Models do not follow their data sets, but the decision to train.
+        """
         assets = {each.asset for each in self.manifests.values()}
         stored = {name: each.data_version for name, each in self.manifests.items()}
         named = {name: version for name, version in manifest.inputs.items() if name.partition("[")[0] in assets}
-        return sorted(name for name, version in named.items() if stored.get(name) != version)
+        follows = MODEL_INPUTS if manifest.asset in FOLLOWS_MODELS else named
+        return sorted(name for name, version in named.items() if name in follows and stored.get(name) != version)
 
     def scan(self, manifest: Manifest, role: str = "data") -> pl.LazyFrame:
         """A table of an asset, lazily."""
@@ -152,3 +154,17 @@ def listed(problems: list[str]) -> str:
     """The first few of them, and how many more there are."""
     more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     return "; ".join(problems[:SHOWN]) + more
+
+
+def manifests(storage: Storage) -> list[Manifest]:
+    """Every manifest that can be read, those of governance too."""
+    paths = sorted((storage.root / "assets").rglob("manifest.json"))
+    return [manifest for path in paths if (manifest := read_manifest(path)) is not None]
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """A manifest, or None where there is none that can be read."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None

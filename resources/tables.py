@@ -164,9 +164,9 @@ def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in bad.columns if name not in ("rule", "detail")]
     ids = ("record_id", "source", "batch")
     known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ids}
-    return bad.select(
-        **known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()
-    ).cast(QUARANTINE_SCHEMA)
+    return bad.select(**known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()).cast(
+        QUARANTINE_SCHEMA
+    )
 
 
 def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from fineline.resources.lineage import FOLLOWS_MODELS
 from fineline.resources.recipe import Recipe
+from fineline.resources.recipe_automation import Automation
 from fineline.resources.retraining import DECISION, STAGE_OF
 
 _AC = dg.AutomationCondition[Any]
@@ -51,9 +52,12 @@ def _made_on(changes: dg.AutomationCondition[Any], label: str) -> dg.AutomationC
     ).with_label(label)
 
 
-follow_data = dg.AutomationConditionSensorDefinition(
-    "follow_data",
-    target=dg.AssetSelection.all(),
-    minimum_interval_seconds=10,
-    description="Makes assets again when the content of what they are made from changed. Off until turned on.",
-)
+def follow_data(section: Automation) -> dg.AutomationConditionSensorDefinition:
+    """The sensor that makes assets again when their data changed; it is on from the start where the recipe says so."""
+    return dg.AutomationConditionSensorDefinition(
+        "follow_data",
+        target=dg.AssetSelection.all(),
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING if section.follow_data else dg.DefaultSensorStatus.STOPPED,
+        description="Makes assets again when the content of what they are made from changed. Off until turned on.",
+    )
