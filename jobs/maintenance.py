@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from fineline.assets.standards import BATCHES
 from fineline.resources import retention
@@ -83,6 +82,9 @@ def needed_runs(instance: dg.DagsterInstance, storage: Storage) -> set[str]:
 
 def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Delete a run with its events and its logs; of SQLite storage also the file of its own, which stays otherwise."""
+    # Imported here: it brings SQLAlchemy, which the definitions do without.
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+
     instance.delete_run(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     if isinstance(instance.event_log_storage, SqliteEventLogStorage):
