@@ -40,11 +40,11 @@ def test_a_refresh_makes_every_batch_and_what_follows_in_one_run():
     made = []
 
     @dg.asset(partitions_def=batches, backfill_policy=dg.BackfillPolicy.single_run())
-    def rows(context):
+    def rows(context) -> None:
         made.append(list(context.partition_keys))
 
     @dg.asset(deps=[rows])
-    def table():
+    def table() -> None:
         made.append("table")
 
     with dg.instance_for_test() as instance:
