@@ -23,6 +23,7 @@ def scrubbed(stored: Stored, recipe: Recipe, key: PseudonymKey) -> Finding:
     from fineline.resources.scrub.canaries import measure
     from fineline.resources.scrub.scrubber import Scrubber
 
+    curated = stored.usable("curated_corpus")
     section = recipe.scrub
     with Scrubber(section, key=key) as scrubber:
         report = measure(scrubber, section)
@@ -32,7 +33,7 @@ def scrubbed(stored: Stored, recipe: Recipe, key: PseudonymKey) -> Finding:
     told = [
         f"{report.recall:.1%} of {planted} planted values are replaced, at least {section.minimum_recall:.1%} must be"
     ]
-    sample = stored.scan(stored.usable("curated_corpus")).sort("record_id").head(SAMPLE).collect()
+    sample = stored.scan(curated).sort("record_id").head(SAMPLE).collect()
     # Pseudonyms look like what they stand for, and names need a model: neither can be told from what survived.
     patterns = [name for name in section.entities if name not in {*section.replacement, *_BY_MODEL}]
     found: dict[str, int] = {}

@@ -140,6 +140,15 @@ def test_the_report_says_what_was_built_and_where(world):
         assert part in text
 
 
+def test_an_audit_of_everything_finds_every_promise_held_and_a_release_keeps_its_version(world):
+    release = world.storage.require("release").data_version
+    job = build(str(world.recipe)).resolve_job_def("audit")
+    assert job.execute_in_process(instance=world.instance).success
+    found = scan_table(world.storage, "audit_report").select("promise", "state", "detail").collect()
+    assert found.filter(pl.col("state") != "held")["promise"].to_list() == ["forgotten_stays_forgotten"], found.rows()
+    assert world.storage.require("release").data_version == release
+
+
 def test_a_second_run_makes_nothing(world):
     made, skipped = world.make()
     assert made == []
