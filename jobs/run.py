@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from fineline.resources.planning import Task, plan
 from fineline.resources.project import Project
 from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
 from fineline.schedules.arrivals import sync_batches
+from fineline.schedules.failures import CHECK_FAILED, told
 
 RUNNER_TAG = "fineline/process"
 INSTANCE_SETTINGS = b"""# Dagster's settings for this storage root.
@@ -30,18 +30,6 @@ telemetry:
 nux:
   enabled: false
 """
-
-# Errors whose messages say what to do.
-TOLD = {
-    "SourceError",
-    "ScrubError",
-    "ModelError",
-    "RecipeError",
-    "StorageError",
-    "NotMaterialized",
-    "Blocked",
-    "EmbeddingError",
-}
 
 
 class RunFailed(Exception):
@@ -177,16 +165,9 @@ def _explain(result: dg.ExecuteInProcessResult) -> str:
     """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):
-        chain = []
-        error = event.step_failure_data.error
-        while error is not None:
-            chain.append(error)
-            error = error.cause
-        told = next((each for each in chain if each.cls_name in TOLD), chain[-1])
-        if told.cls_name == "DagsterAssetCheckFailedError":
-            continue
-        words = re.sub(rf"^[\w.]*{told.cls_name}: ", "", told.message.strip())
-        lines.append(f"{event.step_key}: {words}")
+        name, words, _ = told(event.step_failure_data.error)
+        if name != CHECK_FAILED:
+            lines.append(f"{event.step_key}: {words}")
     failed = [
         f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
         for c in result.get_asset_check_evaluations()

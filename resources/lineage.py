@@ -16,6 +16,8 @@ PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
 FOLLOWS_MODELS = frozenset({*STAGE_OF, "evaluation", "release"})
 MODEL_INPUTS = frozenset({"approval", *STAGE_OF, "evaluation"})
 PSEUDONYMISED = frozenset({"scrubbed_corpus"})
+# Assets that are about the pipeline: nothing is made from them, and no run of the graph makes them.
+GOVERNANCE = frozenset({"audit_report", "forgetting_certificates"})
 
 
 def inputs_of(

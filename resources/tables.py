@@ -162,10 +162,11 @@ def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr
 
 def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in bad.columns if name not in ("rule", "detail")]
-    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ("source", "batch")}
-    return bad.select(
-        "record_id", **known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()
-    ).cast(QUARANTINE_SCHEMA)
+    ids = ("record_id", "source", "batch")
+    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ids}
+    return bad.select(**known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()).cast(
+        QUARANTINE_SCHEMA
+    )
 
 
 def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:

@@ -39,5 +39,5 @@ def test_the_sensor_adds_a_file_that_arrived_and_starts_no_run(recipe, instance)
     ]
 
 
-def test_the_definitions_of_a_recipe_hold_both_sensors(recipe):
-    assert {sensor.name for sensor in build(str(recipe)).sensors} == {"follow_data", "new_batches"}
+def test_the_definitions_of_a_recipe_hold_the_sensors(recipe):
+    assert {sensor.name for sensor in build(str(recipe)).sensors} >= {"follow_data", "new_batches"}
