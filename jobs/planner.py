@@ -36,15 +36,17 @@ class Task:
 
 
 def nodes(definitions: dg.Definitions) -> list[Node]:
-    """The assets of the definitions, each after all that it is made from."""
+    """The assets that the definitions make, each after all that it is made from."""
     graph = definitions.resolve_asset_graph()
+    made = graph.materializable_asset_keys
     return [
         Node(
             key.to_user_string(),
-            tuple(sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)),
+            tuple(sorted(parent.to_user_string() for parent in graph.get(key).parent_keys & made)),
             str(graph.get(key).code_version),
         )
         for key in graph.toposorted_asset_keys
+        if key in made
     ]
 
 
