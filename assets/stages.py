@@ -14,7 +14,8 @@ import polars as pl
 
 from fineline.assets.publishing import Outcome, Published, batch_keys, last_published, publish, publish_unchanged
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.resources.arrivals import fingerprints
+from fineline.resources.arrival_registry import registry_of
+from fineline.resources.arrivals import versions_of
 from fineline.resources.lineage import PER_BATCH, inputs_now, stored_versions, why_stale
 from fineline.resources.project import Project
 from fineline.resources.samples import sample_table
@@ -105,7 +106,7 @@ class Stage:
     @cached_property
     def arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of what came in."""
-        return fingerprints(self.recipe.sources)
+        return versions_of(registry_of(self.storage), self.recipe.sources)
 
 
 class TableStage(Stage):

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from fineline.assets.arrivals import arrivals
 from fineline.assets.pipeline import pipeline_assets
 from fineline.assets.standards import GOVERNANCE
 from fineline.jobs.console import plain_console
@@ -27,7 +28,10 @@ def build(recipe: str | None = None) -> dg.Definitions:
     project = current_project(recipe)
     loaded, condition = project.recipe, on_change(project)
     return dg.Definitions(
-        assets=dg.map_asset_specs(lambda spec: _by_itself(spec, loaded, condition), pipeline_assets(loaded)),
+        assets=[
+            arrivals,
+            *dg.map_asset_specs(lambda spec: _by_itself(spec, loaded, condition), pipeline_assets(loaded)),
+        ],
         jobs=[main, audit, prune],
         schedules=schedules(loaded.automation),
         sensors=[follow_data(loaded.automation), new_batches, failure_alerts(loaded.name, loaded.alerts)],
