@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,8 +93,10 @@ def write_table(
             for role, table in contents.items():
                 tables.append(role, table)
             for name, content in part.exports.items():
-                exports[name.partition(".")[0]] = name
-                write_atomically(folder / name, content)
+                role, ending = name.split(".", 1)
+                # Under a name of its content, as the tables: until the manifest is there the old file counts.
+                exports[role] = f"{role}-{hashlib.sha256(content).hexdigest()[:16]}.{ending}"
+                write_atomically(folder / exports[role], content)
             first = checked.good if first is None else first
             rows_in += part.rows_in
             kept += checked.good.height
