@@ -27,6 +27,26 @@ def whole_file(storage: Storage, manifest: Manifest, role: str) -> Path:
     return storage.file(manifest, role)
 
 
+def last_whole(storage: Storage, asset: str, role: str) -> Path | None:
+    """The file of a role in which an asset keeps what it could not make anew; None where it never stored one.
+
+    It outlives damage to the asset's other files.
+
+    Raises:
+        Damaged: it is damaged itself, and nothing goes on without being told to.
+    """
+    manifest = storage.last_stored(asset)
+    if manifest is None or role not in manifest.files:
+        return None
+    path = storage.file(manifest, role)
+    if not path.exists() or not is_whole(storage, manifest, role):
+        raise Damaged(
+            f"the {role} of {asset} is damaged: {path} does not hold the bytes that were written, and they can be made "
+            f"from nothing else. Restore the file from a copy, or delete {path.parent} to go on without it."
+        )
+    return path
+
+
 def damaged(storage: Storage, manifest: Manifest, role: str) -> Damaged:
     """Set a damaged asset aside; returns the error to raise."""
     storage.set_aside(manifest)

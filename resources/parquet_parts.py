@@ -35,9 +35,10 @@ class ParquetParts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for role, path in self._paths.items():
+        for writer in self._writers.values():
             with suppress(OSError):  # of a full disk; it was told when a part was written
-                self._writers[role].close()
+                writer.close()
+        for path in self._paths.values():
             path.unlink(missing_ok=True)
 
     def append(self, role: str, part: pl.DataFrame) -> None:

@@ -168,10 +168,21 @@ class Storage:
             os.replace(folder / "manifest.json", folder / DAMAGED)
             sync_folder(folder)
 
-    def last_damaged(self, asset: str, batch: str | None = None) -> Manifest | None:
-        """The manifest that was set aside and has not been followed by a whole one."""
-        content = _content(self.folder(asset, batch) / DAMAGED)
-        return None if content is None else Manifest.model_validate_json(content)
+    def last_stored(self, asset: str, batch: str | None = None) -> Manifest | None:
+        """The manifest of what was stored last, also where files of it are gone or it was set aside as damaged.
+
+        Raises:
+            Damaged: it cannot be read.
+        """
+        folder = self.folder(asset, batch)
+        for name in ("manifest.json", DAMAGED):
+            content = _content(folder / name)
+            if content is not None:
+                try:
+                    return Manifest.model_validate_json(content)
+                except ValidationError:
+                    raise Damaged(f"{folder / name} cannot be read. Restore it from a copy, or delete it") from None
+        return None
 
     @contextmanager
     def _readers(self, asset: str) -> Iterator[int]:

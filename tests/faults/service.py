@@ -1,5 +1,6 @@
 """The living service, ``fineline ui``, in processes of its own: started, asked, killed piece by piece."""
 
+import itertools
 import json
 import os
 import re
@@ -14,10 +15,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 import psutil
+import yaml
 from dagster._core.events import DagsterEventType
 from small_corpus import write_corpus
-
-from fineline.resources.project import current_project
 
 RECIPE = """\
 name: faults
@@ -38,8 +38,15 @@ DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy } 
 RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 
 
+def make_undisturbed(folder):
+    """A corpus and a recipe in a folder, and all that a run makes of them when nothing happens to it."""
+    write_corpus(folder / "corpus")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    World(folder).command("run")
+
+
 class World:
-    """A corpus, a recipe, and what an undisturbed run makes of it."""
+    """A corpus, a recipe, and what an undisturbed run made of it."""
 
     def __init__(self, folder, **environment):
         self.folder = folder
@@ -50,9 +57,6 @@ class World:
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
-        write_corpus(folder / "corpus")
-        (folder / "recipe.yaml").write_text(RECIPE)
-        self.command("run")
         self.undisturbed = self.versions()
 
     def command(self, *arguments):
@@ -65,14 +69,17 @@ class World:
     def root(self):
         return self.folder / "home" / "faults"
 
-    @property
-    def storage(self):
-        return current_project(str(self.folder / "recipe.yaml")).storage
-
     def versions(self):
         """The data version of each table, from the manifests."""
         manifests = [json.loads(path.read_text()) for path in self.root.glob("assets/**/manifest.json")]
         return {(m["asset"], m["batch"]): m["data_version"] for m in manifests}
+
+    def write_settings_of_a_user(self, *, max_concurrent_runs):
+        """Put a file of settings that a user wrote in place of ours."""
+        path = self.root / "dagster" / "dagster.yaml"
+        settings = yaml.safe_load(path.read_text())
+        settings["concurrency"]["runs"]["max_concurrent_runs"] = max_concurrent_runs
+        path.write_text(yaml.safe_dump(settings))
 
     def empty(self):
         """Take all tables away, so that there is work again."""
@@ -166,6 +173,10 @@ class Service:
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]
 
+    def runs(self):
+        """All runs, newest first, as the webserver tells them."""
+        return self.ask(RUNS)["runsOrError"]["results"]
+
     def wait(self, condition, seconds, what):
         """Wait until a condition holds; returns how long that took."""
         begun = time.monotonic()
@@ -202,6 +213,15 @@ class History:
         while (again := self.retry_of(run_id)) is not None:
             run_id = again
         return self.status(run_id) == dg.DagsterRunStatus.SUCCESS
+
+    def is_over(self, run_id):
+        return self.instance.get_run_by_id(run_id).is_finished
+
+    def most_at_once(self, runs):
+        """How many of the runs were under way at one time."""
+        records = [self.instance.get_run_record_by_id(run) for run in runs]
+        changes = [(each.start_time, 1) for each in records] + [(each.end_time, -1) for each in records]
+        return max(itertools.accumulate(change for _, change in sorted(changes)))
 
     def is_at(self, run_id, step):
         """Whether a run is in the middle of a step."""

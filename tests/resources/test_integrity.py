@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from fineline.data_contracts.accounting import Drop
-from fineline.resources.integrity import is_whole, whole_file
+from fineline.resources.integrity import is_whole, last_whole, whole_file
 from fineline.resources.storage import Damaged, Manifest, Storage, write_atomically
 from fineline.resources.tables import Made, Origin, write_table
 
@@ -47,7 +47,7 @@ def test_a_damaged_file_is_named_and_its_table_counts_as_not_made(storage, table
     with pytest.raises(Damaged, match=r"drops\[docs/1\] is damaged: .*run again"):
         whole_file(storage, table, role)
     assert storage.manifest("drops", "docs/1") is None
-    assert storage.last_damaged("drops", "docs/1") == table
+    assert storage.last_stored("drops", "docs/1") == table
 
 
 def test_a_damaged_model_is_found_and_what_lies_beside_its_parts_does_not_count(storage, model):
@@ -73,3 +73,19 @@ def test_an_unchanged_file_is_read_through_only_once(storage, table, monkeypatch
     whole_file(storage, table, "data")
     monkeypatch.setattr("fineline.resources.integrity.file_digest", None)
     assert whole_file(storage, table, "data").exists()
+
+
+def test_what_can_be_made_from_nothing_else_outlives_damage_to_the_rest_and_is_never_given_up_silently(storage):
+    assert last_whole(storage, "splits", "memory") is None
+    made = Made(DROPS.cast(Drop.create_empty().schema), rows_in=1, beside={"memory": pl.DataFrame({"a": [1]})})
+    stored = write_table(storage, "splits", None, made, Drop, Origin("1", {}, "r"), maximum_quarantine=0).manifest
+    memory = last_whole(storage, "splits", "memory")
+    storage.file(stored, "data").write_bytes(b"")
+    with pytest.raises(Damaged):
+        whole_file(storage, stored, "data")
+    assert last_whole(storage, "splits", "memory") == memory
+    storage.file(stored, "data").unlink()
+    assert last_whole(storage, "splits", "memory") == memory
+    memory.write_bytes(b"")
+    with pytest.raises(Damaged, match=r"from nothing else.*delete"):
+        last_whole(storage, "splits", "memory")
