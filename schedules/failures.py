@@ -19,6 +19,8 @@ TOLD = {
     "StorageError",
     "NotMaterialized",
     "Blocked",
+    "Damaged",
+    "NoRoom",
     "EmbeddingError",
 }
 CHECK_FAILED = "DagsterAssetCheckFailedError"
