@@ -13,7 +13,7 @@ import polars as pl
 
 from fineline.assets.standards import BATCHES
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.resources.lineage import PER_BATCH, inputs_of, pseudonym_inputs, stored_versions
+from fineline.resources.lineage import PER_BATCH, inputs_of, pseudonym_inputs, stored_versions, unchanged_batches
 from fineline.resources.project import Project
 from fineline.resources.recipe import digest
 from fineline.resources.samples import sample_table
@@ -42,6 +42,17 @@ class Stage:
     def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
         """An upstream table, in memory."""
         return self.scan(asset, batch, role).collect()
+
+    def said_before(self, table: str, role: str = "data") -> pl.DataFrame | None:
+        """What this asset said before of the records of those batches of a table that have not changed since.
+
+        For what is made of each record by itself. None where nothing of it holds: not made yet, or by other code.
+        """
+        before, origin = self.storage.manifest(self.asset), self.origin()
+        same = unchanged_batches(before, origin.code_version, origin.inputs, table)
+        if before is None or role not in before.files or not same:
+            return None
+        return pl.read_parquet(self.storage.file(before, role)).filter(pl.col("batch").is_in(same))
 
     def model_folder(self, asset: str, role: str = "model") -> Path:
         """The folder of a stored model, or of its adapter."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import dagster as dg
 
 from fineline.resources.lineage import PER_BATCH, inputs_of, label, pseudonym_inputs, why_stale
-from fineline.resources.storage import Storage
+from fineline.resources.storage import Manifest, Storage
+
+Stored = Callable[[str, str | None], Manifest | None]
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,17 @@ def nodes(definitions: dg.Definitions) -> list[Node]:
 def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str]) -> list[Task]:
     """One task for each asset and batch, in order. ``arrived`` maps the batches to their fingerprints."""
     tasks = []
+    # Each manifest is read once: of a thousand batches, five merged assets would read each ten times.
+    stored = cache(storage.manifest)
+    batches = sorted(arrived)
     for node in graph:
-        for batch in sorted(arrived) if node.name in PER_BATCH else [None]:
-            manifest = storage.manifest(node.name, batch)
+        pseudonyms = pseudonym_inputs(node.name, storage)
+        for batch in batches if node.name in PER_BATCH else [None]:
+            manifest = stored(node.name, batch)
             if node.name == "raw_corpus" and batch is not None:
                 inputs = {"arrival": arrived[batch]}
             else:
-                inputs = _versions_now(storage, inputs_of(node.name, node.upstream, batch, list(arrived)))
-                inputs |= pseudonym_inputs(node.name, storage)
+                inputs = _versions_now(stored, inputs_of(node.name, node.upstream, batch, batches)) | pseudonyms
             reason = why_stale(manifest, node.code_version, inputs)
             tasks.append(Task(node.name, batch, reason, manifest is None))
     return tasks
@@ -95,6 +101,6 @@ def next_wave(graph: Sequence[Node], tasks: Sequence[Task]) -> list[Task]:
     return [task for group in wave.values() for task in group]
 
 
-def _versions_now(storage: Storage, pairs: Sequence[tuple[str, str | None]]) -> dict[str, str]:
-    manifests = {label(*pair): storage.manifest(*pair) for pair in pairs}
+def _versions_now(stored: Stored, pairs: Sequence[tuple[str, str | None]]) -> dict[str, str]:
+    manifests = {label(*pair): stored(*pair) for pair in pairs}
     return {name: manifest.data_version if manifest else "missing" for name, manifest in manifests.items()}

@@ -63,3 +63,15 @@ def why_stale(manifest: Manifest | None, code_version: str, inputs: Mapping[str,
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return f"changed: {', '.join(changed[:3])}{more}"
     return None
+
+
+def unchanged_batches(before: Manifest | None, code_version: str, inputs: Mapping[str, str], table: str) -> list[str]:
+    """Batches of a table that a merged asset was last made from as they are now, by the same code and recipe.
+
+    What was made of each record of theirs by itself would be made the same again.
+    """
+    if before is None or before.code_version != code_version:
+        return []
+    prefix = f"{table}["
+    now = {name: version for name, version in inputs.items() if name.startswith(prefix)}
+    return [name[len(prefix) : -1] for name, version in now.items() if before.inputs.get(name) == version]
