@@ -44,7 +44,6 @@ def test_counts_that_are_kept_are_those_that_counting_anew_gives(before: dict[st
 def test_a_row_whose_role_changed_is_counted_again(column: str):
     rows = rows_of({"a": "yes"})
     known = joined(pl.DataFrame(schema=COUNTED), rows, counts_of(rows))
-    other = with_content(
-        rows.drop("content").with_columns(pl.lit([[{"role": "tool", "content": "yes"}]]).list.first().alias(column))
-    )
+    said = pl.lit([[{"role": "tool", "content": "yes"}]]).list.first()
+    other = with_content(rows.drop("content").with_columns(said.alias(column)))
     assert split_known(other, known)[1].height == 1
