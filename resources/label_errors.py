@@ -12,6 +12,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fineline.resources.label_reuse import Progress, judge_labels
@@ -105,13 +107,13 @@ def _issues(labels: npt.NDArray[np.int64], places: npt.NDArray[np.floating[Any]]
 
     Labels are judged beside it, since none of its filters held .85 of both precision and recall.
     """
+    neighbours = min(NEIGHBOURS, len(labels) - 1)
+    # Of rows of unit length half the squared Euclidean distance is Datalab's own, 1 - cosine; scikit-learn finds
+    # these neighbours in a third of the time.
+    search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(normalize(places))
+    graph = search.kneighbors_graph(mode="distance")
+    graph.data = np.square(graph.data) / 2
     lab = Datalab({"label": labels}, label_name="label", verbosity=0)
-    lab.find_issues(
-        features=places,
-        issue_types={
-            "outlier": {"k": min(NEIGHBOURS, len(labels) - 1)},
-            "class_imbalance": {},
-        },
-    )
+    lab.find_issues(knn_graph=graph, issue_types={"outlier": {"k": neighbours}, "class_imbalance": {}})
     found = lab.get_issues()
     return {name: found[name].to_numpy() for name in found.columns}
