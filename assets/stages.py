@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from fineline.resources.arrival_registry import registry_of
 from fineline.resources.arrivals import versions_of
 from fineline.resources.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
 from fineline.resources.integrity import whole_file
-from fineline.resources.lineage import PER_BATCH, inputs_now, inputs_of, stored_versions, why_stale
+from fineline.resources.lineage import PER_BATCH, inputs_now, inputs_of, stored_versions, unchanged_batches, why_stale
 from fineline.resources.project import Project
 from fineline.resources.samples import sample_table
 from fineline.resources.storage import Manifest, remove_leftovers
@@ -90,6 +90,17 @@ class Stage:
         """An upstream table, in memory."""
         return self.scan(asset, batch, role).collect()
 
+    def said_before(self, table: str, role: str = "data") -> pl.DataFrame | None:
+        """What this asset said before of the records of those batches of a table that have not changed since.
+
+        For what is made of each record by itself. None where nothing of it holds: not made yet, or by other code.
+        """
+        before, origin = self.storage.manifest(self.asset), self.origin()
+        same = unchanged_batches(before, origin.code_version, origin.inputs, table)
+        if before is None or role not in before.files or not same:
+            return None
+        return pl.read_parquet(self.storage.file(before, role)).filter(pl.col("batch").is_in(same))
+
     def model_folder(self, asset: str, role: str = "model") -> Path:
         """The folder of a stored model, or of its adapter."""
         return whole_file(self.storage, self.storage.require(asset), role)
@@ -133,7 +144,8 @@ class Stage:
             inputs = {"arrival": self.arrived[str(batch)]}
         else:
             known = batch_keys(self.context)
-            inputs = inputs_now(self.storage, self.recipe, self.asset, self.upstream, batch, known, stored_versions)
+            versions = partial(stored_versions, self.storage)
+            inputs = inputs_now(self.storage, self.recipe, self.asset, self.upstream, batch, known, versions)
         return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -89,8 +90,8 @@ class Graph:
         storage, recipe = self.project.storage, self.project.recipe
         inputs = {"arrival": self.arrived.get(batch)}
         if node.name != "raw_corpus":
-            batches = list(self.arrived)
-            inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions_or_missing)
+            batches, versions = list(self.arrived), partial(versions_or_missing, storage.manifest)
+            inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions)
         before = storage.manifest(node.name, batch)
         if before is not None and not why_stale(node.name, before, node.code_version, inputs):
             return
