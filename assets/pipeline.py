@@ -13,9 +13,8 @@ from fineline.assets.evaluation import evaluation_assets
 from fineline.assets.models import model_assets
 from fineline.assets.quality import curated_corpus, label_issues, record_quality
 from fineline.assets.splits import record_ledger, splits
-from fineline.resources.arrivals import fingerprints
 from fineline.resources.recipe import Recipe, digest
-from fineline.resources.sources.reader import SourceError
+from fineline.resources.sources.reader import SourceError, list_batches
 
 DATA_HALF = [
     raw_corpus,
@@ -56,6 +55,7 @@ def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
 def _evaluation_sets(recipe: Recipe) -> dict[str, str] | str:
     """The content of the evaluation sets, which are no assets; one that cannot be read is told in the run."""
     try:
-        return fingerprints(recipe.decontaminate.against)
+        against = recipe.decontaminate.against
+        return {batch.key: digest(source, batch.fingerprint) for source in against for batch in list_batches(source)}
     except SourceError as error:
         return str(error)

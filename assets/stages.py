@@ -14,7 +14,8 @@ import polars as pl
 
 from fineline.assets.publishing import Outcome, Published, batch_keys, last_published, publish, publish_unchanged
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.resources.arrivals import fingerprints
+from fineline.resources.arrival_registry import Registry, registry_of
+from fineline.resources.arrivals import version_of, versions_of
 from fineline.resources.lineage import PER_BATCH, inputs_now, stored_versions, why_stale
 from fineline.resources.project import Project
 from fineline.resources.samples import sample_table
@@ -95,7 +96,7 @@ class Stage:
         """What this execution is made from."""
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
         if self.asset == "raw_corpus":
-            inputs = {"arrival": self.arrived[str(batch)]}
+            inputs = {"arrival": version_of(self.arrived, str(batch))}
         else:
             upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
             known = batch_keys(self.context)
@@ -105,7 +106,12 @@ class Stage:
     @cached_property
     def arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of what came in."""
-        return fingerprints(self.recipe.sources)
+        return versions_of(self.registry, self.recipe.sources)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What is known of the batches: one state of it for all that this execution reads."""
+        return registry_of(self.storage)
 
 
 class TableStage(Stage):

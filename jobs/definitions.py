@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from fineline.assets.arrivals import arrivals
 from fineline.assets.pipeline import pipeline_assets
 from fineline.jobs.console import plain_console
 from fineline.jobs.selections import main
@@ -22,7 +23,7 @@ def build(recipe: str | None = None) -> dg.Definitions:
         lambda spec: spec.replace_attributes(automation_condition=condition), pipeline_assets(project.recipe)
     )
     return dg.Definitions(
-        assets=assets,
+        assets=[arrivals, *assets],
         jobs=[main],
         sensors=[follow_data, new_batches],
         resources={"project": project},

@@ -17,11 +17,11 @@ from fineline.assets.standards import BATCHES
 from fineline.jobs.definitions import build
 from fineline.jobs.history import record_what_is_stored
 from fineline.jobs.planner import next_wave
-from fineline.resources.arrivals import fingerprints
+from fineline.resources.arrivals import Look, look_patiently, require_batches
 from fineline.resources.planning import Task, plan
 from fineline.resources.project import Project
 from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
-from fineline.schedules.arrivals import sync_batches
+from fineline.schedules.arrivals import take_in
 
 RUNNER_TAG = "fineline/process"
 INSTANCE_SETTINGS = b"""# Dagster's settings for this storage root.
@@ -75,9 +75,7 @@ def only_runner(storage: Storage) -> Iterator[None]:
 
 def plan_recipe(project: Project) -> list[Task]:
     """What a run would make and skip now, without making anything."""
-    return plan(
-        nodes(build().resolve_asset_graph()), project.storage, fingerprints(project.recipe.sources), project.recipe
-    )
+    return plan(nodes(build().resolve_asset_graph()), project.storage, _look(project).versions, project.recipe)
 
 
 def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
@@ -94,8 +92,8 @@ def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
 def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
     """The same in a given Dagster instance. See :func:`make_recipe`."""
     close_interrupted(instance)
-    arrived = fingerprints(project.recipe.sources)
-    sync_batches(instance, sorted(arrived))
+    _look(project)
+    arrived = take_in(instance, project.storage, project.recipe.sources).versions
     graph = nodes(definitions.resolve_asset_graph())
     stored = plan(graph, project.storage, arrived, project.recipe)
     for label in record_what_is_stored(definitions, instance, project.storage, stored):
@@ -110,6 +108,15 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
         for task in wave:
             print(f"  make  {task.label}: {task.reason}", flush=True)
         made += _run_wave(definitions, instance, project, wave)
+
+
+def _look(project: Project) -> Look:
+    """What the sources offer, once files that have just come are complete. Raises SourceError where that is nothing."""
+    found = look_patiently(project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True))
+    for note in found.notes:
+        print(f"  note  {note}")
+    require_batches(found)
+    return found
 
 
 def close_interrupted(instance: dg.DagsterInstance) -> None:

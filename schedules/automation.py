@@ -9,7 +9,8 @@ import dagster as dg
 from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from fineline.assets.graph import nodes
-from fineline.resources.arrivals import fingerprints
+from fineline.resources.arrival_registry import registry_of
+from fineline.resources.arrivals import versions_of
 from fineline.resources.planning import plan, ready
 from fineline.resources.project import Project
 
@@ -68,7 +69,8 @@ class Stale(dg.AutomationCondition[dg.AssetKey]):
         """What may be made, planned once for all assets of a tick."""
         if self._looked is None or self._looked[0] != context.evaluation_time:
             project, graph = self._project, nodes(context.asset_graph)
-            tasks = plan(graph, project.storage, fingerprints(project.recipe.sources), project.recipe)
+            arrived = versions_of(registry_of(project.storage), project.recipe.sources)
+            tasks = plan(graph, project.storage, arrived, project.recipe)
             self._looked = (context.evaluation_time, ready(graph, tasks))
         return self._looked[1]
 

@@ -23,12 +23,12 @@ def test_everything_is_made_on_the_first_run(world):
     made, skipped = world.first
     assert skipped == []
     assert {label.partition("[")[0] for label in made} == {
-        key.to_user_string() for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys()
+        key.to_user_string() for key in build(str(world.recipe)).resolve_asset_graph().materializable_asset_keys
     }
 
 
 def test_every_asset_has_a_data_version_of_its_content_and_the_recipe_in_its_metadata(world):
-    for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys():
+    for key in build(str(world.recipe)).resolve_asset_graph().materializable_asset_keys:
         event = latest(world, key.to_user_string())
         assert event.tags["dagster/data_version_is_user_provided"] == "true", key
         assert event.metadata["recipe"].value == "small"
@@ -71,7 +71,7 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
         assert "Thompson" not in text
         assert "example.org" not in text
         assert TOKEN not in text
-    for key in build(str(world.recipe)).resolve_asset_graph().get_all_asset_keys():
+    for key in build(str(world.recipe)).resolve_asset_graph().materializable_asset_keys:
         for event in world.instance.fetch_materializations(key, limit=100).records:
             # Later runs belong to tests that break the scrubber.
             if event.run_id not in world.first_runs:
