@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.resources.sources.batches import Bound, Place
-from fineline.resources.storage import Storage, make_writable, write_atomically
+from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
 
 
 class SeenFile(BaseModel):
@@ -71,20 +71,24 @@ class Registry(BaseModel):
 
 
 def registry_of(storage: Storage) -> Registry:
-    """The registry as it stands; empty where nothing was looked at yet."""
+    """The registry as it stands; empty where nothing was looked at yet. Raises StorageError for a damaged one."""
     path = _path(storage)
-    return Registry.model_validate_json(path.read_bytes()) if path.exists() else Registry()
+    return _parsed(path, path.read_bytes() if path.exists() else b"")
 
 
 @contextmanager
 def opened(storage: Storage) -> Iterator[Registry]:
-    """The registry, to be changed: written when the block ends well, by one process or thread at a time."""
+    """The registry, to be changed: written when the block ends well, by one process or thread at a time.
+
+    Raises:
+        StorageError: it is damaged, or its folder may not be written to.
+    """
     path = _path(storage)
     with locked(path.with_name(".registry.lock")):
         before = path.read_bytes() if path.exists() else b""
-        registry = Registry.model_validate_json(before) if before else Registry()
+        registry = _parsed(path, before)
         yield registry
-        after = registry.model_dump_json(exclude_defaults=True).encode()
+        after = registry.model_dump_json(exclude_none=True).encode()
         if after != before:
             write_atomically(path, after)
 
@@ -96,6 +100,16 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _parsed(path: Path, content: bytes) -> Registry:
+    try:
+        return Registry.model_validate_json(content) if content else Registry()
+    except ValidationError:
+        raise StorageError(
+            f"{path} is damaged. Bring it back from a backup, or remove it: the batches that are there are found "
+            "again, also those that were withdrawn; of those whose files are gone nothing will be known."
+        ) from None
 
 
 def _path(storage: Storage) -> Path:

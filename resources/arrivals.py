@@ -117,12 +117,15 @@ def versions_of(registry: Registry, sources: Iterable[Source]) -> dict[str, str]
         state = registry.sources.get(source.name)
         if state is None or state.origin != _origin(source):
             continue
-        how = digest(source.model_dump(mode="json", exclude={"path"} if isinstance(source, Files) else None))
+        options = source.model_dump(mode="json", exclude={"path"} if isinstance(source, Files) else None)
+        ways: dict[tuple[str, str] | None, str] = {}
         for key, batch in state.batches.items():
             if batch.state == "withdrawn":
                 continue
-            file = format_of(batch.place.name) if isinstance(batch.place, FilePlace) else None
-            found[key] = digest(how, batch.content, file, state.beside_content)
+            form = format_of(batch.place.name) if isinstance(batch.place, FilePlace) else None
+            if form not in ways:
+                ways[form] = digest(options, form, state.beside_content)
+            found[key] = f"{batch.content}-{ways[form]}"
     return dict(sorted(found.items()))
 
 

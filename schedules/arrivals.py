@@ -1,5 +1,6 @@
 """What has arrived becomes partitions and events, so that the assets that follow it are made."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
@@ -13,6 +14,10 @@ from fineline.resources.recipe_data import Source
 from fineline.resources.storage import Storage
 
 VERSION_TAG = "dagster/data_version"
+# Dagster stores events one by one. What is not told in this time is told by the next look.
+SECONDS_OF_EVENTS = 15.0
+# SQLite takes only so many values at once.
+KEYS_AT_ONCE = 500
 
 
 def take_in(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[Source]) -> Look:
@@ -28,7 +33,10 @@ def take_in(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[So
         )
         fresh = [key for key, version in found.versions.items() if told.get(key, {}).get(VERSION_TAG) != version]
         known = known_arrivals(storage) if fresh else {}
+        until = time.monotonic() + SECONDS_OF_EVENTS
         for key in fresh:
+            if time.monotonic() > until:
+                break
             instance.report_runless_asset_event(_event(key, found.versions[key], known[key]))
     return found
 
@@ -48,8 +56,9 @@ def _sync_partitions(instance: dg.DagsterInstance, offered: Mapping[str, str]) -
     """Make the batch partitions exactly those that the sources offer now."""
     name = str(BATCHES.name)
     known = set(instance.get_dynamic_partitions(name))
-    if new := [key for key in offered if key not in known]:
-        instance.add_dynamic_partitions(name, new)
+    new = [key for key in offered if key not in known]
+    for start in range(0, len(new), KEYS_AT_ONCE):
+        instance.add_dynamic_partitions(name, new[start : start + KEYS_AT_ONCE])
     for key in known - offered.keys():
         instance.delete_dynamic_partition(name, key)
 

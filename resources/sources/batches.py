@@ -114,7 +114,7 @@ class IncrementPlace(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: Literal["increment"] = "increment"
-    after: Bound | None
+    after: Bound | None = None
     upto: Bound
 
     @property

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 
 from fineline.resources.recipe_data import Columns, Files, Location
 from fineline.resources.sources.batches import Batch, BatchRows, FilePlace, RawRow, Row, SourceError
@@ -71,14 +70,19 @@ def is_known(name: str) -> bool:
 
 def is_temporary(name: str) -> bool:
     """Whether a file of that name is still being written, by the custom of programs that rename when they are done."""
-    return name.startswith("~") or PurePath(name).suffix.lower() in TEMPORARY
+    return name.startswith("~") or any(suffix in TEMPORARY for suffix in _suffixes(name)[-1:])
 
 
 def format_of(name: str) -> tuple[str, str]:
     """The ends of the name that tell the format and the packing, such as ``.jsonl`` and ``.gz``; in lower case."""
-    suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
+    suffixes = _suffixes(name)
     packed = suffixes.pop() if suffixes[-1:] and suffixes[-1] in UNPACKERS else ""
     return (suffixes[-1] if suffixes else "", packed)
+
+
+def _suffixes(name: str) -> list[str]:
+    """What follows each dot of a name, with the dot; in lower case. Quicker than pathlib's, for thousands of files."""
+    return [f".{suffix}" for suffix in name.lower().split(".")[1:]]
 
 
 def beside(source: Files) -> Sequence[Location]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -192,4 +193,6 @@ def _remote_file(store: Any, told_of: Mapping[str, Any]) -> RemoteFile:
     if told_of["size"] is None:
         raise SourceError(f"{path}: the store does not say how large it is; copy it into a folder.")
     version = next((told_of[each] for each in VERSIONS if told_of.get(each)), "")
+    # Some stores tell a time as a date when they are asked for one file, and as seconds when for all of a folder.
+    version = version.timestamp() if isinstance(version, datetime) else version
     return RemoteFile(store, path, told_of["size"], hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16])
