@@ -1,6 +1,7 @@
 """What the automation conditions of the whole graph ask for; answered with manifests in place of work."""
 
 import os
+import time
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,14 +11,14 @@ from small_corpus import write_corpus, write_recipe
 
 from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
-from fineline.resources.arrivals import fingerprints
+from fineline.resources.arrivals import look
 from fineline.resources.lineage import inputs_now, versions_or_missing, why_stale
 from fineline.resources.planning import plan
 from fineline.resources.project import current_project
 from fineline.resources.recipe import digest
 from fineline.resources.retraining import DECISION, decide
 from fineline.resources.storage import Manifest
-from fineline.schedules.arrivals import sync_batches
+from fineline.schedules.arrivals import take_in
 
 BATCHES = ["colours/first.jsonl", "colours/second.jsonl", *[f"notes/note-{n}.md" for n in range(10)]]
 PER_BATCH = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
@@ -41,13 +42,16 @@ class Graph:
     def load(self):
         """Load the definitions, as after a start or an edit of the recipe or the code."""
         self.project = current_project(str(self.recipe))
-        self.arrived = fingerprints(self.project.recipe.sources)
-        sync_batches(self.instance, list(self.arrived))
+        storage, sources = self.project.storage, self.project.recipe.sources
+        look(storage, sources, now=time.time() + 10)
+        self.arrived = take_in(self.instance, storage, sources).versions
         built = build(str(self.recipe))
         assets = dg.map_asset_specs(self._edited, built.assets)
         self.definitions = dg.Definitions(assets=assets, resources=built.resources)
 
     def _edited(self, spec):
+        if spec.code_version is None:
+            return spec
         return spec.replace_attributes(code_version=spec.code_version + self.code.get(spec.key.to_user_string(), ""))
 
     def edit_recipe(self, old, new):
@@ -96,7 +100,7 @@ class Graph:
         if node.name == DECISION:
             decision = decide(storage, recipe, datetime.now(UTC))
             version, facts = decision.version, {"sentence": decision.sentence, "approved": dict(decision.approved)}
-            facts |= {"parts": decision.parts, "decided": [time.isoformat() for time in decision.decided]}
+            facts |= {"parts": decision.parts, "decided": [each.isoformat() for each in decision.decided]}
         elif node.name.endswith("_dataset"):
             files = {"data": "rows.parquet"}
             storage.folder(node.name).mkdir(parents=True, exist_ok=True)
