@@ -44,17 +44,15 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     record_id is a hash of the content as it came in, with its source, the same on every run and machine. Texts
     are in normal form, and what that changed is counted.
     """
-    from fineline.resources.arrival_registry import registry_of
     from fineline.resources.arrivals import arrival
     from fineline.resources.ingest import ingest
     from fineline.resources.sources.reader import read_parts
 
     stage = TableStage(context, project, Record)
-    registry = registry_of(stage.storage)
     with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
         for batch in stage.changed():
             source = stage.recipe.source(batch.split("/", 1)[0])
-            place = arrival(registry, batch).place
+            place = arrival(stage.registry, batch).place
             progress = every_few_seconds(context.log.info, f"{batch}: rows read")
             rows = read_parts(source, batch, place)
             parts = ingest(rows, source.name, batch, stage.recipe.allowed_licences, progress)

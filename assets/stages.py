@@ -15,8 +15,8 @@ import polars as pl
 
 from fineline.assets.publishing import Outcome, Published, batch_keys, last_published, publish, publish_unchanged
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.resources.arrival_registry import registry_of
-from fineline.resources.arrivals import versions_of
+from fineline.resources.arrival_registry import Registry, registry_of
+from fineline.resources.arrivals import version_of, versions_of
 from fineline.resources.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
 from fineline.resources.integrity import whole_file
 from fineline.resources.lineage import PER_BATCH, inputs_now, inputs_of, stored_versions, unchanged_batches, why_stale
@@ -141,7 +141,7 @@ class Stage:
         """What this execution is made from."""
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
         if self.asset == "raw_corpus":
-            inputs = {"arrival": self.arrived[str(batch)]}
+            inputs = {"arrival": version_of(self.arrived, str(batch))}
         else:
             known = batch_keys(self.context)
             versions = partial(stored_versions, self.storage)
@@ -151,7 +151,12 @@ class Stage:
     @cached_property
     def arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of what came in."""
-        return versions_of(registry_of(self.storage), self.recipe.sources)
+        return versions_of(self.registry, self.recipe.sources)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What is known of the batches: one state of it for all that this execution reads."""
+        return registry_of(self.storage)
 
 
 class TableStage(Stage):

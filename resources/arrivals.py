@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fineline.resources.arrival_registry import Arrival, Registry, SourceState, opened, registry_of
@@ -129,6 +129,13 @@ def versions_of(registry: Registry, sources: Iterable[Source]) -> dict[str, str]
     return dict(sorted(found.items()))
 
 
+def version_of(versions: Mapping[str, str], key: str) -> str:
+    """The version of a batch. Raises SourceError where it is none, as after it was withdrawn."""
+    if key not in versions:
+        raise SourceError(f"{key} is no batch of the recipe's sources, or no longer; what is, says fineline plan")
+    return versions[key]
+
+
 def arrival(registry: Registry, key: str) -> Arrival:
     """What is known of a batch.
 
@@ -138,7 +145,7 @@ def arrival(registry: Registry, key: str) -> Arrival:
     state = registry.sources.get(key.partition("/")[0])
     batch = state.batches.get(key) if state else None
     if batch is None or batch.state == "withdrawn":
-        raise SourceError(f"{key} is no batch of the recipe's sources; look for new arrivals first: fineline plan")
+        raise SourceError(f"{key} is no batch of the recipe's sources, or no longer; what is, says fineline plan")
     if batch.state == "gone":
         what = f"its file {batch.place.name} is gone" if isinstance(batch.place, FilePlace) else "it is gone"
         raise SourceError(vanished(key, what))

@@ -1,6 +1,7 @@
 """What the automation conditions of the whole graph ask for; answered with manifests in place of work."""
 
 import os
+import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,6 +12,7 @@ from small_corpus import write_corpus, write_recipe
 
 from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
+from fineline.resources.arrivals import look
 from fineline.resources.lineage import inputs_now, versions_or_missing, why_stale
 from fineline.resources.planning import plan
 from fineline.resources.project import current_project
@@ -34,7 +36,6 @@ class Graph:
     def __init__(self, folder, instance):
         self.folder, self.instance, self.cursor = folder, instance, None
         self.code, self.failing = {}, set()
-        self.age = 1_000_000.0
         write_corpus(folder / "corpus")
         self.recipe = write_recipe(folder)
         self.load()
@@ -42,9 +43,9 @@ class Graph:
     def load(self):
         """Load the definitions, as after a start or an edit of the recipe or the code."""
         self.project = current_project(str(self.recipe))
-        for path in self.folder.glob("*/*.*"):
-            os.utime(path, (0, self.age))
-        self.arrived = take_in(self.instance, self.project.storage, self.project.recipe.sources).versions
+        storage, sources = self.project.storage, self.project.recipe.sources
+        look(storage, sources, now=time.time() + 10)
+        self.arrived = take_in(self.instance, storage, sources).versions
         built = build(str(self.recipe))
         assets = dg.map_asset_specs(self._edited, built.assets)
         self.definitions = dg.Definitions(assets=assets, resources=built.resources)
@@ -99,7 +100,7 @@ class Graph:
         if node.name == DECISION:
             decision = decide(storage, recipe, datetime.now(UTC))
             version, facts = decision.version, {"sentence": decision.sentence, "approved": dict(decision.approved)}
-            facts |= {"parts": decision.parts, "decided": [time.isoformat() for time in decision.decided]}
+            facts |= {"parts": decision.parts, "decided": [each.isoformat() for each in decision.decided]}
         elif node.name.endswith("_dataset"):
             files = {"data": "rows.parquet"}
             storage.folder(node.name).mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def test_from_nothing_everything_is_asked_for_once(new_graph):
 
 
 def test_a_touched_file_asks_for_nothing(graph):
-    graph.age += 1
+    os.utime(graph.folder / "corpus" / "first.jsonl")
     graph.load()
     assert graph.settle() == []
 
