@@ -65,7 +65,7 @@ def prepare(recipe: str) -> None:
 def _address(given: str) -> URL:
     try:
         url = make_url(given)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise StorageError(f"{VARIABLE} holds no address of a PostgreSQL database. Set it as in {EXAMPLE}") from None

@@ -23,9 +23,9 @@ RECIPE = """\
 name: faults
 maximum_quarantine: 0.05
 sources:
-  - {name: colours, kind: files, path: corpus, licence: CC0-1.0, columns: {prompt: question, completion: answer}}
-scrub: {workers: 1, ner: spacy, canaries_per_entity: 2, minimum_recall: 0.5}
-labels: {folds: 2, features: words}
+  - {{name: colours, kind: files, path: {corpus}, licence: CC0-1.0, columns: {{prompt: question, completion: answer}}}}
+scrub: {{workers: 1, ner: spacy, canaries_per_entity: 2, minimum_recall: 0.5}}
+labels: {{folds: 2, features: words}}
 """
 BATCHES = ("colours/first.jsonl", "colours/second.jsonl")
 LAUNCH = """mutation ($run: ExecutionParams!) {
@@ -41,7 +41,8 @@ RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 def make_undisturbed(folder):
     """A corpus and a recipe in a folder, and all that a run makes of them when nothing happens to it."""
     write_corpus(folder / "corpus")
-    (folder / "recipe.yaml").write_text(RECIPE)
+    # The place of the corpus counts as a part of it: a copy of this folder has the same one.
+    (folder / "recipe.yaml").write_text(RECIPE.format(corpus=folder / "corpus"))
     World(folder).command("run")
 
 

@@ -89,15 +89,27 @@ def test_ten_runs_of_the_same_assets_at_once_all_succeed(world, services):
     assert "locked" not in service.log.read_text()
 
 
-@pytest.mark.parametrize("victim", ["dagster._daemon run", "-m dagster_webserver"])
-def test_the_service_ends_with_its_daemon_or_webserver_and_starting_it_again_serves_the_same(world, services, victim):
+def test_the_service_ends_with_its_daemon_and_a_run_under_way_is_made_whole_when_it_is_started_again(world, services):
     service = services[-1]
+    world.empty()
     with history(world) as dagster:
-        before = [run.run_id for run in dagster.instance.get_runs()]
-    service.kill(victim)
+        run = service.launch(*STEPS)
+        service.wait(lambda: dagster.is_at(run, "raw_corpus"), 120, "raw_corpus to begin")
+        service.kill("dagster._daemon run")
+        service.wait(lambda: service.process.poll() is not None, 120, "the service to end")
+        services.append(Service(world))
+        services[-1].wait(lambda: dagster.last_try_succeeded(run), 240, "the run, or its retry, to succeed")
+    assert world.versions().items() <= world.undisturbed.items()
+
+
+def test_the_service_ends_with_its_webserver_and_serves_the_same_when_it_is_started_again(world, services):
+    service = services[-1]
+    before = service.runs()
+    assert before
+    service.kill("-m dagster_webserver")
     service.wait(lambda: service.process.poll() is not None, 120, "the service to end")
     services.append(Service(world))
-    assert [run["runId"] for run in services[-1].runs()] == before
+    assert services[-1].runs() == before
 
 
 def test_the_password_is_in_no_file_and_no_command_line(world, services):

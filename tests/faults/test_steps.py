@@ -24,7 +24,7 @@ class World:
     def __init__(self, folder, instance):
         self.folder, self.instance = folder, instance
         write_corpus(folder / "corpus")
-        (folder / "recipe.yaml").write_text(RECIPE)
+        (folder / "recipe.yaml").write_text(RECIPE.format(corpus="corpus"))
         self.recipe = str(folder / "recipe.yaml")
         self.made = [task.label for task in self.make()]
 
