@@ -1,17 +1,15 @@
 """The job that removes what the recipe's retention no longer keeps, and says what it removed."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from fineline.assets.standards import BATCHES
 from fineline.resources import retention
-from fineline.resources.lineage import GOVERNANCE
 from fineline.resources.project import Project
 from fineline.resources.samples import markdown_table
 from fineline.resources.storage import Storage
@@ -19,6 +17,8 @@ from fineline.resources.stored import manifests
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 SHOWN = 50
+AT_ONCE = 1_000
+CERTIFICATES = dg.AssetKey("forgetting_certificates")
 
 
 class PruneConfig(dg.Config):
@@ -68,16 +68,23 @@ def old_runs(instance: dg.DagsterInstance, storage: Storage, before: datetime) -
 
 
 def needed_runs(instance: dg.DagsterInstance, storage: Storage) -> set[str]:
-    """The runs that made what is stored, that certificates name, or that hold an asset's last event."""
+    """The runs that made what is stored or any certificate of forgetting, or that hold an asset's last event."""
     needed: set[str] = set()
     for manifest in manifests(storage):
         needed.add(manifest.run_id)
-        if manifest.asset in GOVERNANCE and "data" in manifest.files:
-            table = pl.scan_parquet(storage.file(manifest, "data"))
-            if "run_id" in table.collect_schema():
-                needed.update(table.select("run_id").collect()["run_id"].drop_nulls())
     latest = instance.get_latest_materialization_events(instance.get_asset_keys())
-    return needed | {entry.run_id for entry in latest.values() if entry is not None}
+    needed |= {entry.run_id for entry in latest.values() if entry is not None}
+    return needed | {record.run_id for record in _all_materializations(instance, CERTIFICATES)}
+
+
+def _all_materializations(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Iterator[dg.EventLogRecord]:
+    cursor: str | None = None
+    while True:
+        found = instance.fetch_materializations(asset, limit=AT_ONCE, cursor=cursor)
+        yield from found.records
+        if not found.has_more:
+            return
+        cursor = found.cursor
 
 
 def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:

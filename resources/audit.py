@@ -57,7 +57,7 @@ def audit(
         "splits_do_not_leak": partial(measures.leaks, stored, recipe),
         "exports_equal_tables": partial(tables.exports, stored),
         "release_has_evidence": partial(measures.release, stored, recipe),
-        "forgotten_stays_forgotten": partial(tables.forgotten, stored),
+        "forgotten_stays_forgotten": partial(tables.forgotten, stored, key),
     }
     rows = []
     for promise, check in checks.items():

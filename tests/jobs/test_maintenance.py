@@ -52,6 +52,16 @@ def test_runs_that_made_what_is_stored_or_hold_the_last_event_of_an_asset_are_ne
     assert set(old_runs(kept, storage, LATER)) == {first, unneeded}
 
 
+def test_every_run_that_made_a_certificate_is_needed(kept, tmp_path, monkeypatch):
+    @dg.asset
+    def forgetting_certificates():
+        return dg.MaterializeResult()
+
+    monkeypatch.setattr("fineline.jobs.maintenance.AT_ONCE", 2)
+    runs = {dg.materialize([forgetting_certificates], instance=kept).run_id for _ in range(3)}
+    assert needed_runs(kept, Storage(tmp_path)) == runs
+
+
 def test_runs_of_the_last_days_and_runs_at_work_are_kept(kept, tmp_path):
     other.execute_in_process(instance=kept)
     kept.create_run_for_job(other, status=dg.DagsterRunStatus.STARTED)
