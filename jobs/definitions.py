@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from fineline.assets.forgetting import GOVERNANCE
 from fineline.assets.pipeline import pipeline_assets
 from fineline.jobs.console import plain_console
-from fineline.jobs.selections import main
+from fineline.jobs.selections import forget, main
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches
 from fineline.schedules.automation import ON_DATA_CHANGE, follow_data
@@ -18,12 +19,14 @@ def build(recipe: str | None = None) -> dg.Definitions:
     """
     project = current_project(recipe)
     assets = dg.map_asset_specs(
-        lambda spec: spec.replace_attributes(automation_condition=ON_DATA_CHANGE),
+        lambda spec: (
+            spec if spec.group_name == GOVERNANCE else spec.replace_attributes(automation_condition=ON_DATA_CHANGE)
+        ),
         pipeline_assets(project.recipe),
     )
     return dg.Definitions(
         assets=assets,
-        jobs=[main],
+        jobs=[main, forget],
         sensors=[follow_data, new_batches],
         resources={"project": project},
         # Steps share what they have loaded; training and generation run in processes of their own.

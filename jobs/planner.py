@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from fineline.assets.forgetting import GOVERNANCE
 from fineline.resources.lineage import PER_BATCH, inputs_of, label, pseudonym_inputs, why_stale
 from fineline.resources.storage import Storage
 
@@ -36,7 +37,7 @@ class Task:
 
 
 def nodes(definitions: dg.Definitions) -> list[Node]:
-    """The assets of the definitions, each after all that it is made from."""
+    """The assets of the definitions, each after all that it is made from, but for those that requests make."""
     graph = definitions.resolve_asset_graph()
     return [
         Node(
@@ -45,6 +46,7 @@ def nodes(definitions: dg.Definitions) -> list[Node]:
             str(graph.get(key).code_version),
         )
         for key in graph.toposorted_asset_keys
+        if graph.get(key).group_name != GOVERNANCE
     ]
 
 

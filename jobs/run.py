@@ -37,6 +37,8 @@ TOLD = {
     "ModelError",
     "RecipeError",
     "StorageError",
+    "ForgettingError",
+    "NeedsConfirmation",
     "NotMaterialized",
     "Blocked",
     "EmbeddingError",
@@ -118,6 +120,12 @@ def close_interrupted(instance: dg.DagsterInstance) -> None:
             print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
 
 
+def runner_tags(project: Project) -> dict[str, str]:
+    """By these a run tells which process it is in, and of which recipe it is."""
+    me = psutil.Process()
+    return {RUNNER_TAG: f"{me.pid}-{me.create_time():.0f}", "fineline/recipe": project.recipe.name}
+
+
 def _is_alive(owner: str) -> bool:
     process, _, started = owner.partition("-")
     return psutil.pid_exists(int(process)) and f"{psutil.Process(int(process)).create_time():.0f}" == started
@@ -133,8 +141,7 @@ def _run_wave(
         wave = [task for task in wave if task.batch]
     for batches in ranges or [[]]:
         names = dict.fromkeys(task.asset for task in wave)
-        me = psutil.Process()
-        tags = {RUNNER_TAG: f"{me.pid}-{me.create_time():.0f}", "fineline/recipe": project.recipe.name}
+        tags = runner_tags(project)
         if batches:
             tags["dagster/asset_partition_range_start"] = batches[0]
             tags["dagster/asset_partition_range_end"] = batches[-1]
@@ -148,7 +155,7 @@ def _run_wave(
         if _was_interrupted(result):
             raise KeyboardInterrupt
         if not result.success:
-            raise RunFailed(_explain(result))
+            raise RunFailed(explain(result))
     return list(wave)
 
 
@@ -170,7 +177,7 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
 
 
-def _explain(result: dg.ExecuteInProcessResult) -> str:
+def explain(result: dg.ExecuteInProcessResult) -> str:
     """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):

@@ -17,6 +17,8 @@ from fineline.resources.parquet_parts import ParquetParts, joint_digest
 from fineline.resources.storage import Manifest, Storage, make_writable, write_atomically
 
 DROP_SCHEMA = Drop.create_empty().schema
+# A table that is not of records has none of them.
+KEYS = ("record_id", "source", "batch")
 QUARANTINE_SCHEMA = QuarantinedRecord.create_empty().schema
 
 
@@ -162,10 +164,10 @@ def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr
 
 def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in bad.columns if name not in ("rule", "detail")]
-    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ("source", "batch")}
-    return bad.select(
-        "record_id", **known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()
-    ).cast(QUARANTINE_SCHEMA)
+    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in KEYS}
+    return bad.select(**known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()).cast(
+        QUARANTINE_SCHEMA
+    )
 
 
 def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:
