@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.stages import TableStage
+from fineline.assets.stages import TableStage, made_when_changed
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.plots import bar_chart
@@ -34,6 +34,7 @@ RECORDS_AT_ONCE = 20_000
     metadata=contract(Record, "allowed_licences"),
     check_specs=checks("raw_corpus"),
 )
+@made_when_changed
 def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Every record of a batch as it came in, in canonical form.
 
@@ -41,16 +42,14 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it came in, with
     its source, the same on every run and machine. Texts are in normal form, and what that changed is counted.
     """
-    from fineline.resources.arrivals import fingerprints
     from fineline.resources.forgetting.tombstones import Tombstones
     from fineline.resources.ingest import ingest
     from fineline.resources.sources.reader import read_parts
 
     stage = TableStage(context, project, Record)
-    arrived = fingerprints(stage.recipe.sources)
     forgotten = Tombstones.load(stage.storage, project.pseudonym_key)
     with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
-        for batch in context.partition_keys:
+        for batch in stage.changed():
             source = stage.recipe.source(batch.split("/", 1)[0])
             progress = every_few_seconds(context.log.info, f"{batch}: rows read")
             parts = ingest(
@@ -61,7 +60,6 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
             counts = stage.write(
                 chain([first], parts),
                 batch,
-                inputs={"arrival": arrived[batch]},
                 metadata={"sample": dg.MetadataValue.md(sample_table(shown))},
             ).manifest
             context.log.info(f"{batch}: {counts.rows_in or 0:,} rows read, {counts.rows or 0:,} records")
@@ -83,6 +81,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
         "share that it replaced (residual recall) reaches scrub.minimum_recall.",
     ),
 )
+@made_when_changed
 def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The records of a batch with personal data and secrets replaced by placeholders or pseudonyms.
 
@@ -92,12 +91,12 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     from fineline.resources.scrub.canaries import measure
 
     stage = TableStage(context, project, ScrubbedRecord)
-    section = stage.recipe.scrub
+    section, changed = stage.recipe.scrub, stage.changed()
     with Scrubber(section, key=project.pseudonym_key, memory=stage.storage.scrub_memory) as scrubber:
-        hosts = stage.scan("raw_corpus", context.partition_keys[0]).head(HOSTS).collect()
+        hosts = stage.scan("raw_corpus", changed[0]).head(HOSTS).collect()
         report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall
-        for batch in context.partition_keys:
+        for batch in changed:
             counted: list[pl.DataFrame] = []
             stage.write(
                 _scrubbed_parts(stage, scrubber, batch, counted),

@@ -9,7 +9,7 @@ import polars as pl
 
 from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
-from fineline.assets.stages import TableStage
+from fineline.assets.stages import TableStage, made_when_changed
 from fineline.assets.standards import OWNERS, checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import PreferenceRow, PretrainingRow, SftRow
@@ -55,6 +55,7 @@ def _asked_for(section: Section | None) -> Section:
 
 
 @_dataset("sft_dataset", SftRow, "datasets.sft")
+@made_when_changed
 def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Conversations for supervised fine-tuning, also as train, validation and test JSONL in TRL's form.
 
@@ -70,6 +71,7 @@ def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator
 
 
 @_dataset("preference_dataset", PreferenceRow, "datasets.preference")
+@made_when_changed
 def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Prompts with a chosen and a rejected answer, also as train, validation and test JSONL in TRL's form.
 
@@ -87,6 +89,7 @@ def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> I
 
 
 @_dataset("pretraining_dataset", PretrainingRow, "datasets.pretraining")
+@made_when_changed
 def pretraining_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Plain texts for continued pretraining, also as train, validation and test JSONL in TRL's form.
 

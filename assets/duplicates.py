@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.corpus import scrubbed_corpus
-from fineline.assets.stages import TableStage
+from fineline.assets.stages import TableStage, made_when_changed
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.curation import DuplicateCluster, Signature
 from fineline.resources.curation import cluster_size_bands, similarity_bands
@@ -31,6 +31,7 @@ SIGNED_AT_ONCE = 50_000
     metadata=contract(Signature, "deduplicate"),
     check_specs=checks("minhash_signatures"),
 )
+@made_when_changed
 def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The MinHash signature and the content hash of each record of a batch.
 
@@ -38,7 +39,7 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
     its own signatures.
     """
     stage = TableStage(context, project, Signature)
-    for batch in context.partition_keys:
+    for batch in stage.changed():
         stage.write(_signed(stage, batch), batch)
     yield from stage.results()
 
@@ -56,6 +57,7 @@ def minhash_signatures(context: dg.AssetExecutionContext, project: Project) -> I
         "anew: each has a member of its cluster at or above deduplicate.threshold.",
     ),
 )
+@made_when_changed
 def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The near-duplicate cluster of every record, and the one record of each cluster that stays.
 

@@ -11,7 +11,7 @@ import polars as pl
 from fineline.assets.model_stage import ModelStage
 from fineline.assets.models import ML_OWNERS, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
-from fineline.assets.stages import Stage, TableStage
+from fineline.assets.stages import Stage, TableStage, made_when_changed
 from fineline.assets.standards import checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import HeldOutLoss
@@ -53,6 +53,7 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
             "model and than a trivial baseline, and that no slice got worse by more than the recipe allows.",
         ),
     )
+    @made_when_changed
     def evaluation(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
         """The loss of every model on held-out answers, record by record, and what greedy answers score.
 
@@ -157,6 +158,7 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
             )
         ],
     )
+    @made_when_changed
     def release(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
         """A model that passed the promotion gate: merged weights, adapter, checksums, lineage and model card.
 

@@ -11,9 +11,6 @@ from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.project import Project
 from fineline.resources.tables import Made
 
-# Not made by runs of the graph, but by requests.
-GOVERNANCE = "governance"
-
 
 class Forget(dg.Config):
     """Which waiting request to carry out. What it names stays in its file, ``requests/<request>.json``."""
@@ -22,7 +19,7 @@ class Forget(dg.Config):
 
 
 @dg.asset(
-    group_name=GOVERNANCE,
+    group_name="governance",
     kinds={"polars"},
     owners=["team:data-governance"],
     code_version="1",
@@ -38,17 +35,22 @@ def forgetting_certificates(context: dg.AssetExecutionContext, config: Forget, p
     Guarantees: it holds no personal data; what was forgotten is in no file under the storage root, and does not
     come in again; a request that was interrupted is completed by launching it again.
     """
+    stage = TableStage(context, project, ForgettingCertificate)
+    with stage.storage.lock(stage.asset):
+        yield from _certify(stage, config.request)
+
+
+def _certify(stage: TableStage, request: str) -> Iterator[Any]:
     from fineline.resources.forgetting.certificate import carry_out
     from fineline.resources.forgetting.request import finish
 
-    stage = TableStage(context, project, ForgettingCertificate)
     certified = carry_out(
         stage.storage,
-        project.pseudonym_key,
+        stage.project.pseudonym_key,
         stage.recipe.sources,
-        config.request,
-        context.instance,
-        context.log.info,
+        request,
+        stage.context.instance,
+        stage.context.log.info,
     )
     row = certified.row
     stage.write(
@@ -63,7 +65,7 @@ def forgetting_certificates(context: dg.AssetExecutionContext, config: Forget, p
         },
     )
     if not row["remains"]:
-        finish(stage.storage, config.request)
+        finish(stage.storage, request)
     yield from stage.results(
         dg.AssetCheckResult(
             check_name="nothing_remains",

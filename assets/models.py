@@ -1,6 +1,7 @@
 """The base model and the models trained from it, each stage in a process of its own."""
 
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import dagster as dg
 
 from fineline.assets.model_stage import ModelStage
+from fineline.assets.stages import ANEW, made_when_changed
 from fineline.assets.workers import run_worker
 from fineline.resources.models import seen
 from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_models import STAGES
+from fineline.resources.retraining import DECISION, approval
 
 SPECS: dict[str, type[TrainPretraining | TrainSft | TrainDpo]] = {
     "pretraining": TrainPretraining,
@@ -57,6 +60,7 @@ def model_before(recipe: Recipe, stage: str) -> str:
     code_version="1",
     metadata={"recipe parts": ["base_model", "training.dtype"]},
 )
+@made_when_changed
 def base_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
     """The model that training starts from: safetensors, config, tokenizer and chat template in one folder.
 
@@ -87,14 +91,20 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
         owners=ML_OWNERS,
         code_version="2",
         pool="training",
-        deps=[dataset, before],
+        # Without a decision to train, nothing is made, and what would follow is skipped.
+        output_required=False,
+        deps=[dataset, before, DECISION],
         metadata={"recipe parts": [f"training.{stage_name}", "training.dtype"]},
         description=f"{SAYS[stage_name]}, as adapter and as merged weights.\n\n"
         "Guarantees: the same data, recipe and start give the same weights; an interrupted run goes on from its "
         "last checkpoint.",
     )
-    def trained_model(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
+    @made_when_changed
+    def trained_model(context: dg.AssetExecutionContext, project: Project) -> Iterator[dg.MaterializeResult[Any]]:
         stage = ModelStage(context, project)
+        if approval(stage.storage, name) is None and ANEW not in context.run.tags:
+            context.log.info(f"{name} is not trained yet: {stage.storage.require(DECISION).facts['sentence']}")
+            return
         checkpoints = stage.checkpoints()
         seen.begin(stage.storage, checkpoints, dataset, before)
         has_validation = stage.storage.require(dataset).facts["validation rows"] > 0
@@ -114,6 +124,6 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
             parts, curve = {"model": "merged", "adapter": "adapter"}, folder / "curve.jsonl"
             made = stage.store(folder, parts, result, seen=partial(seen.begun, checkpoints), curve=curve)
         shutil.rmtree(checkpoints)
-        return made
+        yield made
 
     return trained_model

@@ -7,6 +7,7 @@ import dagster as dg
 
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.datasets import dataset_assets
+from fineline.assets.decision import decision_assets
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
 from fineline.assets.evaluation import evaluation_assets
 from fineline.assets.forgetting import forgetting_certificates
@@ -32,8 +33,14 @@ DATA_HALF = [
 
 def pipeline_assets(recipe: Recipe) -> Sequence[dg.AssetsDefinition]:
     """The assets of a recipe, in the order in which data flow. Stages that it does not name are not there."""
-    assets = [*DATA_HALF, *dataset_assets(recipe), *model_assets(recipe), *evaluation_assets(recipe)]
-    assets.append(forgetting_certificates)
+    assets = [
+        *DATA_HALF,
+        *dataset_assets(recipe),
+        *decision_assets(recipe),
+        *model_assets(recipe),
+        *evaluation_assets(recipe),
+        forgetting_certificates,
+    ]
     return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), assets))
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
-from fineline.assets.stages import TableStage
+from fineline.assets.stages import TableStage, made_when_changed
 from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
@@ -32,6 +32,7 @@ SHOWN_LABELS = 20
     metadata=contract(RecordQuality, "quality"),
     check_specs=checks("record_quality"),
 )
+@made_when_changed
 def record_quality(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Quality scores of every unique record, and the first named rule that it failed, if any.
 
@@ -71,6 +72,7 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
     metadata=contract(LabelIssue, "labels"),
     check_specs=checks("label_issues"),
 )
+@made_when_changed
 def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Labelled records that a person should look at: the label fits badly, or the text is unlike all others.
 
@@ -108,6 +110,7 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     metadata=contract(CuratedRecord, "decontaminate", "balance.topics"),
     check_specs=checks("curated_corpus"),
 )
+@made_when_changed
 def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The records that are unique, passed every quality rule and repeat no evaluation set: what may be trained on.
 

@@ -10,7 +10,7 @@ import polars as pl
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
 from fineline.assets.quality import curated_corpus
-from fineline.assets.stages import TableStage
+from fineline.assets.stages import TableStage, made_when_changed
 from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
@@ -44,6 +44,7 @@ SHOWN = 40  # rows of a table that people look at
         "training record repeats a held-out prompt, and no record has moved between train and test.",
     ),
 )
+@made_when_changed
 def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """The split of every curated record: one assignment for SFT, preference and evaluation sets.
 
@@ -122,6 +123,7 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
         sums_close="Every row that ever came in stands in the ledger exactly once, and nothing else does.",
     ),
 )
+@made_when_changed
 def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Where every record that ever came in is now, or which rule dropped it and why.
 

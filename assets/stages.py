@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,41 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
-from fineline.assets.standards import BATCHES
+from fineline.assets.publishing import Outcome, Published, batch_keys, last_published, publish, publish_unchanged
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.resources.lineage import PER_BATCH, inputs_of, pseudonym_inputs, stored_versions
+from fineline.resources.arrivals import fingerprints
+from fineline.resources.lineage import PER_BATCH, inputs_now, stored_versions, why_stale
 from fineline.resources.project import Project
-from fineline.resources.recipe import digest
 from fineline.resources.samples import sample_table
+from fineline.resources.storage import Manifest
 from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
 
+# A run with this tag makes what it is asked for, also where nothing changed.
+ANEW = "fineline/anew"
 
-def batch_keys(context: dg.AssetExecutionContext) -> list[str]:
-    """All batches that have arrived, sorted, so that nothing depends on the order of arrival."""
-    return sorted(context.instance.get_dynamic_partitions(str(BATCHES.name)))
+Body = Callable[[dg.AssetExecutionContext, Project], Any]
+
+
+def made_when_changed(body: Body) -> Body:
+    """An asset's body that runs only where code, recipe or inputs are not those that it was made from.
+
+    Whoever asks for it, the UI, a schedule or a retry, what is up to date is told to Dagster once more and not
+    made again. While one run makes an asset, others that would make it wait, and then find it up to date.
+    """
+
+    @wraps(body)
+    def materialize(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+        stage = Stage(context, project)
+        with stage.storage.lock(stage.asset):
+            if stage.changed():
+                made = body(context, project)
+                yield from made if isinstance(made, Iterator) else [made]
+            else:
+                context.log.info(f"{stage.asset} is up to date; a run with the tag {ANEW} makes it all the same")
+                manifests = [stage.storage.require(stage.asset, batch) for batch in stage.asked]
+                yield from publish_unchanged(context, stage.storage, manifests)
+
+    return materialize
 
 
 class Stage:
@@ -51,14 +75,37 @@ class Stage:
         """The JSONL file of one split of a data set."""
         return self.storage.file(self.storage.require(dataset), split)
 
-    def origin(self, batch: str | None = None, inputs: Mapping[str, str] | None = None) -> Origin:
-        """What this execution is made from; ``inputs`` only where they are not assets."""
+    @property
+    def asked(self) -> Sequence[str | None]:
+        """The batches that this execution is asked for; of an asset without batches, None alone."""
+        return self.context.partition_keys if self.asset in PER_BATCH else [None]
+
+    def changed(self) -> list[Any]:
+        """Those of the batches asked for that are to be made: what is stored of the others is up to date."""
+        stale = [batch for batch in self.asked if ANEW in self.context.run.tags or self._why_stale(batch)]
+        if stale and len(stale) < len(self.asked):
+            self.context.log.info(f"{self.asset}: {len(self.asked) - len(stale)} batches are up to date")
+        return stale
+
+    def _why_stale(self, batch: str | None) -> str | None:
+        manifest, now = self.storage.manifest(self.asset, batch), self.origin(batch)
+        return why_stale(self.asset, manifest, now.code_version, now.inputs)
+
+    def origin(self, batch: str | None = None) -> Origin:
+        """What this execution is made from."""
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
-        if inputs is None:
+        if self.asset == "raw_corpus":
+            inputs = {"arrival": self.arrived[str(batch)]}
+        else:
             upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
-            inputs = stored_versions(self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context)))
-            inputs |= pseudonym_inputs(self.asset, self.storage)
+            known = batch_keys(self.context)
+            inputs = inputs_now(self.storage, self.recipe, self.asset, upstream, batch, known, stored_versions)
         return Origin(str(spec.code_version), inputs, self.context.run.run_id)
+
+    @cached_property
+    def arrived(self) -> Mapping[str, str]:
+        """The batches of the recipe's sources, with the fingerprint of what came in."""
+        return fingerprints(self.recipe.sources)
 
 
 class TableStage(Stage):
@@ -74,14 +121,12 @@ class TableStage(Stage):
         made: Made | Iterable[Made],
         batch: str | None = None,
         *,
-        inputs: Mapping[str, str] | None = None,
         failed_checks: Sequence[str] = (),
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     ) -> Written:
         """Validate and store a table, whole or in parts.
 
-        ``inputs`` only where they are not assets, such as a batch's file. ``metadata`` may be a function, for
-        what is known only when the last part is written.
+        ``metadata`` may be a function, for what is known only when the last part is written.
         """
         written = write_table(
             self.storage,
@@ -89,7 +134,7 @@ class TableStage(Stage):
             batch,
             made,
             self.schema,
-            self.origin(batch, inputs),
+            self.origin(batch),
             maximum_quarantine=self.recipe.maximum_quarantine,
             failed_checks=failed_checks,
         )
@@ -99,45 +144,15 @@ class TableStage(Stage):
         self.written.append((replace(written, frame=written.frame.clear()), shown))
         return written
 
-    def results(self, *more: dg.AssetCheckResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
-        """What Dagster records: metadata and data version of each batch, and every check."""
-        events = {written.manifest.batch: metadata for written, metadata in self.written}
-        versions = {written.manifest.batch: written.manifest.data_version for written, _ in self.written}
-        for batch, metadata in events.items():
-            if batch is not None:
-                self.context.add_asset_metadata(metadata, partition_key=batch)
-        (only, *others) = versions.values()
-        yield dg.MaterializeResult(
-            metadata=events.get(None),
-            data_version=dg.DataVersion(digest(only, *others) if others else only),
-            check_results=[*self._table_checks(), *more],
-        )
-        if len(versions) > 1:
-            # One step gives all its partitions one data version; each batch needs its own, or adding a
-            # batch would look like a change of the others.
-            for batch, version in versions.items():
-                yield dg.AssetMaterialization(
-                    self.context.asset_key,
-                    partition=batch,
-                    metadata=events[batch],
-                    tags={
-                        "dagster/data_version": version,
-                        "dagster/data_version_is_user_provided": "true",
-                        "dagster/code_version": self.written[0][0].manifest.code_version,
-                        **self._provenance(str(batch)),
-                    },
-                )
-
-    def _provenance(self, batch: str) -> dict[str, str]:
-        """The tags by which Dagster knows what a batch was made from, for its "unsynced" mark in the UI."""
-        tags = {}
-        for dep in self.context.assets_def.get_asset_spec(self.context.asset_key).deps:
-            same_batch = dg.AssetRecordsFilter(dep.asset_key, asset_partitions=[batch])
-            for record in self.context.instance.fetch_materializations(same_batch, limit=1).records:
-                name, event = dep.asset_key.to_user_string(), record.asset_materialization
-                tags[f"dagster/input_data_version/{name}"] = event.tags["dagster/data_version"]
-                tags[f"dagster/input_event_pointer/{name}"] = str(record.storage_id)
-        return tags
+    def results(self, *more: dg.AssetCheckResult) -> Iterator[Outcome]:
+        """What Dagster records: metadata and data version of each batch asked for, and every check."""
+        made = {written.manifest.batch: Published(written.manifest, metadata) for written, metadata in self.written}
+        published = [
+            made.get(batch) or last_published(self.context, self.storage.require(self.asset, batch))
+            for batch in self.asked
+        ]
+        checks = [*self._table_checks([each.manifest for each in published]), *more]
+        yield from publish(self.context, self.storage, published, checks)
 
     def _standing_metadata(self, written: Written) -> dict[str, Any]:
         manifest = written.manifest
@@ -151,8 +166,7 @@ class TableStage(Stage):
             **recipe_metadata(self.project),
         }
 
-    def _table_checks(self) -> Iterator[dg.AssetCheckResult]:
-        totals = [w.manifest for w, _ in self.written]
+    def _table_checks(self, totals: Sequence[Manifest]) -> Iterator[dg.AssetCheckResult]:
         counts = {
             "rows in": sum(m.rows_in or 0 for m in totals),
             "kept": sum(m.rows or 0 for m in totals),

@@ -2,13 +2,12 @@
 
 import dagster as dg
 
-from fineline.assets.forgetting import GOVERNANCE
 from fineline.assets.pipeline import pipeline_assets
 from fineline.jobs.console import plain_console
 from fineline.jobs.selections import forget, main
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches
-from fineline.schedules.automation import ON_DATA_CHANGE, follow_data
+from fineline.schedules.automation import condition, follow_data
 
 
 def build(recipe: str | None = None) -> dg.Definitions:
@@ -19,9 +18,7 @@ def build(recipe: str | None = None) -> dg.Definitions:
     """
     project = current_project(recipe)
     assets = dg.map_asset_specs(
-        lambda spec: (
-            spec if spec.group_name == GOVERNANCE else spec.replace_attributes(automation_condition=ON_DATA_CHANGE)
-        ),
+        lambda spec: spec.replace_attributes(automation_condition=condition(spec.key.to_user_string(), project.recipe)),
         pipeline_assets(project.recipe),
     )
     return dg.Definitions(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from fineline.assets.forgetting import GOVERNANCE
-from fineline.resources.lineage import PER_BATCH, inputs_of, label, pseudonym_inputs, why_stale
+from fineline.resources.forgetting import CERTIFICATES
+from fineline.resources.lineage import PER_BATCH, inputs_now, label, versions_or_missing, why_stale
+from fineline.resources.recipe import Recipe
+from fineline.resources.retraining import DECISION, STAGE_OF, approval
 from fineline.resources.storage import Storage
 
 
@@ -23,12 +25,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Task:
-    """An asset (or a batch of one), and why it is to be made; ``reason`` is None when it is up to date."""
+    """An asset (or a batch of one), and why it is to be made; ``reason`` is None when it is not.
+
+    Then it is up to date, or ``waits`` says what it is not made for.
+    """
 
     asset: str
     batch: str | None
     reason: str | None
     missing: bool
+    waits: str | None = None
 
     @property
     def label(self) -> str:
@@ -46,24 +52,38 @@ def nodes(definitions: dg.Definitions) -> list[Node]:
             str(graph.get(key).code_version),
         )
         for key in graph.toposorted_asset_keys
-        if graph.get(key).group_name != GOVERNANCE
+        if key.to_user_string() != CERTIFICATES
     ]
 
 
-def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str]) -> list[Task]:
+def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], recipe: Recipe) -> list[Task]:
     """One task for each asset and batch, in order. ``arrived`` maps the batches to their fingerprints."""
     tasks = []
+    waiting: dict[str, str] = {}
     for node in graph:
         for batch in sorted(arrived) if node.name in PER_BATCH else [None]:
             manifest = storage.manifest(node.name, batch)
+            if manifest is None and (waits := _waits_for(node, storage, waiting)):
+                waiting[node.name] = waits
+                tasks.append(Task(node.name, batch, None, True, waits))
+                continue
             if node.name == "raw_corpus" and batch is not None:
                 inputs = {"arrival": arrived[batch]}
             else:
-                inputs = _versions_now(storage, inputs_of(node.name, node.upstream, batch, list(arrived)))
-                inputs |= pseudonym_inputs(node.name, storage)
-            reason = why_stale(manifest, node.code_version, inputs)
+                inputs = inputs_now(
+                    storage, recipe, node.name, node.upstream, batch, list(arrived), versions_or_missing
+                )
+            reason = why_stale(node.name, manifest, node.code_version, inputs)
             tasks.append(Task(node.name, batch, reason, manifest is None))
     return tasks
+
+
+def _waits_for(node: Node, storage: Storage, waiting: Mapping[str, str]) -> str | None:
+    """What a missing asset waits for: a decision to train the model, or a model that waits for one."""
+    if node.name in STAGE_OF and approval(storage, node.name) is None:
+        decision = storage.manifest(DECISION)
+        return f"{DECISION}: {decision.facts['sentence'] if decision else 'not made yet'}"
+    return next((waiting[name] for name in node.upstream if name in waiting), None)
 
 
 def next_wave(graph: Sequence[Node], tasks: Sequence[Task]) -> list[Task]:
@@ -95,8 +115,3 @@ def next_wave(graph: Sequence[Node], tasks: Sequence[Task]) -> list[Task]:
             batches = stale_batches[name]
         wave[name] = mine
     return [task for group in wave.values() for task in group]
-
-
-def _versions_now(storage: Storage, pairs: Sequence[tuple[str, str | None]]) -> dict[str, str]:
-    manifests = {label(*pair): storage.manifest(*pair) for pair in pairs}
-    return {name: manifest.data_version if manifest else "missing" for name, manifest in manifests.items()}

@@ -76,7 +76,7 @@ def only_runner(storage: Storage) -> Iterator[None]:
 
 def plan_recipe(project: Project) -> list[Task]:
     """What a run would make and skip now, without making anything."""
-    return planner.plan(planner.nodes(build()), project.storage, fingerprints(project.recipe.sources))
+    return planner.plan(planner.nodes(build()), project.storage, fingerprints(project.recipe.sources), project.recipe)
 
 
 def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
@@ -96,12 +96,12 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     arrived = fingerprints(project.recipe.sources)
     sync_batches(instance, sorted(arrived))
     graph = planner.nodes(definitions)
-    stored = planner.plan(graph, project.storage, arrived)
+    stored = planner.plan(graph, project.storage, arrived, project.recipe)
     for label in record_what_is_stored(definitions, instance, project.storage, stored):
         print(f"  note  {label} was stored by a run that was interrupted; it is kept")
     made: list[Task] = []
     while True:
-        tasks = planner.plan(graph, project.storage, arrived)
+        tasks = planner.plan(graph, project.storage, arrived, project.recipe)
         wave = planner.next_wave(graph, tasks)
         if not wave:
             done = {task.label for task in made}

@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from fineline.assets.forgetting import GOVERNANCE, forgetting_certificates
+from fineline.assets.forgetting import forgetting_certificates
 
 main = dg.define_asset_job(
     "main",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GOVERNANCE),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(forgetting_certificates),
     description="The whole graph of the recipe, from raw corpora to an evaluated release.",
 )
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 
+from fineline.resources.recipe import Recipe
+from fineline.resources.retraining import DECISION, STAGE_OF, approval, decide
 from fineline.resources.scrub.keys import stored_key
 from fineline.resources.storage import Manifest, Storage, changed_inputs
 
 PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
+# A decision to train lets these follow; until then, data sets may change as they will.
+FOLLOWS_MODELS = frozenset({*STAGE_OF, "evaluation", "release"})
+MODEL_INPUTS = frozenset({"approval", *STAGE_OF, "evaluation"})
 PSEUDONYMISED = frozenset({"scrubbed_corpus"})
 
 
@@ -41,24 +47,55 @@ def stored_versions(storage: Storage, pairs: Iterable[tuple[str, str | None]]) -
     return {label(*pair): storage.require(*pair).data_version for pair in pairs}
 
 
-def pseudonym_inputs(asset: str, storage: Storage) -> dict[str, str]:
-    """What pseudonyms are made of, for an asset that holds them: the key's fingerprint, the lists of names.
+def pseudonym_inputs(storage: Storage) -> dict[str, str]:
+    """What pseudonyms are made of: the key's fingerprint, the lists of names.
 
     Empty where no key was made yet. Raises StorageError for a key that cannot be used.
     """
-    key = stored_key(storage.root) if asset in PSEUDONYMISED else None
+    key = stored_key(storage.root)
     return {"pseudonym key": key.fingerprint, "names": f"faker {version('faker')}"} if key else {}
 
 
-def why_stale(manifest: Manifest | None, code_version: str, inputs: Mapping[str, str]) -> str | None:
+def inputs_now(
+    storage: Storage,
+    recipe: Recipe,
+    asset: str,
+    upstream: Iterable[str],
+    batch: str | None,
+    batches: Sequence[str],
+    versions: Callable[[Storage, Iterable[tuple[str, str | None]]], dict[str, str]],
+) -> dict[str, str]:
+    """All that an asset would be made from now: the ``versions`` of its upstream, and what else it depends on.
+
+    A trained model follows the decision on its stage.
+    """
+    inputs = versions(storage, inputs_of(asset, [name for name in upstream if name != DECISION], batch, batches))
+    if asset in PSEUDONYMISED:
+        inputs |= pseudonym_inputs(storage)
+    if asset in STAGE_OF:
+        inputs["approval"] = approval(storage, asset) or "none"
+    if asset == DECISION and "missing" not in inputs.values():
+        inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
+    return inputs
+
+
+def versions_or_missing(storage: Storage, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Data versions of stored inputs by label, and ``missing`` for those that are not there."""
+    manifests = {label(*pair): storage.manifest(*pair) for pair in pairs}
+    return {name: manifest.data_version if manifest else "missing" for name, manifest in manifests.items()}
+
+
+def why_stale(asset: str, manifest: Manifest | None, code_version: str, inputs: Mapping[str, str]) -> str | None:
     """Why an asset would be made again, in words; None when it is up to date."""
     if manifest is None:
         return "not made yet"
     if manifest.failed_checks:
         return f"its check {', '.join(manifest.failed_checks)} failed"
-    if manifest.code_version != code_version:
+    if manifest.code_version != code_version and asset not in STAGE_OF:
         return "its code or its part of the recipe changed"
     changed = changed_inputs(manifest.inputs, inputs)
+    if asset in FOLLOWS_MODELS:
+        changed = [name for name in changed if name in MODEL_INPUTS]
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return f"changed: {', '.join(changed[:3])}{more}"

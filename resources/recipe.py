@@ -30,6 +30,7 @@ from fineline.resources.recipe_models import (
     FolderModel,
     PackagedModel,
     Promotion,
+    Retrain,
     Training,
 )
 
@@ -62,6 +63,7 @@ class Recipe(Section):
     datasets: Datasets = Datasets()
     base_model: BaseModelSource = PackagedModel(kind="package")
     training: Training = Training()
+    retrain: Retrain = Retrain()
     evaluation: Evaluation = Evaluation()
     promotion: Promotion = Promotion()
 
@@ -118,6 +120,18 @@ def recipe_path(value: str | None = None) -> Path:
     if not path.exists() and (RECIPES / f"{given}.yaml").exists():
         path = RECIPES / f"{given}.yaml"
     return path
+
+
+def storage_root(path: Path) -> Path:
+    """Where the tables and models of a recipe lie: under FINELINE_HOME (default ``.fineline``), by its name.
+
+    Each recipe has a folder of its own, so that two recipes never overwrite each other.
+
+    Raises:
+        RecipeError: the recipe is missing or does not fit.
+    """
+    home = Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve()
+    return home / load_recipe(path).name
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -98,6 +98,20 @@ class Training(Section):
     threads: int | None = Field(None, ge=1, description="CPU threads; all by default.")
 
 
+class Retrain(Section):
+    """What must have come about before models are trained again; ``retrain_decision`` says how far it is.
+
+    A changed recipe, or forgotten records that a model has seen, need no new records. The first training
+    needs the same as every other.
+    """
+
+    minimum_new_records: int = Field(
+        1, ge=1, description="Training rows that no model has seen, or that left the training sets, all sets together."
+    )
+    cooldown_hours: float = Field(0.0, ge=0.0, description="Hours from one decision to train to the next.")
+    maximum_per_week: int | None = Field(None, ge=1, description="Trainings in seven days; null sets no limit.")
+
+
 class Evaluation(Section):
     """Held-out loss on the test split, and ROUGE-L of greedy answers to a sample of it."""
 

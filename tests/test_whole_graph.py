@@ -174,4 +174,4 @@ def test_a_changed_learning_rate_makes_no_data_asset_again(world):
     text = world.recipe.read_text()
     world.recipe.write_text(text.replace("learning_rate: 1.0e-6", "learning_rate: 2.0e-6"))
     made, _ = world.make()
-    assert made == ["aligned_model", "evaluation", "release"]
+    assert made == ["retrain_decision", "aligned_model", "evaluation", "release"]

@@ -2,6 +2,8 @@
 
 from fineline.resources.storage import StorageError
 
+CERTIFICATES = "forgetting_certificates"
+
 
 class ForgettingError(StorageError):
     """A request that cannot be carried out as it stands; the message says why, without the text in question."""

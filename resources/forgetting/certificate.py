@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from fineline.data_contracts.forgetting import ForgettingCertificate
-from fineline.resources.forgetting import ForgettingError, tombstones
+from fineline.resources.forgetting import CERTIFICATES, ForgettingError, tombstones
 from fineline.resources.forgetting.history import cleanse, report_changes, report_flags
 from fineline.resources.forgetting.journal import Journal, journal_path
 from fineline.resources.forgetting.plan import Plan, plan, plan_path
@@ -25,7 +25,6 @@ from fineline.resources.scrub.keys import PseudonymKey
 from fineline.resources.sources.reader import SourceError, list_batches
 from fineline.resources.storage import Storage
 
-CERTIFICATES = "forgetting_certificates"
 SCHEMA = ForgettingCertificate.create_empty().schema
 NO_SERVER = "none is configured"
 

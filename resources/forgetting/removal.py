@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from fineline.data_contracts.accounting import FORGOTTEN
+from fineline.resources.forgetting import CERTIFICATES
 from fineline.resources.forgetting.journal import Change, Journal
 from fineline.resources.forgetting.tables import batch_of, folders, in_order, parts
 from fineline.resources.forgetting.texts import blanked, says_any, strings
@@ -63,6 +65,8 @@ def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[
     tables still name what they were made from, so they are made anew with what is left.
     """
     for asset in in_order(storage):
+        if not _holds_tables(storage, asset):
+            continue  # A model, which may be in training; the sweep looks at what is stored of it.
         with storage.lock(asset):
             for folder in folders(storage, asset):
                 _clean(storage, asset, folder)
@@ -71,14 +75,23 @@ def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[
                     _remove_from(storage, _following(manifest, journal), manifest, targets, journal, log)
 
 
+def _holds_tables(storage: Storage, asset: str) -> bool:
+    """Whether an asset is of tables; certificates, which are kept for ever, name nothing that is forgotten."""
+    stored = [storage.manifest(asset, batch_of(folder)) for folder in folders(storage, asset)]
+    left = any(path.is_file() for folder in folders(storage, asset) for path in folder.iterdir())
+    return asset != CERTIFICATES and (any("data" in m.files for m in stored if m) or (left and not any(stored)))
+
+
 def _clean(storage: Storage, asset: str, folder: Path) -> None:
     """Remove what a killed run left, and a table of which a file is missing."""
     manifest = storage.manifest(asset, batch_of(folder))
-    if manifest is not None and "data" not in manifest.files:
-        return  # A model, which may be in training beside what is stored; the sweep looks at it.
     named = set() if manifest is None else {"manifest.json", *(Path(name).parts[0] for name in manifest.files.values())}
     for path in folder.iterdir():
-        if path.is_file() and path.name not in named:
+        if path.name in named or batch_of(path) is not None:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink()
 
 

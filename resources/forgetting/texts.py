@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 # Stands between two strings of a row, so that no text is found across them.
 BETWEEN = "\x1e"
@@ -121,5 +122,5 @@ def _strings(value: pl.Expr, kind: pl.DataType) -> pl.Expr | None:
             return None
 
 
-def _instance(kind: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return kind() if isinstance(kind, type) else kind
+def _instance(kind: pl.DataType | DataTypeClass) -> pl.DataType:
+    return kind() if isinstance(kind, DataTypeClass) else kind

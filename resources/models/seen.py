@@ -44,6 +44,28 @@ class Sighting:
     records: int
 
 
+@dataclass(frozen=True)
+class SeenList:
+    """Where a list lies; ``manifest`` is that of its model, None while the model is still in training."""
+
+    asset: str
+    path: Path
+    manifest: Manifest | None
+
+    @property
+    def data_version(self) -> str | None:
+        """The version of the model; None while it is in training."""
+        return None if self.manifest is None else self.manifest.data_version
+
+
+def lists(storage: Storage) -> Iterator[SeenList]:
+    """The lists of all stored models and releases, and of trainings that have not ended."""
+    for manifest in _models(storage):
+        yield SeenList(manifest.asset, storage.file(manifest, ROLE), manifest)
+    for path in sorted(storage.root.glob(f"checkpoints/*/{_IN_TRAINING}")):
+        yield SeenList(f"checkpoints/{path.parent.name}", path, None)
+
+
 def read(storage: Storage, asset: str) -> pl.DataFrame:
     """What a stored model saw; no rows for one that is not stored, or was trained elsewhere as the base model was."""
     manifest = storage.manifest(asset)
@@ -61,14 +83,10 @@ def write(storage: Storage, asset: str, seen: pl.DataFrame) -> str:
 
 
 def begin(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
-    """Store with a training's checkpoints what it sees: a data set, and all that the model it starts from saw.
-
-    What an interrupted attempt at the same training left is kept, with its marks.
-    """
+    """Store with a training's checkpoints what it sees: a data set, and all that the model it starts from saw."""
     with storage.lock(LOCK):
-        if not (checkpoints / _IN_TRAINING).exists():
-            seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
-            write_atomically(checkpoints / _IN_TRAINING, _bytes(seen.sort(_KEY)))
+        seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
+        write_atomically(checkpoints / _IN_TRAINING, _bytes(seen.sort(_KEY)))
 
 
 def begun(checkpoints: Path) -> pl.DataFrame:
@@ -80,7 +98,7 @@ def saw(storage: Storage, record_ids: Collection[str]) -> list[Sighting]:
     """The models, releases and unfinished trainings that saw any of the records; tombstones find forgotten ones."""
     wanted = pl.Series(list(record_ids), dtype=pl.String).implode()
     sightings = []
-    for found in _lists(storage):
+    for found in lists(storage):
         matches = pl.scan_parquet(found.path).filter(pl.col("record_id").is_in(wanted))
         records = matches.select(pl.col("record_id").n_unique()).collect().item()
         if records:
@@ -95,7 +113,7 @@ def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str
     call goes on where it stopped. Returns who saw any of them, whichever call marked it.
     """
     with storage.lock(LOCK):
-        for found in _lists(storage):
+        for found in lists(storage):
             seen = pl.read_parquet(found.path)
             marked = _marked(seen, tombstones, request)
             if marked.equals(seen):
@@ -134,23 +152,6 @@ def registry(storage: Storage) -> pl.DataFrame:
         for m in _models(storage)
     ]
     return pl.DataFrame(rows, schema=_REGISTRY, orient="row").sort("made_at")
-
-
-@dataclass(frozen=True)
-class _SeenList:
-    """A list in storage; ``manifest`` is that of its model, None with checkpoints."""
-
-    asset: str
-    data_version: str | None
-    path: Path
-    manifest: Manifest | None
-
-
-def _lists(storage: Storage) -> Iterator[_SeenList]:
-    for manifest in _models(storage):
-        yield _SeenList(manifest.asset, manifest.data_version, storage.file(manifest, ROLE), manifest)
-    for path in sorted(storage.root.glob(f"checkpoints/*/{_IN_TRAINING}")):
-        yield _SeenList(f"checkpoints/{path.parent.name}", None, path, None)
 
 
 def _models(storage: Storage) -> Sequence[Manifest]:
@@ -192,7 +193,7 @@ def _replace(storage: Storage, manifest: Manifest, seen: pl.DataFrame) -> None:
 
 def _remove_unnamed(storage: Storage) -> None:
     """Remove lists that no manifest names, such as one that a killed call had already replaced."""
-    named = {found.path for found in _lists(storage)}
+    named = {found.path for found in lists(storage)}
     for name in (f"{ROLE}-*.parquet", f".{ROLE}-*"):
         for path in storage.root.glob(f"assets/*/{name}"):
             if path not in named:

@@ -1,6 +1,7 @@
 import pytest
 
 from fineline.jobs.planner import Node, next_wave, plan
+from fineline.resources.recipe import Recipe
 from fineline.resources.storage import Manifest, Storage, write_atomically
 
 GRAPH = [
@@ -10,6 +11,8 @@ GRAPH = [
     Node("model", ("splits",), "1"),
 ]
 
+RECIPE = Recipe.model_validate({"name": "planned", "sources": [{"name": "docs", "kind": "python_docs"}]})
+
 
 class World:
     """A storage root in which assets can be made without doing their work."""
@@ -18,7 +21,7 @@ class World:
         self.storage, self.arrived, self.graph = Storage(root), {"docs/1": "x", "docs/2": "x"}, list(GRAPH)
 
     def plan(self):
-        return plan(self.graph, self.storage, self.arrived)
+        return plan(self.graph, self.storage, self.arrived, RECIPE)
 
     def stale(self):
         return {task.label: task.reason for task in self.plan() if task.reason}

@@ -166,7 +166,6 @@ def test_what_is_forgotten_during_a_training_is_marked_in_the_model_that_comes_o
     checkpoints = storage.root / "checkpoints" / "sft_model-2"
     seen.begin(storage, checkpoints, "sft_dataset", "base_model")
     assert Sighting("checkpoints/sft_model-2", None, 1) in forget(storage, 1)
-    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
     put_model(storage, "sft_model", seen.begun(checkpoints))
     assert seen.forgotten_seen(storage, "sft_model") == 1
     assert storage.require("sft_model").flags == ["saw 1 record forgotten by request R-17"]
