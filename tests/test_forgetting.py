@@ -33,6 +33,7 @@ sources:
 scrub: {workers: 1, canaries_per_entity: 2, minimum_recall: 0.5, entities: [EMAIL_ADDRESS]}
 labels: {folds: 2, features: words}
 deduplicate: {threshold: 0.9}
+split: {validation: 0.1, test: 0.2, stratify_by: [source]}
 """
 MODELS = """\
 datasets:
@@ -117,9 +118,9 @@ def places(root, text):
             continue
         content = path.read_bytes()
         forms = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
-        if any(form in content.lower() for form in forms):
-            found.add(path)
-        elif path.suffix == ".parquet" and text.lower() in pl.read_parquet(path).write_ndjson().lower():
+        if any(form in content.lower() for form in forms) or (
+            path.suffix == ".parquet" and text.lower() in pl.read_parquet(path).write_ndjson().lower()
+        ):
             found.add(path)
         elif content.startswith(b"SQLite format 3"):
             with sqlite3.connect(path) as database:
@@ -233,6 +234,6 @@ def test_a_request_made_again_changes_nothing_and_another_of_its_id_is_refused(w
     before = certified(world, "R-17")
     world.forget("R-17", texts=[PERSON])
     assert certified(world, "R-17") == before
-    with pytest.raises(RunFailed, match="carried out before|was carried out and named something else"):
+    with pytest.raises(RunFailed, match="was carried out and named something else"):
         world.forget("R-17", texts=["Somebody Else"])
     assert list((world.storage.root / "requests").iterdir()) == []

@@ -31,7 +31,7 @@ class Journal:
 
     def write(self, change: Change) -> None:
         """Note a change that will be made next."""
-        if change in self.changes:
+        if any((known.table, known.after) == (change.table, change.after) for known in self.changes):
             return
         self.changes.append(change)
         write_privately(self.path, "".join(json.dumps(asdict(each)) + "\n" for each in self.changes).encode())
