@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from fineline.assets.stages import TableStage
 from fineline.assets.standards import checks, contract
@@ -13,9 +14,9 @@ from fineline.resources.tables import Made
 
 
 class Forget(dg.Config):
-    """Which waiting request to carry out. What it names stays in its file, ``requests/<request>.json``."""
+    """Which request to carry out; what it names stays in its file, ``requests/<request>.json``. Without one, all."""
 
-    request: str
+    request: str | None = None
 
 
 @dg.asset(
@@ -35,16 +36,26 @@ def forgetting_certificates(context: dg.AssetExecutionContext, config: Forget, p
     Guarantees: it holds no personal data; what was forgotten is in no file under the storage root, and does not
     come in again; a request that was interrupted is completed by launching it again.
     """
+    from fineline.resources.forgetting.certificate import certificates
+    from fineline.resources.forgetting.request import waiting
+
     stage = TableStage(context, project, ForgettingCertificate)
     with stage.storage.lock(stage.asset):
-        yield from _certify(stage, config.request)
+        requests = [config.request] if config.request else waiting(stage.storage)
+        for request in requests:
+            _carry_out(stage, request)
+        if not requests:
+            _store(stage, certificates(stage.storage))
+        # Each wrote the whole table; the last is what it is now.
+        del stage.written[:-1]
+        yield from stage.results(_nothing_remains(certificates(stage.storage)))
 
 
-def _certify(stage: TableStage, request: str) -> Iterator[Any]:
+def _carry_out(stage: TableStage, request: str) -> None:
     from fineline.resources.forgetting.certificate import carry_out
     from fineline.resources.forgetting.request import finish
 
-    certified = carry_out(
+    table = carry_out(
         stage.storage,
         stage.project.pseudonym_key,
         stage.recipe.sources,
@@ -52,12 +63,12 @@ def _certify(stage: TableStage, request: str) -> Iterator[Any]:
         stage.context.instance,
         stage.context.log.info,
     )
-    row = certified.row
-    stage.write(
-        Made(certified.table, rows_in=certified.table.height),
-        failed_checks=["nothing_remains"] if row["remains"] else [],
-        metadata={
-            "request": row["request_id"],
+    (row,) = table.filter(pl.col("request_id") == request).iter_rows(named=True)
+    _store(
+        stage,
+        table,
+        {
+            "request": request,
             "records forgotten": row["records"],
             "files rewritten": row["files_rewritten"],
             "models that saw them": ", ".join(sorted({each["model"] for each in row["seen_by"]})) or "none",
@@ -66,11 +77,19 @@ def _certify(stage: TableStage, request: str) -> Iterator[Any]:
     )
     if not row["remains"]:
         finish(stage.storage, request)
-    yield from stage.results(
-        dg.AssetCheckResult(
-            check_name="nothing_remains",
-            passed=not row["remains"],
-            description=f"{row['files_swept']:,} files read; it remains in {len(row['remains']):,}",
-            metadata={"remains in": row["remains"], "files read": row["files_swept"]},
-        )
+
+
+def _store(stage: TableStage, table: pl.DataFrame, metadata: dict[str, Any] | None = None) -> None:
+    failed = ["nothing_remains"] if (table["remains"].list.len() > 0).any() else []
+    stage.write(Made(table, rows_in=table.height), failed_checks=failed, metadata=metadata)
+
+
+def _nothing_remains(table: pl.DataFrame) -> dg.AssetCheckResult:
+    left = table.filter(pl.col("remains").list.len() > 0)
+    places = {row["request_id"]: row["remains"] for row in left.iter_rows(named=True)}
+    return dg.AssetCheckResult(
+        check_name="nothing_remains",
+        passed=not places,
+        description=f"of {table.height:,} requests {len(places):,} have left something: {', '.join(places) or 'none'}",
+        metadata={"remains in": places},
     )

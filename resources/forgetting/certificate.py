@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,14 +28,6 @@ SCHEMA = ForgettingCertificate.create_empty().schema
 NO_SERVER = "none is configured"
 
 
-@dataclass(frozen=True)
-class Certified:
-    """All certificates with that of this request; ``row`` is its own."""
-
-    table: pl.DataFrame
-    row: dict[str, Any]
-
-
 def carry_out(
     storage: Storage,
     key: PseudonymKey,
@@ -44,16 +35,17 @@ def carry_out(
     request_id: str,
     instance: dg.DagsterInstance,
     log: Callable[[str], None],
-) -> Certified:
+) -> pl.DataFrame:
     """Forget what a waiting request names, everywhere under the storage root, and look whether it is gone.
 
-    Tombstones come first, so that nothing comes back meanwhile. Killed at any moment, the same call completes it.
+    Returns all certificates, with that of this request, to be stored before the request is finished. Tombstones come
+    first, so that nothing comes back meanwhile. Killed at any moment, the same call completes it.
 
     Raises:
         ForgettingError: there is no such request, or it cannot be carried out as it stands.
     """
     request = load(storage, request_id)
-    before = _stored(storage).filter(pl.col("request_id") == request_id)
+    before = certificates(storage).filter(pl.col("request_id") == request_id)
     goes_on = plan_path(storage, request_id).exists()
     try:
         if before.height and before["asked"].item() != request.asked(key):
@@ -79,12 +71,12 @@ def carry_out(
     row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
     if before.height and not goes_on:
         row = _added(before.row(0, named=True), row)
-    others = _stored(storage).filter(pl.col("request_id") != request_id)
-    table = pl.concat([others, pl.DataFrame([row], schema=SCHEMA)])
-    return Certified(table.sort("completed_at", "request_id"), row)
+    others = certificates(storage).filter(pl.col("request_id") != request_id)
+    return pl.concat([others, pl.DataFrame([row], schema=SCHEMA)]).sort("completed_at", "request_id")
 
 
-def _stored(storage: Storage) -> pl.DataFrame:
+def certificates(storage: Storage) -> pl.DataFrame:
+    """All certificates, in the order of their time."""
     manifest = storage.manifest(CERTIFICATES)
     return pl.DataFrame(schema=SCHEMA) if manifest is None else pl.read_parquet(storage.file(manifest, "data"))
 

@@ -51,10 +51,10 @@ def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: s
             manifest = storage.manifest(asset, batch_of(folder))
             if manifest is None:
                 continue
-            recorded = _recorded(instance, manifest)
-            if recorded is None or recorded == manifest.data_version:
+            last = _last(instance, manifest)
+            if last is None or (last.tags or {}).get("dagster/data_version") == manifest.data_version:
                 continue
-            instance.report_runless_asset_event(_materialization(storage, manifest, request_id))
+            instance.report_runless_asset_event(_materialization(storage, manifest, last, request_id))
             told.append(asset)
     return sorted(set(told))
 
@@ -67,11 +67,15 @@ def report_flags(instance: dg.DagsterInstance, sightings: Sequence[Sighting], re
             instance.report_runless_asset_event(dg.AssetObservation(each.asset, metadata={"flag": flag}))
 
 
-def _materialization(storage: Storage, manifest: Manifest, request_id: str) -> dg.AssetMaterialization:
+def _materialization(
+    storage: Storage, manifest: Manifest, last: dg.AssetMaterialization, request_id: str
+) -> dg.AssetMaterialization:
+    """An event of what is stored now; what else the last one showed, such as a sample, is still so."""
     return dg.AssetMaterialization(
         manifest.asset,
         partition=manifest.batch,
         metadata={
+            **last.metadata,
             "dagster/row_count": manifest.rows or 0,
             "rows in": manifest.rows_in or 0,
             "dropped": manifest.dropped,
@@ -87,12 +91,11 @@ def _materialization(storage: Storage, manifest: Manifest, request_id: str) -> d
     )
 
 
-def _recorded(instance: dg.DagsterInstance, manifest: Manifest) -> str | None:
+def _last(instance: dg.DagsterInstance, manifest: Manifest) -> dg.AssetMaterialization | None:
     key = dg.AssetKey(manifest.asset)
     wanted = dg.AssetRecordsFilter(key, asset_partitions=[manifest.batch]) if manifest.batch else key
     records = instance.fetch_materializations(wanted, limit=1).records
-    event = records[0].asset_materialization if records else None
-    return None if event is None else (event.tags or {}).get("dagster/data_version")
+    return records[0].asset_materialization if records else None
 
 
 def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> int:

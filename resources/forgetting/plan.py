@@ -36,7 +36,7 @@ MAXIMUM_PASSAGES = 2_000
 class Plan(BaseModel):
     """``tombstones`` by record_id, the ``batches`` they came in, and ``passages`` that only these records say."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     tombstones: dict[str, str]
     batches: list[str]

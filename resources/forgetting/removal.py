@@ -15,7 +15,7 @@ from fineline.data_contracts.accounting import FORGOTTEN
 from fineline.resources.forgetting import CERTIFICATES
 from fineline.resources.forgetting.journal import Change, Journal
 from fineline.resources.forgetting.tables import batch_of, folders, in_order, parts
-from fineline.resources.forgetting.texts import blanked, says_any, strings
+from fineline.resources.forgetting.texts import blanked, says_any, strings, text_columns
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.parquet_parts import ParquetParts, joint_digest
 from fineline.resources.storage import Manifest, Storage, file_digest, write_atomically
@@ -42,6 +42,11 @@ class Targets:
         """With tombstones where rows that stay name a record, such as the one that stood for their cluster."""
         named = [name for name in identifiers(frame.schema) if frame.select(self.is_one(name).any()).item()]
         return frame.with_columns(pl.col(name).replace(dict(self.tombstones)) for name in named)
+
+    def looked_at(self, path: Path) -> list[str]:
+        """The columns of a file by which it is told whether anything of it goes; reading the others would take time."""
+        schema = pl.read_parquet_schema(path)
+        return text_columns(schema) if self.needles else identifiers(schema)
 
     def touches(self, frame: pl.DataFrame) -> bool:
         """Whether anything of a table would change."""
@@ -112,7 +117,7 @@ def _remove_from(
     log: Callable[[str], None],
 ) -> None:
     tables = {role: storage.file(manifest, role) for role, name in manifest.files.items() if name.endswith(".parquet")}
-    touched = {role for role, path in tables.items() if any(map(targets.touches, parts(path)))}
+    touched = {role for role, path in tables.items() if any(map(targets.touches, parts(path, targets.looked_at(path))))}
     facts = blanked(manifest.facts, [*targets.tombstones, *targets.needles])
     if not touched and facts == manifest.facts:
         if manifest != stored:

@@ -106,6 +106,11 @@ def load(storage: Storage, request_id: str) -> Request:
     return request
 
 
+def waiting(storage: Storage) -> list[str]:
+    """The ids of the requests that wait."""
+    return sorted(path.stem for path in (storage.root / "requests").glob("*.json") if re.match(REQUEST_ID, path.stem))
+
+
 def write_privately(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read, as a whole or not at all."""
     make_writable(path.parent)

@@ -44,6 +44,11 @@ def strings(frame: pl.DataFrame) -> pl.Series:
     return frame.select(pl.concat_str(parts, separator=BETWEEN, ignore_nulls=True).alias("strings"))["strings"]
 
 
+def text_columns(schema: pl.Schema) -> list[str]:
+    """The columns that ``strings`` reads."""
+    return [name for name, kind in schema.items() if _strings(pl.col(name), kind) is not None]
+
+
 def says_any(said: pl.Series, needles: Sequence[str]) -> pl.Series:
     """Which strings say one of the needles, which are in comparable form; also where they are escaped as in JSON."""
     rows = said.fill_null("").alias("said").to_frame().with_row_index()

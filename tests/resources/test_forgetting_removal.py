@@ -51,8 +51,13 @@ def ask(storage, **what):
 def forget(storage, **what):
     ask(storage, **what)
     with dg.DagsterInstance.ephemeral() as instance:
-        certified = carry_out(storage, load_key(storage.root), [], "R-17", instance, lambda _: None)
-    return certified.row
+        return carried_out(storage, instance)
+
+
+def carried_out(storage, instance, request_id="R-17", sources=()):
+    table = carry_out(storage, load_key(storage.root), sources, request_id, instance, lambda _: None)
+    (row,) = table.filter(pl.col("request_id") == request_id).iter_rows(named=True)
+    return row
 
 
 def ids(storage, asset, batches=None, role="data"):
@@ -158,7 +163,7 @@ def test_a_source_and_a_batch_are_forgotten_as_a_whole(storage):
     finish(storage, "R-17")
     put(storage, Request(request_id="R-18", reason="contract ended", source="notes"))
     with dg.DagsterInstance.ephemeral() as instance:
-        row = carry_out(storage, load_key(storage.root), [], "R-18", instance, lambda _: None).row
+        row = carried_out(storage, instance, "R-18")
     assert row["records"] == 2, "what the first request took out is not counted again"
     assert ids(storage, "raw_corpus", [FIRST, SECOND]) == set()
 
@@ -181,7 +186,7 @@ def test_a_batch_that_the_source_still_offers_is_named_as_a_place_outside(storag
     source = Files(name="notes", kind="files", licence="MIT", path=folder)
     ask(storage, texts=[PERSON])
     with dg.DagsterInstance.ephemeral() as instance:
-        row = carry_out(storage, load_key(storage.root), [source], "R-17", instance, lambda _: None).row
+        row = carried_out(storage, instance, sources=[source])
     assert row["outside"] == [FIRST]
 
 
