@@ -45,7 +45,7 @@ class Targets:
 
     def looked_at(self, path: Path) -> list[str]:
         """The columns of a file by which it is told whether anything of it goes; reading the others would take time."""
-        schema = pl.read_parquet_schema(path)
+        schema = pl.Schema(pl.read_parquet_schema(path))
         return text_columns(schema) if self.needles else identifiers(schema)
 
     def touches(self, frame: pl.DataFrame) -> bool:
