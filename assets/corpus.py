@@ -40,22 +40,24 @@ RECORDS_AT_ONCE = 20_000
 def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
     """Every record of a batch as it came in, in canonical form.
 
-    Guarantees: each row read is a record, a repeat of one, or in quarantine with the rule that it broke; a
-    record_id is a hash of the content as it came in, with its source, the same on every run and machine. Texts
-    are in normal form, and what that changed is counted.
+    Guarantees: each row read is a record, a repeat of one, forgotten on request (only a keyed hash of it is
+    left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it came in, with
+    its source, the same on every run and machine. Texts are in normal form, and what that changed is counted.
     """
     from fineline.resources.arrivals import arrival
+    from fineline.resources.forgetting.tombstones import Tombstones
     from fineline.resources.ingest import ingest
     from fineline.resources.sources.reader import read_parts
 
     stage = TableStage(context, project, Record)
+    forgotten = Tombstones.load(stage.storage, project.pseudonym_key)
     with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
         for batch in stage.changed():
             source = stage.recipe.source(batch.split("/", 1)[0])
             place = arrival(stage.registry, batch).place
             progress = every_few_seconds(context.log.info, f"{batch}: rows read")
             rows = read_parts(source, batch, place)
-            parts = ingest(rows, source.name, batch, stage.recipe.allowed_licences, progress)
+            parts = ingest(rows, source.name, batch, stage.recipe.allowed_licences, progress, forgotten)
             first = next(parts)
             shown = scrubber.scrub(first.frame.head(3)).records
             counts = stage.write(

@@ -11,6 +11,7 @@ from fineline.assets.datasets import dataset_assets
 from fineline.assets.decision import decision_assets
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
 from fineline.assets.evaluation import evaluation_assets
+from fineline.assets.forgetting import forgetting_certificates
 from fineline.assets.models import model_assets
 from fineline.assets.quality import curated_corpus, label_issues, record_quality
 from fineline.assets.splits import record_ledger, splits
@@ -38,6 +39,7 @@ def pipeline_assets(recipe: Recipe) -> Sequence[dg.AssetsDefinition]:
         *decision_assets(recipe),
         *model_assets(recipe),
         *evaluation_assets(recipe),
+        forgetting_certificates,
     ]
     return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), [*assets, audit_report(assets)]))
 

@@ -5,6 +5,8 @@ import polars as pl
 
 FATES = ["kept", "dropped", "quarantined"]
 LICENCE_NOT_ALLOWED = "licence_not_allowed"
+# Of such a drop only a tombstone is left: a keyed hash in the place of the record_id.
+FORGOTTEN = "forgotten"
 # Rows that the recipe itself keeps out are no sign of a broken table: they do not count for maximum_quarantine.
 WISHED_RULES = [LICENCE_NOT_ALLOWED]
 

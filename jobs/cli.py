@@ -1,4 +1,4 @@
-"""The command line: run, plan, ui, trace, models, schema."""
+"""The command line: run, plan, ui, trace, forget, models, schema."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fineline.jobs import preflight
+from fineline.jobs.forgetting_arguments import forgetting_request
 from fineline.resources.recipe import RecipeError, json_schema, recipe_path, storage_root
 from fineline.resources.storage import Storage, StorageError
 
@@ -56,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     wanted.add_argument("record_id", nargs="?", type=_record_id, help="32 hexadecimal digits")
     wanted.add_argument("--text", help="all records that mention this text; - reads it from standard input")
     trace.add_argument("--json", action="store_true", help="print JSON")
+    forgetting = command("forget", _forget, "take records, what says a text, or a source out of everything stored")
+    forgetting_request(forgetting)
     command("models", _models, "list the stored models: from how many records each was made, and what is flagged")
     command("schema", _schema, "print the recipe's JSON schema")
     return parser
@@ -150,6 +153,17 @@ def _trace(arguments: argparse.Namespace) -> None:
     print(json.dumps(answer, indent=1) if arguments.json else report)
     if not any_found:
         raise SystemExit(1)
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    project = _project()
+    from fineline.jobs.forgetting import forget
+    from fineline.jobs.run import RunFailed
+
+    try:
+        print(forget(project, arguments))
+    except (RunFailed, StorageError) as error:
+        raise SystemExit(f"fineline: {error}") from error
 
 
 def _models(_arguments: argparse.Namespace) -> None:

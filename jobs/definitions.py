@@ -9,7 +9,7 @@ from fineline.assets.pipeline import pipeline_assets
 from fineline.assets.standards import GOVERNANCE
 from fineline.jobs.console import plain_console
 from fineline.jobs.maintenance import prune
-from fineline.jobs.selections import audit, main
+from fineline.jobs.selections import audit, forget, main
 from fineline.resources.project import current_project
 from fineline.resources.recipe import Recipe
 from fineline.schedules.alerts import failure_alerts
@@ -32,7 +32,7 @@ def build(recipe: str | None = None) -> dg.Definitions:
             arrivals,
             *dg.map_asset_specs(lambda spec: _by_itself(spec, loaded, condition), pipeline_assets(loaded)),
         ],
-        jobs=[main, audit, prune],
+        jobs=[main, audit, prune, forget],
         schedules=schedules(loaded.automation),
         sensors=[follow_data(loaded.automation), new_batches, failure_alerts(loaded.name, loaded.alerts)],
         resources={"project": project},

@@ -114,6 +114,14 @@ def close_interrupted(instance: dg.DagsterInstance) -> None:
             print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
 
 
+def runner_tags(project: Project) -> dict[str, str]:
+    """By these a run tells which process it is in, and of which recipe it is.
+
+    Whoever started the command sees that it failed, and starts it again; the daemon need not.
+    """
+    return {RUNNER_TAG: runner(), "fineline/recipe": project.recipe.name, "dagster/max_retries": "0"}
+
+
 def _run_wave(
     definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project, wave: Sequence[Task]
 ) -> list[Task]:
@@ -124,8 +132,7 @@ def _run_wave(
         wave = [task for task in wave if task.batch]
     for batches in ranges or [[]]:
         names = dict.fromkeys(task.asset for task in wave)
-        # Whoever started the command sees that it failed, and starts it again; the daemon need not.
-        tags = {RUNNER_TAG: runner(), "fineline/recipe": project.recipe.name, "dagster/max_retries": "0"}
+        tags = runner_tags(project)
         if batches:
             tags["dagster/asset_partition_range_start"] = batches[0]
             tags["dagster/asset_partition_range_end"] = batches[-1]
@@ -139,7 +146,7 @@ def _run_wave(
         if _was_interrupted(result):
             raise KeyboardInterrupt
         if not result.success:
-            raise RunFailed(_explain(result))
+            raise RunFailed(explain(result))
     return list(wave)
 
 
@@ -161,7 +168,7 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
 
 
-def _explain(result: dg.ExecuteInProcessResult) -> str:
+def explain(result: dg.ExecuteInProcessResult) -> str:
     """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from fineline.assets.standards import GOVERNANCE
+from fineline.resources.forgetting import CERTIFICATES
 
 main = dg.define_asset_job(
     "main",
@@ -14,4 +15,11 @@ audit = dg.define_asset_job(
     "audit",
     selection=dg.AssetSelection.assets("audit_report"),
     description="Every promise checked again on what is stored; changes nothing.",
+)
+
+forget = dg.define_asset_job(
+    "forget",
+    selection=dg.AssetSelection.assets(CERTIFICATES),
+    description="Carries out a request to forget that waits under the storage root, as `fineline forget` writes it. "
+    "The run's configuration holds only the id of the request.",
 )

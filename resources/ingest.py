@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
-from fineline.data_contracts.accounting import LICENCE_NOT_ALLOWED, QuarantinedRecord
+from fineline.data_contracts.accounting import FORGOTTEN, LICENCE_NOT_ALLOWED, QuarantinedRecord
 from fineline.data_contracts.records import Record
+from fineline.resources.forgetting.tombstones import Tombstones
 from fineline.resources.sources.reader import BatchRows
 from fineline.resources.tables import Made, dropped
 
@@ -20,16 +22,19 @@ def ingest(
     batch: str,
     allowed_licences: Sequence[str] | None = None,
     progress: Callable[[int, None], None] | None = None,
+    forgotten: Tombstones | None = None,
 ) -> Iterator[Made]:
     """Each part's rows: the first of identical rows of the batch is kept, the others are drops.
 
-    Rows that cannot be read, and records of a licence that is not allowed, go to quarantine. Between the parts, 16
-    bytes of each row are kept in memory, to know repeats. ``progress`` is told how many rows came so far.
+    Rows that cannot be read, and records of a licence that is not allowed, go to quarantine; of what was forgotten
+    there is only a drop under its tombstone. Between the parts, 16 bytes of each row are kept in memory, to know
+    repeats. ``progress`` is told how many rows came so far.
     """
     copies = _Copies()
     read = 0
     for rows in parts:
-        arrived = _arrivals(rows, source, batch, copies)
+        rows, tombstones = _without_forgotten(rows, source, forgotten)
+        arrived = _arrivals(rows, tombstones, source, batch, copies)
         records = rows.records.with_columns(arrived["copy"].head(rows.records.height))
         repeated = records.filter(pl.col("copy") > 0)
         first = records.filter(pl.col("copy") == 0).select(Record.column_names())
@@ -37,7 +42,12 @@ def ingest(
         yield Made(
             frame=first.filter(~refused),
             rows_in=arrived.height,
-            drops=dropped(repeated, "raw_corpus", "repeated_row", pl.format("copy {}", "copy")),
+            drops=pl.concat(
+                [
+                    dropped(repeated, "raw_corpus", "repeated_row", pl.format("copy {}", "copy")),
+                    dropped(arrived.tail(tombstones.len()), "raw_corpus", FORGOTTEN),
+                ]
+            ),
             quarantine=pl.concat([_unreadable(rows.unreadable, source, batch), _unlicensed(first.filter(refused))]),
             beside={"arrivals": arrived},
             facts={f"normalised: {kind}": count for kind, count in sorted(rows.normalised.items())},
@@ -82,12 +92,26 @@ class _Copies:
         return numbers
 
 
-def _arrivals(rows: BatchRows, source: str, batch: str, copies: _Copies) -> pl.DataFrame:
+def _without_forgotten(rows: BatchRows, source: str, forgotten: Tombstones | None) -> tuple[BatchRows, pl.Series]:
+    """The rows that may stay, and a tombstone for each of the others."""
+    if forgotten is None:
+        return rows, pl.Series([], dtype=pl.String)
+    records, unreadable = (forgotten.instead(frame, source) for frame in (rows.records, rows.unreadable))
+    stay = replace(
+        rows,
+        records=rows.records.filter(records.is_null()),
+        unreadable=rows.unreadable.filter(unreadable.is_null()),
+    )
+    return stay, pl.concat([records, unreadable]).drop_nulls()
+
+
+def _arrivals(rows: BatchRows, tombstones: pl.Series, source: str, batch: str, copies: _Copies) -> pl.DataFrame:
     """One line for each row that came in, whatever became of it: record_id, batch, source, copy.
 
     Counted from the rows as read, not from what was kept, so that the ledger has something to be held against.
+    Those of forgotten rows come last.
     """
-    ids = pl.concat([rows.records["record_id"], rows.unreadable["record_id"]])
+    ids = pl.concat([rows.records["record_id"], rows.unreadable["record_id"], tombstones.rename("record_id")])
     return pl.DataFrame(
         {"record_id": ids, "copy": pl.Series(copies.number(ids), dtype=pl.UInt32)},
     ).select("record_id", batch=pl.lit(batch), source=pl.lit(source), copy="copy")

@@ -17,6 +17,8 @@ TOLD = {
     "ModelError",
     "RecipeError",
     "StorageError",
+    "ForgettingError",
+    "NeedsConfirmation",
     "NotMaterialized",
     "Blocked",
     "Damaged",

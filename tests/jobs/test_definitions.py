@@ -32,7 +32,7 @@ def test_the_quickstart_graph_has_the_assets_of_the_design(specs):
         "arrivals", "raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "record_quality",
         "label_issues", "curated_corpus", "splits", "record_ledger", "sft_dataset", "preference_dataset",
         "pretraining_dataset", "base_model", "retrain_decision", "sft_model", "aligned_model", "evaluation",
-        "release", "audit_report",
+        "release", "audit_report", "forgetting_certificates",
     }  # fmt: skip
 
 

@@ -1,0 +1,67 @@
+"""What stays of what was forgotten: keyed hashes that stop it from coming back, and certificates."""
+
+import dataframely as dy
+import polars as pl
+
+from fineline.data_contracts.records import RECORD_ID_PATTERN
+
+ASKED_BY = ["record", "text", "source", "batch"]
+
+
+class Tombstone(dy.Schema):
+    """A keyed hash of what must not come back: a record_id, the words of a text, or a source.
+
+    A phrase is found by its longest word: ``anchor`` is 16 bits of that word's keyed hash, ``position`` its place
+    among the phrase's ``words``. ``key`` is the fingerprint of the key, without which nothing can be recognised.
+    """
+
+    request_id = dy.String(nullable=False, primary_key=True)
+    tombstone = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    kind = dy.Enum(["record", "phrase", "source"], nullable=False)
+    anchor = dy.UInt16(nullable=True)
+    words = dy.UInt16(nullable=True)
+    position = dy.UInt16(nullable=True)
+    key = dy.String(nullable=False)
+
+    @dy.rule()
+    def a_phrase_says_where_it_is_looked_for(cls) -> pl.Expr:
+        """Other kinds are recognised by their hash alone."""
+        is_phrase = pl.col("kind") == "phrase"
+        return pl.all_horizontal(pl.col(name).is_not_null() == is_phrase for name in ("anchor", "words", "position"))
+
+
+class ForgettingCertificate(dy.Schema):
+    """What one request to forget took out, what had seen it, and where it still is. Holds no personal data.
+
+    ``asked`` is a keyed hash of the request, which tells a repeated request from another of the same name.
+    ``outside`` names batches whose source, which is not under the storage root, still offers what was
+    forgotten. ``remains`` names files under the root, or what else, in which the sweep still found it.
+    """
+
+    request_id = dy.String(nullable=False, primary_key=True)
+    reason = dy.String(nullable=False)
+    asked_by = dy.Enum(ASKED_BY, nullable=False)
+    asked = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
+    completed_at = dy.Datetime(nullable=False, time_unit="us", time_zone="UTC")
+    records = dy.UInt32(nullable=False)
+    removed = dy.List(
+        dy.Struct({"table": dy.String(nullable=False), "rows": dy.UInt32(nullable=False)}, nullable=False),
+        nullable=False,
+    )
+    files_rewritten = dy.UInt32(nullable=False)
+    seen_by = dy.List(
+        dy.Struct(
+            {
+                "model": dy.String(nullable=False),
+                "data_version": dy.String(nullable=True),
+                "records": dy.UInt32(nullable=False),
+            },
+            nullable=False,
+        ),
+        nullable=False,
+    )
+    annotation_server = dy.String(nullable=False)
+    outside = dy.List(dy.String(nullable=False), nullable=False)
+    files_swept = dy.UInt32(nullable=False)
+    sought = dy.UInt32(nullable=False)
+    remains = dy.List(dy.String(nullable=False), nullable=False)

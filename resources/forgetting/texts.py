@@ -1,0 +1,131 @@
+"""What a row says: all strings of a table's rows in one comparable form, and which rows say one of some texts.
+
+Comparable means: letters and digits alone, in lower case and Unicode form NFKC, with one space between words, so that
+line ends, markup, punctuation and width of letters make no difference. In scripts that put no space between
+words, each character is a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+# Stands between two strings of a row, so that no text is found across them.
+BETWEEN = "\x1e"
+BLANK = "(forgotten)"
+IDENTIFIERS = frozenset({"__class__", "asset_key", "partition", "path", "run_id", "step_key"})
+_SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
+_NO_WORD = rf"[^\p{{L}}\p{{M}}\p{{N}}{BETWEEN}]+"
+_ESCAPES = {r"\\": " ", r"\n": " ", r"\r": " ", r"\t": " ", r"\b": " ", r"\f": " ", r"\/": "/", r"\"": '"'}
+_CODE_UNITS = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
+
+
+def folded(text: pl.Expr) -> pl.Expr:
+    """A string in comparable form."""
+    lower = text.str.normalize("NFKC").str.to_lowercase().str.replace_many(["ß", "ς"], ["ss", "σ"])
+    spaced = lower.str.replace_all(_SPACELESS, " ${1} ")
+    return spaced.str.replace_all(_NO_WORD, " ").str.strip_chars(" ")
+
+
+def fold(texts: Sequence[str]) -> list[str]:
+    """The same for strings at hand."""
+    return pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).select(folded(pl.col("text")))["text"].to_list()
+
+
+def strings(frame: pl.DataFrame) -> pl.Series:
+    """All strings of each row, also those inside lists and structs, as one string with ``BETWEEN`` between them."""
+    parts = [part for name, kind in frame.schema.items() if (part := _strings(pl.col(name), kind)) is not None]
+    if not parts:
+        return pl.repeat("", frame.height, dtype=pl.String, eager=True)
+    return frame.select(pl.concat_str(parts, separator=BETWEEN, ignore_nulls=True).alias("strings"))["strings"]
+
+
+def text_columns(schema: pl.Schema) -> list[str]:
+    """The columns that ``strings`` reads."""
+    return [name for name, kind in schema.items() if _strings(pl.col(name), kind) is not None]
+
+
+def says_any(said: pl.Series, needles: Sequence[str]) -> pl.Series:
+    """Which strings say one of the needles, which are in comparable form; also where they are escaped as in JSON."""
+    rows = said.fill_null("").alias("said").to_frame().with_row_index()
+    if not needles:
+        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
+    possible = rows.filter(_may_say(needles))
+    escaped = possible.filter(pl.col("said").str.contains("\\", literal=True))
+    forms = pl.concat([possible, escaped.with_columns(said=unescaped(escaped["said"]))])
+    found = forms.filter(folded(pl.col("said")).str.contains_any(list(needles)))["index"]
+    return rows.select(found=pl.col("index").is_in(found.implode()))["found"]
+
+
+def _may_say(needles: Sequence[str]) -> pl.Expr:
+    """A quick look: in plain ASCII, a needle's longest word must stand as it is."""
+    anchors = {max(needle.split(" "), key=len) for needle in needles if needle.isascii()}
+    is_ascii = pl.col("said").str.len_bytes() == pl.col("said").str.len_chars()
+    plain = is_ascii & ~pl.col("said").str.contains(r"\u", literal=True)
+    if not anchors:
+        return ~plain
+    return ~plain | pl.col("said").str.contains_any(sorted(anchors), ascii_case_insensitive=True)
+
+
+def unescaped(text: pl.Series) -> pl.Series:
+    r"""Strings with JSON's escapes undone: ``\n`` is a space, ``\u00e9`` its letter."""
+    wide = text.str.contains(r"\u", literal=True)
+    if wide.any():
+        decoded = [_CODE_UNITS.sub(_decoded, each) if each and "\\u" in each else each for each in text]
+        text = pl.Series(text.name, decoded, dtype=pl.String)
+    return text.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()), leftmost=True)
+
+
+def blanked(value: Any, needles: Sequence[str]) -> Any:
+    """A JSON value in which no string says a needle: of several lines those that do are gone, others are replaced.
+
+    What is named in ``IDENTIFIERS`` stays: without it the value would no longer be of the same thing.
+    """
+    if isinstance(value, dict):
+        return {name: each if name in IDENTIFIERS else blanked(each, needles) for name, each in value.items()}
+    if isinstance(value, list):
+        return [blanked(each, needles) for each in value]
+    if not isinstance(value, str) or not _says(value, needles):
+        return value
+    lines = value.splitlines()
+    rest = "\n".join(line for line, gone in zip(lines, says_any(pl.Series(lines), needles), strict=True) if not gone)
+    return rest if rest and not _says(rest, needles) else BLANK
+
+
+def _says(text: str, needles: Sequence[str]) -> bool:
+    return bool(says_any(pl.Series([text]), needles).any())
+
+
+def _decoded(found: re.Match[str]) -> str:
+    units = b"".join(int(unit, 16).to_bytes(2, "little") for unit in found.group().split(r"\u")[1:])
+    return units.decode("utf-16-le", errors="replace")
+
+
+def _strings(value: pl.Expr, kind: pl.DataType) -> pl.Expr | None:
+    match kind:
+        case pl.String():
+            return value
+        case pl.Enum() | pl.Categorical():
+            return value.cast(pl.String)
+        case pl.Struct():
+            parts = [
+                part
+                for field in kind.fields
+                if (part := _strings(value.struct.field(field.name), _instance(field.dtype))) is not None
+            ]
+            return pl.concat_str(parts, separator=BETWEEN, ignore_nulls=True) if parts else None
+        case pl.List() | pl.Array():
+            inside = _strings(pl.element(), _instance(kind.inner))
+            if inside is None:
+                return None
+            return value.cast(pl.List(kind.inner)).list.eval(inside).list.join(BETWEEN, ignore_nulls=True)
+        case _:
+            return None
+
+
+def _instance(kind: pl.DataType | DataTypeClass) -> pl.DataType:
+    return kind() if isinstance(kind, DataTypeClass) else kind
