@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import Any
 
 from fineline.resources.lineage import FOLLOWS_MODELS, PER_BATCH, inputs_now, label, versions_or_missing, why_stale
 from fineline.resources.recipe import Recipe, digest
@@ -25,15 +26,14 @@ class Node:
 class Task:
     """An asset (or a batch of one), and why it is to be made; ``reason`` is None when it is not.
 
-    Then it is up to date, or ``waits`` says what it is not made for. ``state`` is a digest of all that it would
-    be made from: another state, another result.
+    Then it is up to date, or ``waits`` says what it is not made for. ``inputs`` is what it would be made from.
     """
 
     asset: str
     batch: str | None
     reason: str | None
     missing: bool
-    state: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
     waits: str | None = None
 
     @property
@@ -52,7 +52,7 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
     for node in graph:
         for batch in batches if node.name in PER_BATCH else [None]:
             manifest = stored(node.name, batch)
-            if manifest is None and (waits := _waits_for(node, storage, waiting)):
+            if manifest is None and (waits := _waits_for(node, storage, waiting, batches)):
                 waiting[node.name] = waits
                 tasks.append(Task(node.name, batch, None, True, waits=waits))
                 continue
@@ -61,13 +61,14 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
             else:
                 inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions)
             reason = why_stale(node.name, manifest, node.code_version, inputs)
-            state = digest(node.code_version, inputs)
-            tasks.append(Task(node.name, batch, reason, manifest is None, state))
+            tasks.append(Task(node.name, batch, reason, manifest is None, inputs))
     return tasks
 
 
-def _waits_for(node: Node, storage: Storage, waiting: Mapping[str, str]) -> str | None:
-    """What a missing asset waits for: a decision to train the model, or a model that waits for one."""
+def _waits_for(node: Node, storage: Storage, waiting: Mapping[str, str], batches: Sequence[str]) -> str | None:
+    """What a missing asset waits for: a first batch, a decision to train, or what is made from either."""
+    if not batches and not PER_BATCH.isdisjoint(node.upstream):
+        return "a first batch"
     if node.name in STAGE_OF and approval(storage, node.name) is None:
         decision = storage.manifest(DECISION)
         return f"{DECISION}: {decision.facts['sentence'] if decision else 'not made yet'}"
@@ -75,34 +76,46 @@ def _waits_for(node: Node, storage: Storage, waiting: Mapping[str, str]) -> str 
 
 
 def ready(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[str, dict[str | None, str]]:
-    """What may be made now, by asset and batch, each with a digest of the state that it would be made from.
+    """What may be made now, by asset and batch, each with a digest of what the assets made with it begin from.
 
     A batch's tables come together, and so do the tables of all batches, once every batch is at rest: those
     below a stale one are in it too, for the run that makes it will know whether they change. Models, and what
     is known of them, come when all tables are at rest.
     """
     upstream = {node.name: node.upstream for node in graph}
-    ancestors: dict[str, set[str]] = {}
-    states: dict[str, dict[str | None, str]] = {}
+    stale: dict[str, set[str | None]] = {}
     for task in tasks:
         if task.reason:
-            states.setdefault(task.asset, {})[task.batch] = task.state
+            stale.setdefault(task.asset, set()).add(task.batch)
+    begins = _beginnings(graph, tasks)
+    ancestors: dict[str, set[str]] = {}
     found: dict[str, dict[str | None, str]] = {}
     for name in upstream:
         ancestors[name] = set(upstream[name]).union(*(ancestors[parent] for parent in upstream[name]))
-        above = ancestors[name] & states.keys()
-        together = {each for each in above if _comes_with(name, each)}
-        if above != together:
+        above = ancestors[name] & stale.keys()
+        if any(together(each) != together(name) for each in above):
             continue
+        batches = stale.get(name, set()).union(*(stale[each] for each in above))
         for task in tasks:
-            causes = [
-                states[each][task.batch] for each in sorted({name, *together}) if task.batch in states.get(each, {})
-            ]
-            if task.asset == name and causes and not task.waits:
-                found.setdefault(name, {})[task.batch] = digest(*causes)
+            if task.asset == name and task.batch in batches and not task.waits:
+                found.setdefault(name, {})[task.batch] = begins[together(name), task.batch]
     return found
 
 
-def _comes_with(asset: str, other: str) -> bool:
-    """Whether two assets are made in one run: both of a batch, both models, or neither."""
-    return (asset in PER_BATCH, asset in FOLLOWS_MODELS) == (other in PER_BATCH, other in FOLLOWS_MODELS)
+def together(asset: str) -> str:
+    """The assets that one run makes: those of a batch, those of all batches, and models with what follows them."""
+    if asset in PER_BATCH:
+        return "batch"
+    return "models" if asset in FOLLOWS_MODELS else "tables"
+
+
+def _beginnings(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[tuple[str, str | None], str]:
+    """What each run would begin from: code versions, and inputs that are not made in it."""
+    code = {node.name: node.code_version for node in graph}
+    parts: dict[tuple[str, str | None], list[Any]] = {}
+    for task in tasks:
+        group = together(task.asset)
+        made_with_it = {name for name in code if together(name) == group}
+        outside = {name: at for name, at in task.inputs.items() if name.partition("[")[0] not in made_with_it}
+        parts.setdefault((group, task.batch), []).append([task.asset, code[task.asset], outside])
+    return {key: digest(*part) for key, part in parts.items()}

@@ -7,11 +7,12 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from fineline.assets.graph import nodes
 from fineline.resources.arrival_registry import registry_of
 from fineline.resources.arrivals import versions_of
-from fineline.resources.planning import plan, ready
+from fineline.resources.planning import plan, ready, together
 from fineline.resources.project import Project
 from fineline.resources.recipe_automation import Automation
 
@@ -22,7 +23,7 @@ Wanted = dict[str, dict[str | None, str]]
 
 
 class Stale(dg.AutomationCondition[dg.AssetKey]):
-    """True for what is stale by the stored manifests, once for each state that it could be made from.
+    """True for what is stale by the stored manifests, once for all that its run would begin from.
 
     Dagster's own conditions follow events, and an input that changes while its follower runs, or while no daemon
     does, can be missed; also they know only direct inputs, and would make a table in between when an earlier
@@ -55,7 +56,8 @@ class Stale(dg.AutomationCondition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Which batches of the asset are to be made now, or whether an asset without batches is."""
-        wanted = self._look(context).get(context.key.to_user_string(), {})
+        asset = context.key.to_user_string()
+        wanted = self._look(context).get(asset, {})
         asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
         free = {each.partition_key for each in context.candidate_subset.expensively_compute_asset_partitions()}
         new = [batch for batch, state in wanted.items() if batch in free and asked.get(batch or "") != state]
@@ -71,15 +73,22 @@ class Stale(dg.AutomationCondition[dg.AssetKey]):
         if self._looked is None or self._looked[0] != context.evaluation_time:
             project, graph = self._project, nodes(context.asset_graph)
             arrived = versions_of(registry_of(project.storage), project.recipe.sources)
-            tasks = plan(graph, project.storage, arrived, project.recipe)
-            self._looked = (context.evaluation_time, ready(graph, tasks))
+            found = ready(graph, plan(graph, project.storage, arrived, project.recipe))
+            busy = _being_made(context.asset_graph_view.instance) - {"batch"}
+            free = {asset: batches for asset, batches in found.items() if together(asset) not in busy}
+            self._looked = (context.evaluation_time, free)
         return self._looked[1]
 
 
+def _being_made(instance: dg.DagsterInstance) -> set[str]:
+    """Which kinds of runs are under way or in the queue: another of the kind waits for them."""
+    under_way = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))
+    return {together(key.to_user_string()) for run in under_way for key in run.asset_selection or ()}
+
+
 def on_change(project: Project) -> dg.AutomationCondition[Any]:
-    """The condition of every asset of a recipe: stale, and neither it nor what it is made from is being made."""
-    at_rest = ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.any_deps_in_progress()
-    return (at_rest & Stale(project)).with_label("on change")
+    """The condition of every asset of a recipe: stale, and not being made."""
+    return (~dg.AutomationCondition.in_progress() & Stale(project)).with_label("on change")
 
 
 def follow_data(settings: Automation) -> dg.AutomationConditionSensorDefinition:
