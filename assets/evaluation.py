@@ -1,6 +1,7 @@
 """What the trained model can do against the model it came from, and the release of one that is better."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fineline.assets.stages import Stage, TableStage, made_when_changed
 from fineline.assets.standards import checks, contract
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import HeldOutLoss
+from fineline.resources.models import seen
 from fineline.resources.models.model_card import CheckFacts
 from fineline.resources.models.spec import Evaluate, MergeCheck, MergeChecked
 from fineline.resources.plots import intervals
@@ -143,7 +145,7 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
         group_name="evaluation",
         kinds={"huggingface", "safetensors"},
         owners=ML_OWNERS,
-        code_version="1",
+        code_version="2",
         deps=[*sorted({candidate, before, judged, "evaluation"}), record_ledger],
         metadata={"recipe parts": ["promotion.merge_tolerance"]},
         check_specs=[
@@ -178,6 +180,7 @@ def _release(recipe: Recipe) -> dg.AssetsDefinition:
                 folder,
                 {"release": "release"},
                 compared,
+                seen=partial(seen.read, stage.storage, candidate),
                 check=dg.AssetCheckResult(
                     check_name=agrees.name,
                     passed=agrees.passed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fineline.assets.standards import GOVERNANCE
 from fineline.resources.planning import Node
 
 if TYPE_CHECKING:
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def nodes(graph: BaseAssetGraph[Any]) -> list[Node]:
-    """What can be made, each after all that it is made from."""
-    made = [key for key in graph.toposorted_asset_keys if graph.get(key).is_materializable]
+    """What can be made, each after all that it is made from; assets about the pipeline are left out."""
+    every = [(key, graph.get(key)) for key in graph.toposorted_asset_keys]
+    made = [key for key, node in every if node.is_materializable and node.group_name != GOVERNANCE]
     return [
         Node(
             key.to_user_string(),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from pydantic import BaseModel
 
 from fineline.assets.stages import Stage, recipe_metadata
+from fineline.resources.models import seen as seen_records
 from fineline.resources.plots import curves
 from fineline.resources.recipe import digest
 from fineline.resources.storage import Manifest
@@ -30,10 +32,14 @@ class ModelStage(Stage):
         parts: Mapping[str, str],
         facts: BaseModel,
         *,
+        seen: Callable[[], pl.DataFrame] | None = None,
         curve: Path | None = None,
         check: dg.AssetCheckResult | None = None,
     ) -> dg.MaterializeResult[Any]:
-        """Put the parts of the worker's folder in place and record its facts, its loss curve and its check."""
+        """Put the parts of the worker's folder in place and record its facts, its loss curve and its check.
+
+        ``seen`` reads what the model saw: late, so that what was forgotten in the meantime is marked in it.
+        """
         origin = self.origin()
         plot = {"loss": dg.MetadataValue.md(_loss_curve(self.asset, curve))} if curve is not None else {}
         manifest = Manifest(
@@ -47,17 +53,25 @@ class ModelStage(Stage):
             run_id=origin.run_id,
             facts=facts.model_dump(mode="json"),
         )
-        manifest = self.storage.commit_folder(manifest, folder, parts)
+        with self.storage.lock(seen_records.LOCK):
+            if seen is not None:
+                manifest = self._with_seen(manifest, seen())
+            manifest = self.storage.commit_folder(manifest, folder, parts)
         return dg.MaterializeResult(
             metadata={
                 **_shown_facts(manifest.facts, folder),
                 **plot,
+                **seen_records.flags_metadata(manifest),
                 "path": dg.MetadataValue.path(str(self.storage.file(manifest, next(iter(parts))))),
                 **recipe_metadata(self.project),
             },
             data_version=dg.DataVersion(manifest.data_version),
             check_results=[check] if check is not None else [],
         )
+
+    def _with_seen(self, manifest: Manifest, seen: pl.DataFrame) -> Manifest:
+        files = {seen_records.ROLE: seen_records.write(self.storage, self.asset, seen)}
+        return manifest.model_copy(update={"files": files, "flags": seen_records.flags(seen)})
 
 
 def _shown_facts(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The base model and the models trained from it, each stage in a process of its own."""
 
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import dagster as dg
 from fineline.assets.model_stage import ModelStage
 from fineline.assets.stages import ANEW, made_when_changed
 from fineline.assets.workers import run_worker
+from fineline.resources.models import seen
 from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
@@ -86,7 +89,7 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
         group_name="models",
         kinds={"trl", "peft", "pytorch"},
         owners=ML_OWNERS,
-        code_version="1",
+        code_version="2",
         pool="training",
         # Without a decision to train, nothing is made, and what would follow is skipped.
         output_required=False,
@@ -102,6 +105,8 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
         if approval(stage.storage, name) is None and ANEW not in context.run.tags:
             context.log.info(f"{name} is not trained yet: {stage.storage.require(DECISION).facts['sentence']}")
             return
+        checkpoints = stage.checkpoints()
+        seen.begin(stage.storage, checkpoints, dataset, before)
         has_validation = stage.storage.require(dataset).facts["validation rows"] > 0
         with stage.storage.new_folder(stage.asset) as folder:
             spec = SPECS[stage_name](
@@ -109,13 +114,16 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
                 model=str(stage.model_folder(before)),
                 train=str(stage.export(dataset, "train")),
                 validation=str(stage.export(dataset, "validation")) if has_validation else None,
-                checkpoints=str(stage.checkpoints()),
+                checkpoints=str(checkpoints / "steps"),
                 adapter_base=before,
                 dtype=stage.recipe.training.dtype,
                 stage=getattr(stage.recipe.training, stage_name),
                 threads=stage.recipe.training.threads,
             )
             result = run_worker(context, spec)
-            yield stage.store(folder, {"model": "merged", "adapter": "adapter"}, result, curve=folder / "curve.jsonl")
+            parts, curve = {"model": "merged", "adapter": "adapter"}, folder / "curve.jsonl"
+            made = stage.store(folder, parts, result, seen=partial(seen.begun, checkpoints), curve=curve)
+        shutil.rmtree(checkpoints)
+        yield made
 
     return trained_model

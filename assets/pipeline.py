@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import dagster as dg
 
+from fineline.assets.audit import audit_report
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.datasets import dataset_assets
 from fineline.assets.decision import decision_assets
@@ -38,7 +39,7 @@ def pipeline_assets(recipe: Recipe) -> Sequence[dg.AssetsDefinition]:
         *model_assets(recipe),
         *evaluation_assets(recipe),
     ]
-    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), assets))
+    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), [*assets, audit_report(assets)]))
 
 
 def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from fineline.resources.lineage import PER_BATCH
+from fineline.resources.models.seen import flags_metadata
 from fineline.resources.recipe import digest
 from fineline.resources.storage import Manifest, Storage
 
@@ -76,7 +77,7 @@ def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> Pub
     last = dg.AssetRecordsFilter(context.asset_key, asset_partitions=batches)
     for record in context.instance.fetch_materializations(last, limit=1).records:
         if record.asset_materialization is not None:
-            return Published(manifest, record.asset_materialization.metadata)
+            return Published(manifest, {**record.asset_materialization.metadata, **flags_metadata(manifest)})
     return Published(manifest, {"dagster/row_count": manifest.rows} if manifest.rows is not None else None)
 
 

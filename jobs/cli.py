@@ -1,16 +1,22 @@
-"""The command line: run, ui, check, schema."""
+"""The command line: run, plan, ui, trace, models, schema."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import re
 import sys
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fineline.jobs import preflight
-from fineline.resources.project import Project, current_project
-from fineline.resources.recipe import RecipeError, json_schema, recipe_path
+from fineline.resources.recipe import RecipeError, json_schema, recipe_path, storage_root
+from fineline.resources.storage import Storage, StorageError
+
+if TYPE_CHECKING:
+    from fineline.resources.project import Project
 
 
 def main() -> None:
@@ -20,31 +26,61 @@ def main() -> None:
     if arguments.home:
         os.environ["FINELINE_HOME"] = arguments.home
     try:
-        {"run": _run, "ui": _ui, "plan": _plan, "schema": _schema}[arguments.command](arguments)
+        arguments.does(arguments)
     except KeyboardInterrupt:
         print("\nStopped. What is complete is kept: run the same command again to go on.", file=sys.stderr)
         raise SystemExit(130) from None
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("fineline", description="Fine-tune language models from data you can account for.")
-    parser.add_argument(
-        "command",
-        choices=["run", "plan", "ui", "schema"],
-        help="make what is missing or changed; say what would be made; open the UI; print the recipe's JSON schema",
-    )
-    parser.add_argument(
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
         "--recipe",
         help="recipe file, or the name of a shipped one (default: FINELINE_RECIPE, else quickstart)",
     )
-    parser.add_argument("--home", help="storage root (default: FINELINE_HOME, else .fineline)")
-    parser.add_argument("--port", type=int, default=3000, help="port of the UI")
+    shared.add_argument("--home", help="storage root (default: FINELINE_HOME, else .fineline)")
+    parser = argparse.ArgumentParser("fineline", description="Fine-tune language models from data you can account for.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, does: Callable[[argparse.Namespace], None], says: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[shared], help=says, description=says)
+        made.set_defaults(does=does)
+        return made
+
+    command("run", _run, "make what is missing or changed")
+    command("plan", _plan, "say what would be made")
+    ui = command("ui", _ui, "open the UI")
+    ui.add_argument("--port", type=int, default=3000, help="port of the UI")
+    trace = command("trace", _trace, "say where a record is, what it became, and which data sets and models saw it")
+    wanted = trace.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("record_id", nargs="?", type=_record_id, help="32 hexadecimal digits")
+    wanted.add_argument("--text", help="all records that mention this text; - reads it from standard input")
+    trace.add_argument("--json", action="store_true", help="print JSON")
+    command("models", _models, "list the stored models: from how many records each was made, and what is flagged")
+    command("schema", _schema, "print the recipe's JSON schema")
     return parser
 
 
+def _record_id(value: str) -> str:
+    if re.fullmatch("[0-9a-f]{32}", value) is None:
+        raise argparse.ArgumentTypeError("a record_id has 32 hexadecimal digits; to look for a text, use --text")
+    return value
+
+
 def _project() -> Project:
+    # Imported here, as in the commands below: a mistake in the recipe is told before Dagster is loaded, and the
+    # commands that only read what is stored never load it.
+    from fineline.resources.project import current_project
+
     try:
         return current_project()
+    except RecipeError as error:
+        raise SystemExit(f"fineline: {error}") from error
+
+
+def _storage() -> Storage:
+    try:
+        return Storage(storage_root(recipe_path()))
     except RecipeError as error:
         raise SystemExit(f"fineline: {error}") from error
 
@@ -52,10 +88,8 @@ def _project() -> Project:
 def _run(_arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     project = _project()
-    # Imported here, as in the commands below: a mistake in the recipe is told before Dagster is loaded.
     from fineline.jobs import readiness, report, run
     from fineline.resources.sources.reader import SourceError
-    from fineline.resources.storage import StorageError
 
     preflight.stop_with(readiness.problems(project))
     try:
@@ -77,9 +111,13 @@ def _plan(_arguments: argparse.Namespace) -> None:
 def _ui(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs import run
+    from fineline.resources.storage import StorageError
 
     preflight.stop_with(preflight.check_port(arguments.port))
-    run.prepare_home(project)
+    try:
+        run.prepare_home(project)
+    except StorageError as error:
+        raise SystemExit(f"fineline: {error}") from error
     command = [
         sys.executable,
         "-m",
@@ -91,6 +129,34 @@ def _ui(arguments: argparse.Namespace) -> None:
         str(arguments.port),
     ]
     os.execv(sys.executable, command)
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    storage = _storage()
+    from fineline.jobs.trace_report import record_report, text_report
+    from fineline.resources.tracing import trace, trace_text
+
+    try:
+        if arguments.text is None:
+            (found,) = trace(storage, [arguments.record_id])
+            any_found, answer, report = found.found, found.as_dict(), record_report(found)
+        else:
+            text = sys.stdin.read() if arguments.text == "-" else arguments.text
+            mentioned = trace_text(storage, text)
+            any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
+            report = text_report(mentioned)
+    except StorageError as error:
+        raise SystemExit(f"fineline: {error}") from error
+    print(json.dumps(answer, indent=1) if arguments.json else report)
+    if not any_found:
+        raise SystemExit(1)
+
+
+def _models(_arguments: argparse.Namespace) -> None:
+    from fineline.jobs.trace_report import models_report
+    from fineline.resources.models.seen import registry
+
+    print(models_report(registry(_storage())))
 
 
 def _schema(_arguments: argparse.Namespace) -> None:

@@ -2,8 +2,16 @@
 
 import dagster as dg
 
+from fineline.assets.standards import GOVERNANCE
+
 main = dg.define_asset_job(
     "main",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GOVERNANCE),
     description="The whole graph of the recipe, from raw corpora to an evaluated release.",
+)
+
+audit = dg.define_asset_job(
+    "audit",
+    selection=dg.AssetSelection.assets("audit_report"),
+    description="Every promise checked again on what is stored; changes nothing.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from fineline.resources.lineage import FOLLOWS_MODELS, PER_BATCH, inputs_now, label, versions_or_missing, why_stale
 from fineline.resources.recipe import Recipe, digest
@@ -45,9 +46,12 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
     """One task for each asset and batch, in order. ``arrived`` maps the batches to their fingerprints."""
     tasks = []
     waiting: dict[str, str] = {}
+    # Each manifest is read once: of a thousand batches, five merged assets would read each ten times.
+    stored, batches = cache(storage.manifest), sorted(arrived)
+    versions = partial(versions_or_missing, stored)
     for node in graph:
-        for batch in sorted(arrived) if node.name in PER_BATCH else [None]:
-            manifest = storage.manifest(node.name, batch)
+        for batch in batches if node.name in PER_BATCH else [None]:
+            manifest = stored(node.name, batch)
             if manifest is None and (waits := _waits_for(node, storage, waiting)):
                 waiting[node.name] = waits
                 tasks.append(Task(node.name, batch, None, True, waits=waits))
@@ -55,9 +59,7 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
             if node.name == "raw_corpus" and batch is not None:
                 inputs = {"arrival": arrived[batch]}
             else:
-                inputs = inputs_now(
-                    storage, recipe, node.name, node.upstream, batch, list(arrived), versions_or_missing
-                )
+                inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions)
             reason = why_stale(node.name, manifest, node.code_version, inputs)
             state = digest(node.code_version, inputs)
             tasks.append(Task(node.name, batch, reason, manifest is None, state))

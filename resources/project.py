@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from fineline.resources.recipe import Recipe, load_recipe, recipe_path
+from fineline.resources.recipe import Recipe, load_recipe, recipe_path, storage_root
 from fineline.resources.scrub.keys import PseudonymKey, load_key
 from fineline.resources.storage import Storage
 
@@ -43,11 +42,8 @@ class Project(dg.ConfigurableResource[Any]):
 def current_project(recipe: str | None = None) -> Project:
     """The project that the environment names: FINELINE_RECIPE, and FINELINE_HOME (default ``.fineline``).
 
-    Each recipe has a folder of its own under the home, so that two recipes never overwrite each other.
-
     Raises:
         RecipeError: the recipe is missing or does not fit.
     """
     path = recipe_path(recipe).resolve()
-    home = Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve()
-    return Project(recipe_path=str(path), storage_root=str(home / load_recipe(path).name))
+    return Project(recipe_path=str(path), storage_root=str(storage_root(path)))

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from fineline.resources.recipe_automation import Alerts, Automation, Freshness, Retention
 from fineline.resources.recipe_curation import Balance, Decontaminate, Labels, Quality
 from fineline.resources.recipe_data import (
     Datasets,
@@ -66,6 +67,10 @@ class Recipe(Section):
     retrain: Retrain = Retrain()
     evaluation: Evaluation = Evaluation()
     promotion: Promotion = Promotion()
+    automation: Automation = Automation()
+    freshness: Freshness = Freshness()
+    alerts: Alerts = Alerts()
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def parts_fit_together(self) -> Recipe:
@@ -90,6 +95,8 @@ class Recipe(Section):
         trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
         if trains and not (self.datasets.sft or self.datasets.preference):
             raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
+        if self.freshness.release_hours and not trains:
+            raise ValueError("freshness.release_hours needs a training stage: without one there is no release")
         named = {
             "datasets.sft.sources": (self.datasets.sft and self.datasets.sft.sources) or [],
             "labels.sources": self.labels.sources or [],
@@ -120,6 +127,18 @@ def recipe_path(value: str | None = None) -> Path:
     if not path.exists() and (RECIPES / f"{given}.yaml").exists():
         path = RECIPES / f"{given}.yaml"
     return path
+
+
+def storage_root(path: Path) -> Path:
+    """Where the tables and models of a recipe lie: under FINELINE_HOME (default ``.fineline``), by its name.
+
+    Each recipe has a folder of its own, so that two recipes never overwrite each other.
+
+    Raises:
+        RecipeError: the recipe is missing or does not fit.
+    """
+    home = Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve()
+    return home / load_recipe(path).name
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -13,6 +13,7 @@ from fineline.resources.arrival_registry import registry_of
 from fineline.resources.arrivals import versions_of
 from fineline.resources.planning import plan, ready
 from fineline.resources.project import Project
+from fineline.resources.recipe_automation import Automation
 
 # Conditions written in Python are evaluated by the code server, which Dagster calls beta; the pinned version is tested.
 warnings.filterwarnings("ignore", message="Parameter `use_user_code_server`", category=dg.BetaWarning)
@@ -81,10 +82,14 @@ def on_change(project: Project) -> dg.AutomationCondition[Any]:
     return (at_rest & Stale(project)).with_label("on change")
 
 
-follow_data = dg.AutomationConditionSensorDefinition(
-    "follow_data",
-    target=dg.AssetSelection.all(),
-    minimum_interval_seconds=10,
-    use_user_code_server=True,
-    description="Makes assets again when what they are made from changed. Off until turned on.",
-)
+def follow_data(settings: Automation) -> dg.AutomationConditionSensorDefinition:
+    """The sensor that evaluates the conditions; what somebody set in the UI wins over the recipe."""
+    status = dg.DefaultSensorStatus.RUNNING if settings.follow_data else dg.DefaultSensorStatus.STOPPED
+    return dg.AutomationConditionSensorDefinition(
+        "follow_data",
+        target=dg.AssetSelection.all(),
+        minimum_interval_seconds=10,
+        use_user_code_server=True,
+        default_status=status,
+        description="Makes assets again when what they are made from changed. On with automation.follow_data.",
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,7 +32,7 @@ def test_the_quickstart_graph_has_the_assets_of_the_design(specs):
         "arrivals", "raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "record_quality",
         "label_issues", "curated_corpus", "splits", "record_ledger", "sft_dataset", "preference_dataset",
         "pretraining_dataset", "base_model", "retrain_decision", "sft_model", "aligned_model", "evaluation",
-        "release",
+        "release", "audit_report",
     }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def missing_parts(spec):
         "owner": spec.owners,
         "kinds": spec.kinds,
         "code version": spec.code_version,
-        "automation condition": spec.automation_condition,
+        "automation condition": spec.automation_condition or spec.group_name == "governance",
         "contract": "contract" in spec.metadata
         or spec.group_name in ("initialization", "models")
         or spec.key.path == ["release"],
@@ -73,6 +74,15 @@ def test_every_table_has_the_two_standing_checks_and_all_checks_block(definition
         spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs() if "contract" in spec.metadata
     }
     assert {name for name in tables if not checks[name] >= {"accounted_for", "under_contract"}} == set()
+
+
+def test_assets_about_the_pipeline_are_in_no_run_of_the_graph_and_follow_nothing(definitions):
+    graph = definitions.resolve_asset_graph()
+    governance = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name == "governance"}
+    assert dg.AssetKey("audit_report") in governance
+    assert not governance & definitions.resolve_job_def("main").asset_layer.selected_asset_keys
+    assert not governance & {dg.AssetKey(node.name) for node in nodes(definitions.resolve_asset_graph())}
+    assert all(graph.get(key).automation_condition is None for key in governance)
 
 
 def test_stages_that_a_recipe_does_not_ask_for_are_not_in_its_graph(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -50,9 +51,8 @@ class Graph:
         self.definitions = dg.Definitions(assets=assets, resources=built.resources)
 
     def _edited(self, spec):
-        if spec.code_version is None:
-            return spec
-        return spec.replace_attributes(code_version=spec.code_version + self.code.get(spec.key.to_user_string(), ""))
+        edit = self.code.get(spec.key.to_user_string())
+        return spec.replace_attributes(code_version=spec.code_version + edit) if edit else spec
 
     def edit_recipe(self, old, new):
         """Change the recipe, and load it."""
@@ -91,8 +91,8 @@ class Graph:
         storage, recipe = self.project.storage, self.project.recipe
         inputs = {"arrival": self.arrived.get(batch)}
         if node.name != "raw_corpus":
-            batches = list(self.arrived)
-            inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions_or_missing)
+            batches, versions = list(self.arrived), partial(versions_or_missing, storage.manifest)
+            inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions)
         before = storage.manifest(node.name, batch)
         if before is not None and not why_stale(node.name, before, node.code_version, inputs):
             return
