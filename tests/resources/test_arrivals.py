@@ -236,6 +236,7 @@ def test_no_new_batch_takes_the_key_of_another_however_often_names_are_used_agai
         mail.drop(f"{n}.jsonl", f"Changed {n}.")
         found = mail.look()
     assert len(found.versions) == 4
+    assert all(key.startswith("mail/a.jsonl") for key in found.versions), "each keeps the key that it came with"
     assert {mail.read(key)[0] for key in found.versions} == {f"Changed {n}." for n in range(4)}
 
 
