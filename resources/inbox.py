@@ -104,7 +104,7 @@ def assign(
 
     A batch that is there stays with its name, whatever is in it now. One whose name is gone is where its content
     is; one whose content is nowhere is gone, or, where a file of its old name comes with new content, that.
-    Content that no batch has is a new batch.
+    Content that no batch has is a new batch. All that is withdrawn stays so, until other content comes in its place.
     """
     after = dict(batches)
     by_name = {name: key for key, a in batches.items() if a.state != "gone" and (name := _name(a)) is not None}
@@ -163,9 +163,12 @@ def _renewed(batch: Arrival, name: str, seen: SeenFile) -> Arrival:
 
 
 def _free_key(source: str, name: str, content: str, batches: Mapping[str, Arrival]) -> str:
-    """The key of the name; of a name whose key belongs to a batch that was renamed, with the content's hash."""
-    key = batch_key(source, name)
-    return key if key not in batches else batch_key(source, f"{name}-{content[:12]}")
+    """The key of the name; of a name whose key belongs to a batch that was renamed, with a hash."""
+    key, given = batch_key(source, name), content
+    while key in batches:
+        given = hashlib.sha256(given.encode()).hexdigest()
+        key = batch_key(source, f"{name}-{given[:12]}")
+    return key
 
 
 def _followed(

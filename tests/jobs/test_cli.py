@@ -93,7 +93,8 @@ def test_a_plan_says_what_would_be_made_and_makes_nothing(folder):
     code, output = run(folder, "plan")
     assert code == 0, output
     assert "make  raw_corpus[colours/first.jsonl]: not made yet" in output
-    assert not (folder / "home").exists()
+    stored = [path.relative_to(folder / "home").parts[1:] for path in (folder / "home").rglob("*") if path.is_file()]
+    assert {parts[0] for parts in stored} == {"arrivals"}, "what was found in the sources is remembered, no more"
 
 
 def test_the_schema_is_json(folder):

@@ -227,6 +227,19 @@ def test_a_new_file_under_the_name_of_a_renamed_one_gets_a_key_of_its_own(mail):
     assert (mail.read(new), mail.read("mail/a.jsonl")) == (["So."], ["Because."])
 
 
+def test_no_new_batch_takes_the_key_of_another_however_often_names_are_used_again(mail):
+    for n in range(4):
+        mail.drop("a.jsonl")
+        mail.look()
+        (mail.folder / "a.jsonl").rename(mail.folder / f"{n}.jsonl")
+        mail.look()
+        mail.drop(f"{n}.jsonl", f"Changed {n}.")
+        found = mail.look()
+    assert len(found.versions) == 4
+    assert all(key.startswith("mail/a.jsonl") for key in found.versions), "each keeps the key that it came with"
+    assert {mail.read(key)[0] for key in found.versions} == {f"Changed {n}." for n in range(4)}
+
+
 def test_an_empty_inbox_is_no_obstacle_and_a_run_says_what_to_do(mail):
     found = mail.look()
     assert (found.versions, found.obstacles, found.empty) == ({}, {}, ["mail"])

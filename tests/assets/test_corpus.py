@@ -1,0 +1,84 @@
+import time
+
+import dagster as dg
+import pytest
+from small_corpus import write_corpus
+
+from fineline.jobs.definitions import build
+from fineline.resources.arrivals import look
+from fineline.resources.project import current_project
+from fineline.resources.sources.batches import SourceError
+from fineline.resources.tables import scan_table
+from fineline.schedules.arrivals import take_in
+
+FIRST = "colours/first.jsonl"
+RECIPE = """\
+name: corpus
+sources: [{name: colours, kind: files, path: corpus, licence: CC0-1.0}]
+scrub: {workers: 1, ner: spacy}
+"""
+
+
+class Corpus:
+    """A folder of two files, and raw_corpus as Dagster makes it of the first."""
+
+    def __init__(self, folder, instance):
+        self.instance, self.file = instance, folder / "corpus" / "first.jsonl"
+        write_corpus(self.file.parent)
+        path = folder / "recipe.yaml"
+        path.write_text(RECIPE)
+        self.project, self.definitions = current_project(str(path)), build(str(path))
+
+    def arrive(self):
+        storage, sources = self.project.storage, self.project.recipe.sources
+        look(storage, sources, now=time.time() + 10)
+        take_in(self.instance, storage, sources)
+
+    def make(self, **options):
+        return self.definitions.resolve_job_def("main").execute_in_process(
+            instance=self.instance, asset_selection=[dg.AssetKey("raw_corpus")], partition_key=FIRST, **options
+        )
+
+    def stored(self):
+        return scan_table(self.project.storage, "raw_corpus", [FIRST]).collect()
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch, instance):
+    monkeypatch.setenv("FINELINE_HOME", str(tmp_path / "home"))
+    return Corpus(tmp_path, instance)
+
+
+def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is_told(corpus, monkeypatch):
+    from fineline.resources.sources import files
+
+    corpus.arrive()
+    assert corpus.make().success
+    before = corpus.stored()
+    corpus.file.write_text(corpus.file.read_text().replace("door", "gate"))
+    corpus.arrive()
+
+    def rows_then_nothing(*given):
+        yield from read(*given)
+        corpus.file.unlink()
+
+    read = files._read
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_read", rows_then_nothing)
+        with pytest.raises(SourceError, match=r"the file first\.jsonl is no longer at .* What was stored of it stays"):
+            corpus.make()
+    assert corpus.stored().equals(before)
+    corpus.arrive()
+    with pytest.raises(SourceError, match=r"its file first\.jsonl is gone.* fineline forget --batch colours/first"):
+        corpus.make()
+    assert corpus.stored().equals(before)
+    assert not [path for path in corpus.project.storage.folder("raw_corpus", FIRST).iterdir() if "new" in path.name]
+
+
+def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):
+    from fineline.resources.arrivals import withdraw
+
+    corpus.arrive()
+    withdraw(corpus.project.storage, [FIRST])
+    with pytest.raises(SourceError, match=r"colours/first\.jsonl is no batch of the recipe's sources"):
+        corpus.make()
