@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +34,36 @@ class Stage:
         self.asset = context.asset_key.to_user_string()
         self.recipe, self.storage = project.recipe, project.storage
 
+    @cached_property
+    def batches(self) -> list[str]:
+        """All batches that had arrived when they were first asked for."""
+        return batch_keys(self.context)
+
     def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
         """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
         if batch is None and asset in PER_BATCH:
-            return scan_table(self.storage, asset, batch_keys(self.context), role)
+            return scan_table(self.storage, asset, self.batches, role)
         return scan_table(self.storage, asset, [batch] if batch else None, role)
 
     def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
         """An upstream table, in memory."""
         return self.scan(asset, batch, role).collect()
 
+    def before(self, role: str = "data") -> pl.DataFrame | None:
+        """A table of this asset as it was last made, whatever its checks said; None where it has none."""
+        manifest = self.storage.manifest(self.asset)
+        if manifest is None or role not in manifest.files:
+            return None
+        return pl.read_parquet(self.storage.file(manifest, role))
+
     def said_before(self, table: str, role: str = "data") -> pl.DataFrame | None:
         """What this asset said before of the records of those batches of a table that have not changed since.
 
         For what is made of each record by itself. None where nothing of it holds: not made yet, or by other code.
         """
-        before, origin = self.storage.manifest(self.asset), self.origin()
-        same = unchanged_batches(before, origin.code_version, origin.inputs, table)
-        if before is None or role not in before.files or not same:
-            return None
-        return pl.read_parquet(self.storage.file(before, role)).filter(pl.col("batch").is_in(same))
+        origin, said = self.origin(), self.before(role)
+        same = unchanged_batches(self.storage.manifest(self.asset), origin.code_version, origin.inputs, table)
+        return None if said is None or not same else said.filter(pl.col("batch").is_in(same))
 
     def model_folder(self, asset: str, role: str = "model") -> Path:
         """The folder of a stored model, or of its adapter."""
@@ -67,7 +78,7 @@ class Stage:
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
         if inputs is None:
             upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
-            inputs = stored_versions(self.storage, inputs_of(self.asset, upstream, batch, batch_keys(self.context)))
+            inputs = stored_versions(self.storage, inputs_of(self.asset, upstream, batch, self.batches))
             inputs |= pseudonym_inputs(self.asset, self.storage)
         return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
