@@ -134,12 +134,12 @@ def _count(stage: TableStage, rows: pl.DataFrame, maximum_tokens: int) -> pl.Dat
 
 
 def _counted_before(stage: TableStage) -> pl.DataFrame | None:
-    before, origin = stage.storage.manifest(stage.asset), stage.origin()
-    if before is None or before.code_version != origin.code_version or "counts" not in before.files:
+    """The token counts of last time, where the recipe's part and the tokenizer were the same."""
+    manifest, origin = stage.storage.manifest(stage.asset), stage.origin()
+    if manifest is None or manifest.code_version != origin.code_version:
         return None
-    if before.inputs.get("base_model") != origin.inputs["base_model"]:
-        return None
-    return pl.read_parquet(stage.storage.file(before, "counts"))
+    same_tokenizer = manifest.inputs.get("base_model") == origin.inputs["base_model"]
+    return stage.before("counts") if same_tokenizer else None
 
 
 def _sampled_pairs(stage: TableStage, section: SampledRejections) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -89,11 +89,11 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
     stays = stage.read("duplicate_clusters").filter("representative").join(passed, on="record_id", how="semi")
     labelled = stage.scan("scrubbed_corpus").select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
-    known = stage.said_before("scrubbed_corpus", "features")
+    issues_before, known = stage.before(), stage.said_before("scrubbed_corpus", "features")
     judged = judge_labels(
         labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect(),
         stage.recipe.labels,
-        None if known is None else Judged(stage.read("label_issues"), known),
+        None if issues_before is None or known is None else Judged(issues_before, known),
         every_few_seconds(context.log.info, "texts embedded"),
     )
     issues = judged.issues

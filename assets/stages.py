@@ -80,26 +80,36 @@ class Stage:
         self.asset = context.asset_key.to_user_string()
         self.recipe, self.storage = project.recipe, project.storage
 
+    @cached_property
+    def batches(self) -> list[str]:
+        """All batches that had arrived when they were first asked for."""
+        return batch_keys(self.context)
+
     def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
         """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
         if batch is None and asset in PER_BATCH:
-            return scan_table(self.storage, asset, batch_keys(self.context), role, verified=True)
+            return scan_table(self.storage, asset, self.batches, role, verified=True)
         return scan_table(self.storage, asset, [batch] if batch else None, role, verified=True)
 
     def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
         """An upstream table, in memory."""
         return self.scan(asset, batch, role).collect()
 
+    def before(self, role: str = "data") -> pl.DataFrame | None:
+        """A table of this asset as it was last made, whatever its checks said; None where it has none."""
+        manifest = self.storage.manifest(self.asset)
+        if manifest is None or role not in manifest.files:
+            return None
+        return pl.read_parquet(self.storage.file(manifest, role))
+
     def said_before(self, table: str, role: str = "data") -> pl.DataFrame | None:
         """What this asset said before of the records of those batches of a table that have not changed since.
 
         For what is made of each record by itself. None where nothing of it holds: not made yet, or by other code.
         """
-        before, origin = self.storage.manifest(self.asset), self.origin()
-        same = unchanged_batches(before, origin.code_version, origin.inputs, table)
-        if before is None or role not in before.files or not same:
-            return None
-        return pl.read_parquet(self.storage.file(before, role)).filter(pl.col("batch").is_in(same))
+        origin, said = self.origin(), self.before(role)
+        same = unchanged_batches(self.storage.manifest(self.asset), origin.code_version, origin.inputs, table)
+        return None if said is None or not same else said.filter(pl.col("batch").is_in(same))
 
     def model_folder(self, asset: str, role: str = "model") -> Path:
         """The folder of a stored model, or of its adapter."""
@@ -122,8 +132,7 @@ class Stage:
 
     def read_from(self) -> list[tuple[str, str | None]]:
         """All that this execution may have read: its inputs, and what it stored before."""
-        known = batch_keys(self.context)
-        inputs = [pair for batch in self.asked for pair in inputs_of(self.asset, self.upstream, batch, known)]
+        inputs = [pair for batch in self.asked for pair in inputs_of(self.asset, self.upstream, batch, self.batches)]
         return [*dict.fromkeys(inputs), *((self.asset, batch) for batch in self.asked)]
 
     def changed(self) -> list[Any]:
@@ -143,9 +152,8 @@ class Stage:
         if self.asset == "raw_corpus":
             inputs = {"arrival": version_of(self.arrived, str(batch))}
         else:
-            known = batch_keys(self.context)
             versions = partial(stored_versions, self.storage)
-            inputs = inputs_now(self.storage, self.recipe, self.asset, self.upstream, batch, known, versions)
+            inputs = inputs_now(self.storage, self.recipe, self.asset, self.upstream, batch, self.batches, versions)
         return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
     @cached_property

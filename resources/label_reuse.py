@@ -54,7 +54,8 @@ def judge_labels(
     Raises:
         EmbeddingError: the section asks for embeddings, and their model is not installed.
     """
-    issues, features = [LabelIssue.create_empty()], [pl.DataFrame(schema=FEATURES)]
+    issues: list[pl.DataFrame] = [LabelIssue.create_empty()]
+    features = [pl.DataFrame(schema=FEATURES)]
     for source in _usable(records, section).partition_by("source", maintain_order=True):
         known = pl.DataFrame(schema=FEATURES) if before is None else before.features
         found = source.drop("text").join(known, on=[*KEY, "source"], how="left", maintain_order="left")

@@ -119,3 +119,11 @@ def test_an_asset_whose_check_failed_is_made_again(world):
     world.make("splits", failed_checks=["nothing_leaks"])
     assert world.stale() == {"splits": "its check nothing_leaks failed"}
     assert world.wave() == ["splits"]
+
+
+def test_a_plan_reads_each_manifest_once(world, monkeypatch):
+    world.make_all()
+    read, manifest = [], Storage.manifest
+    monkeypatch.setattr(Storage, "manifest", lambda *asked: read.append(asked[1:]) or manifest(*asked))
+    assert world.stale() == {}
+    assert len(read) == len(set(read)) == 6

@@ -12,7 +12,7 @@ from records import record
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources import quality
-from fineline.resources.quality import RULES, broken_rules, score
+from fineline.resources.quality import RULES, broken_rules, score, score_unique
 from fineline.resources.recipe_curation import Quality, TextQuality
 
 SECTION = Quality(minimum_words=3)
@@ -223,3 +223,21 @@ def test_worked_solutions_of_school_mathematics_pass(shared_data: Path):
         answers = [json.loads(line)["answer"] for line in lines]
     scored = score(records_of(*answers), SECTION)
     assert scored["failed_rule"].null_count() >= 0.999 * len(answers)
+
+
+def clusters_of(records: pl.DataFrame, stays: list[bool]) -> pl.DataFrame:
+    return records.select("record_id", "batch", representative=pl.Series(stays))
+
+
+def test_only_representatives_that_are_not_known_are_read_and_the_outcome_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    records = records_of(PROSE, "too few", PROSE + " Or not.", "Another answer that is new.")
+    first = clusters_of(records, [True, True, False, False])
+    now = clusters_of(records, [True, False, True, True])
+    known = score_unique(records.lazy(), first, SECTION)
+    anew = score_unique(records.lazy(), now, SECTION)
+    read: list[int] = []
+    monkeypatch.setattr(quality, "score", lambda rows, *more: read.append(rows.height) or score(rows, *more))
+    assert score_unique(records.lazy(), now, SECTION, known).equals(anew)
+    assert read == [2]

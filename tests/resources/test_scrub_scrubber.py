@@ -282,6 +282,16 @@ def in_new_process(code: str) -> str:
     return done.stdout.strip()
 
 
+def test_building_a_finder_imports_no_torch_and_leaves_it_to_be_imported() -> None:
+    code = (
+        "import sys; from fineline.resources.recipe_data import Scrub; from fineline.resources.scrub import worker\n"
+        "worker.build_finder(Scrub(ner='spacy')); print([name in sys.modules for name in worker.NOT_NEEDED])\n"
+        "import importlib.util; print(importlib.util.find_spec('torch') is not None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[False, False]", "True"]
+
+
 def test_a_worker_process_starts_without_torch_and_transformers() -> None:
     code = (
         "import sys; from fineline.resources.recipe_data import Scrub; from fineline.resources.scrub import worker\n"
