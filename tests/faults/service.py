@@ -75,11 +75,12 @@ class World:
         manifests = [json.loads(path.read_text()) for path in self.root.glob("assets/**/manifest.json")]
         return {(m["asset"], m["batch"]): m["data_version"] for m in manifests}
 
-    def write_settings_of_a_user(self, *, max_concurrent_runs):
-        """Put a file of settings that a user wrote in place of ours."""
+    def let_run_at_once(self, runs):
+        """Change our settings as a user may, who then keeps the file."""
         path = self.root / "dagster" / "dagster.yaml"
         settings = yaml.safe_load(path.read_text())
-        settings["concurrency"]["runs"]["max_concurrent_runs"] = max_concurrent_runs
+        settings["concurrency"]["runs"]["max_concurrent_runs"] = runs
+        settings["run_queue"] |= {"dequeue_use_threads": True, "dequeue_num_workers": runs}
         path.write_text(yaml.safe_dump(settings))
 
     def empty(self):
