@@ -19,6 +19,8 @@ import yaml
 from dagster._core.events import DagsterEventType
 from small_corpus import write_corpus
 
+from fineline.jobs import postgres
+
 RECIPE = """\
 name: faults
 maximum_quarantine: 0.05
@@ -247,6 +249,8 @@ def history(world):
     before = dict(os.environ)
     os.environ.update({name: world.environment[name] for name in world.environment if name.startswith("FINELINE_")})
     try:
+        if postgres.VARIABLE in os.environ:
+            postgres.prepare("faults")
         with dg.DagsterInstance.from_config(str(world.root / "dagster")) as instance:
             yield History(world, instance)
     finally:
