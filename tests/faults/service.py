@@ -111,6 +111,8 @@ class Service:
             )
         self.started = {psutil.Process(self.process.pid)}
         self.wait(lambda: self._is_up(), 120, "the service to answer")
+        # Known from now on, also when the one that started them is gone.
+        self.processes()
 
     def processes(self, words=""):
         """All processes of the service whose command line holds the words."""
