@@ -64,7 +64,8 @@ def _faults_told(stage: Stage) -> Iterator[None]:
     except Exception as error:
         wait = seconds_to_wait(error, stage.context.retry_number, stage.context.run.run_id)
         if wait is not None:
-            stage.context.log.warning(f"{stage.asset}: {error} This may pass; it is tried again in {wait:.0f} s")
+            kind = type(error).__name__
+            stage.context.log.warning(f"{stage.asset}: {kind}; it may pass and is tried again in {wait:.0f} s")
             raise dg.RetryRequested(MAXIMUM_RETRIES, seconds_to_wait=wait) from error
         explained = explain(error, stage.storage, stage.read_from())
         if explained is error:

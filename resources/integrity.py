@@ -7,7 +7,6 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from fineline.resources.lineage import label
 from fineline.resources.storage import Damaged, Manifest, Storage, file_digest, parts_digest
 
 _DIGEST = re.compile(r"-([0-9a-f]{16})(?:\.|$)")
@@ -51,7 +50,7 @@ def damaged(storage: Storage, manifest: Manifest, role: str) -> Damaged:
     """Set a damaged asset aside; returns the error to raise."""
     storage.set_aside(manifest)
     return Damaged(
-        f"{label(manifest.asset, manifest.batch)} is damaged: {storage.file(manifest, role)} does not hold the bytes "
+        f"{manifest.label} is damaged: {storage.file(manifest, role)} does not hold the bytes "
         "that were written. It counts as not made from now on: run again, and it is made anew. Have the disk checked."
     )
 

@@ -70,6 +70,11 @@ class Manifest(BaseModel):
     facts: dict[str, Any] = {}
     flags: list[str] = []
 
+    @property
+    def label(self) -> str:
+        """How it is called in messages: ``raw_corpus[docs/part-1]``."""
+        return f"{self.asset}[{self.batch}]" if self.batch else self.asset
+
 
 class Storage:
     """One recipe's tables and models under a root folder."""

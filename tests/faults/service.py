@@ -19,6 +19,8 @@ import yaml
 from dagster._core.events import DagsterEventType
 from small_corpus import write_corpus
 
+from fineline.jobs import postgres
+
 RECIPE = """\
 name: faults
 maximum_quarantine: 0.05
@@ -75,11 +77,12 @@ class World:
         manifests = [json.loads(path.read_text()) for path in self.root.glob("assets/**/manifest.json")]
         return {(m["asset"], m["batch"]): m["data_version"] for m in manifests}
 
-    def write_settings_of_a_user(self, *, max_concurrent_runs):
-        """Put a file of settings that a user wrote in place of ours."""
+    def let_run_at_once(self, runs):
+        """Change our settings as a user may, who then keeps the file."""
         path = self.root / "dagster" / "dagster.yaml"
         settings = yaml.safe_load(path.read_text())
-        settings["concurrency"]["runs"]["max_concurrent_runs"] = max_concurrent_runs
+        settings["concurrency"]["runs"]["max_concurrent_runs"] = runs
+        settings["run_queue"] |= {"dequeue_use_threads": True, "dequeue_num_workers": runs}
         path.write_text(yaml.safe_dump(settings))
 
     def empty(self):
@@ -108,6 +111,8 @@ class Service:
             )
         self.started = {psutil.Process(self.process.pid)}
         self.wait(lambda: self._is_up(), 120, "the service to answer")
+        # Known from now on, also when the one that started them is gone.
+        self.processes()
 
     def processes(self, words=""):
         """All processes of the service whose command line holds the words."""
@@ -246,6 +251,8 @@ def history(world):
     before = dict(os.environ)
     os.environ.update({name: world.environment[name] for name in world.environment if name.startswith("FINELINE_")})
     try:
+        if postgres.VARIABLE in os.environ:
+            postgres.prepare("faults")
         with dg.DagsterInstance.from_config(str(world.root / "dagster")) as instance:
             yield History(world, instance)
     finally:

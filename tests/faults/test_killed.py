@@ -35,6 +35,7 @@ def world(request, undisturbed, tmp_path_factory):
     world = World(folder, **environment)
     # Nothing is made, but PostgreSQL learns what is stored.
     assert "nothing had changed" in world.command("run")
+    world.let_run_at_once(10)
     return world
 
 
@@ -69,7 +70,6 @@ def test_after_a_kill_of_everything_the_dead_run_is_noticed_and_made_whole(world
         service.kill()
         service.process.wait(timeout=30)
         assert dagster.status(run) == dg.DagsterRunStatus.STARTED, "nobody is left who could tell"
-        world.write_settings_of_a_user(max_concurrent_runs=10)
         services.append(Service(world))
         services[-1].wait(lambda: dagster.status(run) == FAILED, 120, "the death to be noticed")
         services[-1].wait(lambda: dagster.last_try_succeeded(run), 240, "the retry to succeed")
@@ -78,10 +78,10 @@ def test_after_a_kill_of_everything_the_dead_run_is_noticed_and_made_whole(world
 
 def test_ten_runs_of_the_same_assets_at_once_all_succeed(world, services):
     service = services[-1]
-    shutil.rmtree(world.root / "assets" / "record_quality")
+    shutil.rmtree(world.root / "assets" / "label_issues")
     shutil.rmtree(world.root / "assets" / "curated_corpus")
     with history(world) as dagster:
-        runs = [service.launch("record_quality", "curated_corpus") for _ in range(10)]
+        runs = [service.launch("label_issues", "curated_corpus") for _ in range(10)]
         service.wait(lambda: all(dagster.is_over(each) for each in runs), 300, "ten runs to end")
         assert {dagster.status(each) for each in runs} == {SUCCEEDED}
         assert dagster.most_at_once(runs) >= 5
