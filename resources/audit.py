@@ -39,14 +39,16 @@ def audit(
     recipe: Recipe,
     contracts: Mapping[str, type[dy.Schema]],
     key: PseudonymKey,
+    code_versions: Mapping[str, str] | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
     """One ``AuditFinding`` for each promise. ``contracts`` are those of the assets that have a table, by name.
 
     Reads every stored byte once, and each table at a time; nothing is written. An asset that is behind its
-    inputs breaks no promise: what can only be checked of a current one is ``not_checked`` then.
+    inputs, its code or its part of the recipe (``code_versions`` are today's) breaks no promise: what can only be
+    checked of a current one is ``not_checked`` then.
     """
-    stored = Stored(storage)
+    stored = Stored(storage, code_versions)
     checks: dict[str, Callable[[], Finding]] = {
         "files_are_whole": partial(tables.files, stored),
         "data_versions_are_of_content": partial(tables.versions, stored),

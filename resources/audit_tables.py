@@ -51,8 +51,12 @@ def accounted(stored: Stored) -> Finding:
         checked += manifest.rows_in or 0
     try:
         gaps, rows = _ledger_gaps(stored)
-    except (NotCheckable, NothingThere) as reason:
-        return Finding(checked, len(problems), "; ".join([listed(problems), f"no ledger: {reason}"]).lstrip("; "))
+    except NotCheckable:
+        if not problems:
+            raise
+        gaps, rows = {}, 0
+    except NothingThere as reason:
+        return Finding(checked, len(problems), listed([*problems, f"no ledger: {reason}"]))
     wrong = [f"record_ledger: {count} {name}" for name, count in gaps.items() if count]
     told = listed(problems + wrong) or f"{checked:,} rows into all tables, {rows:,} of them in the ledger"
     return Finding(checked, len(problems) + sum(gaps.values()), told)

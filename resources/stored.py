@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,10 +37,14 @@ class NothingThere(Exception):
 
 
 class Stored:
-    """Everything that the manifests under a storage root name. ``damaged`` is known once ``check_files`` ran."""
+    """Everything that the manifests under a storage root name. ``damaged`` is known once ``check_files`` ran.
 
-    def __init__(self, storage: Storage) -> None:
+    ``code_versions`` are today's, by asset; one that is not named is taken to be made by today's code and recipe.
+    """
+
+    def __init__(self, storage: Storage, code_versions: Mapping[str, str] | None = None) -> None:
         self.storage = storage
+        self._code_versions = code_versions or {}
         self.manifests: dict[str, Manifest] = {}
         self.unreadable: list[str] = []
         self.damaged: dict[str, list[str]] = {}
@@ -95,8 +99,9 @@ class Stored:
         return manifest
 
     def current(self, asset: str) -> Manifest:
-        """The same of an asset that is made from what is stored now. Raises NotCheckable, NothingThere."""
+        """The same of an asset that today's code and recipe made from what is stored. Raises as ``usable``."""
         manifest = self.usable(asset)
+        self._require_todays(manifest)
         if behind := self.behind(manifest):
             raise NotCheckable(f"{asset} is behind {', '.join(behind[:3])}; make it again, then audit")
         return manifest
@@ -121,7 +126,15 @@ class Stored:
         batches = [name.partition("[")[2].removesuffix("]") for name in merged.inputs if name.startswith(f"{asset}[")]
         if not batches:
             raise NothingThere(f"{merged.asset} is made from no batch of {asset}")
-        return pl.concat([self.scan(self.usable(asset, batch), role) for batch in sorted(batches)])
+        parts = [self.usable(asset, batch) for batch in sorted(batches)]
+        for part in parts:
+            self._require_todays(part)
+        return pl.concat([self.scan(part, role) for part in parts])
+
+    def _require_todays(self, manifest: Manifest) -> None:
+        if self._code_versions.get(manifest.asset, manifest.code_version) != manifest.code_version:
+            name = label(manifest.asset, manifest.batch)
+            raise NotCheckable(f"the code or the recipe of {name} changed since it was made; make it again, then audit")
 
     def tables(self) -> Iterator[tuple[str, Manifest]]:
         """Every asset that has a table and is whole."""

@@ -375,7 +375,20 @@ def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released,
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
     found = measures.release(Stored(storage), RECIPE)
     assert (found.failures, found.checked) == (0, 4)
-    assert "another version of sft_model" in found.detail
+    assert "its evidence was not checked: release is behind sft_model" in found.detail
+
+
+def test_what_was_made_by_other_code_or_another_recipe_is_not_measured_by_todays(storage):
+    found = audit(storage, RECIPE, CONTRACTS, KEY, {"minhash_signatures": "2", "scrubbed_corpus": "2"})
+    late = found.filter(state="not_checked")
+    assert late["promise"].to_list() == [
+        "rows_are_accounted_for",
+        "personal_data_stays_replaced",
+        "duplicates_stay_verified",
+        "splits_do_not_leak",
+    ]
+    assert "the code or the recipe of minhash_signatures[notes/1] changed" in late["detail"][3]
+    assert found.filter(state="broken").is_empty()
 
 
 def test_what_was_not_made_is_not_there(storage):
