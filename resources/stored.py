@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from fineline.resources.parquet_parts import joint_digest
 from fineline.resources.storage import Manifest, Storage, file_digest, folder_digest
 
 _CONTENT = "content-"
+_HASH = re.compile(r"-([0-9a-f]{16})$")
 SHOWN = 5
 
 
@@ -58,19 +60,18 @@ class Stored:
     def check_files(self) -> int:
         """Hold each file and folder against the hash in its name; fills ``damaged``, returns how many there are.
 
-        A table's file is named by its role and 16 digits of the SHA-256 of its bytes; a model's folder by those of
-        its parts. Exports have no hash in their names and are compared with their table.
+        A file is named by its role and 16 digits of the SHA-256 of its bytes, a model's folder by those of its parts.
         """
         checked = 0
         for name, manifest in self.manifests.items():
             wrong = []
             for role, file in manifest.files.items():
                 path = self.storage.file(manifest, role)
-                named = path.stem.removeprefix(f"{role}-") if path.suffix == ".parquet" else None
+                named = _HASH.search(path.stem)
                 checked += 1
                 if not path.exists():
                     wrong.append(f"{file} is missing")
-                elif named is not None and path.is_file() and not self._digest(path).startswith(named):
+                elif named is not None and path.is_file() and not self._digest(path).startswith(named[1]):
                     wrong.append(f"{file} was changed")
             folders = {Path(file).parts[0] for file in manifest.files.values() if file.startswith(_CONTENT)}
             if not wrong:
