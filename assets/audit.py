@@ -37,6 +37,7 @@ def audit_report(assets: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
     contracts = {
         spec.key.to_user_string(): schemas[spec.metadata["contract"]] for spec in specs if "contract" in spec.metadata
     }
+    code_versions = {spec.key.to_user_string(): str(spec.code_version) for spec in specs}
 
     @dg.asset(
         group_name=GOVERNANCE,
@@ -53,7 +54,8 @@ def audit_report(assets: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
         Guarantees: it trusts no run and no manifest, changes nothing, and a broken promise fails this asset.
         """
         stage = _AuditStage(context, project, AuditFinding)
-        found = audit(stage.storage, stage.recipe, contracts, project.pseudonym_key, context.log.info)
+        key = project.pseudonym_key
+        found = audit(stage.storage, stage.recipe, contracts, key, code_versions, context.log.info)
         broken = found.filter(state="broken")
         stage.write(
             Made(found, rows_in=found.height),

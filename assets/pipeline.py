@@ -41,7 +41,12 @@ def pipeline_assets(recipe: Recipe) -> Sequence[dg.AssetsDefinition]:
         *evaluation_assets(recipe),
         forgetting_certificates,
     ]
-    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), [*assets, audit_report(assets)]))
+    made = _with_its_parts(assets, recipe)
+    return [*made, *_with_its_parts([audit_report(made)], recipe)]
+
+
+def _with_its_parts(assets: Sequence[dg.AssetsDefinition], recipe: Recipe) -> list[dg.AssetsDefinition]:
+    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), assets))
 
 
 def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:

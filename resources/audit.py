@@ -39,35 +39,39 @@ def audit(
     recipe: Recipe,
     contracts: Mapping[str, type[dy.Schema]],
     key: PseudonymKey,
+    code_versions: Mapping[str, str] | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
     """One ``AuditFinding`` for each promise. ``contracts`` are those of the assets that have a table, by name.
 
-    Reads every stored byte once, and each table at a time; nothing is written. An asset that is behind its
-    inputs breaks no promise: what can only be checked of a current one is ``not_checked`` then.
+    Reads every stored byte once, and each table at a time, while runs go on; nothing is written. An asset that is
+    behind its inputs, its code or its part of the recipe (``code_versions`` are today's) breaks no promise: what can
+    only be checked of a current one is ``not_checked`` then.
     """
-    stored = Stored(storage)
-    checks: dict[str, Callable[[], Finding]] = {
-        "files_are_whole": partial(tables.files, stored),
-        "data_versions_are_of_content": partial(tables.versions, stored),
-        "rows_are_accounted_for": partial(tables.accounted, stored),
-        "tables_are_under_contract": partial(tables.contracts, stored, contracts),
-        "personal_data_stays_replaced": partial(measures.scrubbed, stored, recipe, key),
-        "duplicates_stay_verified": partial(measures.duplicates, stored, recipe),
-        "splits_do_not_leak": partial(measures.leaks, stored, recipe),
-        "exports_equal_tables": partial(tables.exports, stored),
-        "release_has_evidence": partial(measures.release, stored, recipe),
-        "forgotten_stays_forgotten": partial(tables.forgotten, stored, key),
-    }
-    rows = []
-    for promise, check in checks.items():
-        try:
-            finding = check()
-            state = "broken" if finding.failures else "held" if finding.checked else "nothing_there"
-        except NotCheckable as reason:
-            finding, state = Finding(0, 0, str(reason)), "not_checked"
-        except NothingThere as reason:
-            finding, state = Finding(0, 0, str(reason)), "nothing_there"
-        log(f"{promise}: {state.replace('_', ' ')}; {finding.detail}")
-        rows.append((promise, state, finding.checked, finding.failures, finding.detail))
-    return pl.DataFrame(rows, schema=AuditFinding.create_empty().schema, orient="row")
+    assets = [folder.name for folder in (storage.root / "assets").glob("*")]
+    with storage.reading(assets):
+        stored = Stored(storage, code_versions)
+        checks: dict[str, Callable[[], Finding]] = {
+            "files_are_whole": partial(tables.files, stored),
+            "data_versions_are_of_content": partial(tables.versions, stored),
+            "rows_are_accounted_for": partial(tables.accounted, stored),
+            "tables_are_under_contract": partial(tables.contracts, stored, contracts),
+            "personal_data_stays_replaced": partial(measures.scrubbed, stored, recipe, key),
+            "duplicates_stay_verified": partial(measures.duplicates, stored, recipe),
+            "splits_do_not_leak": partial(measures.leaks, stored, recipe),
+            "exports_equal_tables": partial(tables.exports, stored),
+            "release_has_evidence": partial(measures.release, stored, recipe),
+            "forgotten_stays_forgotten": partial(tables.forgotten, stored, key),
+        }
+        rows = []
+        for promise, check in checks.items():
+            try:
+                finding = check()
+                state = "broken" if finding.failures else "held" if finding.checked else "nothing_there"
+            except NotCheckable as reason:
+                finding, state = Finding(0, 0, str(reason)), "not_checked"
+            except NothingThere as reason:
+                finding, state = Finding(0, 0, str(reason)), "nothing_there"
+            log(f"{promise}: {state.replace('_', ' ')}; {finding.detail}")
+            rows.append((promise, state, finding.checked, finding.failures, finding.detail))
+        return pl.DataFrame(rows, schema=AuditFinding.create_empty().schema, orient="row")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import polars as pl
 
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_models import STAGES
 from fineline.resources.scrub.keys import PseudonymKey
-from fineline.resources.storage import file_digest
-from fineline.resources.stored import Finding, NothingThere, Stored, listed
+from fineline.resources.storage import Manifest, file_digest
+from fineline.resources.stored import Finding, NotCheckable, NothingThere, Stored, listed
 
 # Scrubbed records in which personal data that has a pattern is looked for again.
 SAMPLE = 1_000
@@ -23,7 +24,8 @@ def scrubbed(stored: Stored, recipe: Recipe, key: PseudonymKey) -> Finding:
     from fineline.resources.scrub.canaries import measure
     from fineline.resources.scrub.scrubber import Scrubber
 
-    curated = stored.usable("curated_corpus")
+    curated = stored.current("curated_corpus")
+    stored.scan_batches(curated, "scrubbed_corpus")  # scrubbed as the recipe says today
     section = recipe.scrub
     with Scrubber(section, key=key) as scrubber:
         report = measure(scrubber, section)
@@ -107,18 +109,24 @@ def release(stored: Stored, recipe: Recipe) -> Finding:
     except ModelError as error:
         files = 1
         problems.append(error.message)
-    behind = stored.behind(manifest)
-    if behind:
-        told.append(f"evidence not checked: the release is of another version of {listed(behind)}")
-        return Finding(files, len(problems), listed(problems + told))
     trained = [asset for stage, (asset, _) in STAGES.items() if getattr(recipe.training, stage) is not None]
-    if not trained:
-        return Finding(files, len(problems), listed([*problems, *told, "the recipe trains nothing"]))
-    losses = stored.scan(stored.usable("evaluation")).collect()
-    decision = decide(losses, trained[-1], "base_model", recipe.promotion, recipe.evaluation)
+    try:
+        model, evaluation = _evidence(stored, trained)
+    except (NotCheckable, NothingThere) as reason:
+        return Finding(files, len(problems), listed([*problems, *told, f"its evidence was not checked: {reason}"]))
+    losses = stored.scan(evaluation).collect()
+    decision = decide(losses, model.asset, "base_model", recipe.promotion, recipe.evaluation)
     problems += [] if decision.promote else ["the stored losses do not show that it is better"]
-    weights = stored.storage.file(stored.usable(trained[-1]), "model")
+    weights = stored.storage.file(model, "model")
     tested = sorted(weights.glob("*.safetensors"))
     other = [path.name for path in tested if file_digest(path) != file_digest(folder / path.name)]
     problems += [f"{name} is not what was tested" for name in other]
     return Finding(files + decision.table.height, len(problems), listed([*problems, *told]))
+
+
+def _evidence(stored: Stored, trained: Sequence[str]) -> tuple[Manifest, Manifest]:
+    """The model that is released, and its evaluation. Raises NotCheckable, NothingThere."""
+    stored.current("release")
+    if not trained:
+        raise NothingThere("the recipe trains nothing any more")
+    return stored.usable(trained[-1]), stored.current("evaluation")

@@ -67,8 +67,9 @@ def is_whole(storage: Storage, manifest: Manifest, role: str) -> bool:
         return False
     if not content.is_dir():
         return _digest(content, (), _state(content)) == named[1]
-    # The hash is of those parts of the folder that have a role.
-    parts = tuple(Path(*Path(name).parts[1:]).as_posix() for name in manifest.files.values())
+    # The hash is of those parts of the folder that have a role; other files, such as what a model saw, lie beside it.
+    inside = [Path(name).parts for name in manifest.files.values()]
+    parts = tuple(Path(*rest).as_posix() for folder, *rest in inside if folder == stored.parts[0])
     if not all((content / part).exists() for part in parts):
         return False
     return _digest(content, parts, _state(content)) == named[1]

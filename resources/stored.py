@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from fineline.resources.parquet_parts import joint_digest
 from fineline.resources.storage import Manifest, Storage, file_digest, folder_digest
 
 _CONTENT = "content-"
+_HASH = re.compile(r"-([0-9a-f]{16})$")
 SHOWN = 5
 
 
@@ -37,10 +39,14 @@ class NothingThere(Exception):
 
 
 class Stored:
-    """Everything that the manifests under a storage root name. ``damaged`` is known once ``check_files`` ran."""
+    """Everything that the manifests under a storage root name. ``damaged`` is known once ``check_files`` ran.
 
-    def __init__(self, storage: Storage) -> None:
+    ``code_versions`` are today's, by asset; one that is not named is taken to be made by today's code and recipe.
+    """
+
+    def __init__(self, storage: Storage, code_versions: Mapping[str, str] | None = None) -> None:
         self.storage = storage
+        self._code_versions = code_versions or {}
         self.manifests: dict[str, Manifest] = {}
         self.unreadable: list[str] = []
         self.damaged: dict[str, list[str]] = {}
@@ -54,19 +60,18 @@ class Stored:
     def check_files(self) -> int:
         """Hold each file and folder against the hash in its name; fills ``damaged``, returns how many there are.
 
-        A table's file is named by its role and 16 digits of the SHA-256 of its bytes; a model's folder by those of
-        its parts. Exports have no hash in their names and are compared with their table.
+        A file is named by its role and 16 digits of the SHA-256 of its bytes, a model's folder by those of its parts.
         """
         checked = 0
         for name, manifest in self.manifests.items():
             wrong = []
             for role, file in manifest.files.items():
                 path = self.storage.file(manifest, role)
-                named = path.stem.removeprefix(f"{role}-") if path.suffix == ".parquet" else None
+                named = _HASH.search(path.stem)
                 checked += 1
                 if not path.exists():
                     wrong.append(f"{file} is missing")
-                elif named is not None and path.is_file() and not self._digest(path).startswith(named):
+                elif named is not None and path.is_file() and not self._digest(path).startswith(named[1]):
                     wrong.append(f"{file} was changed")
             folders = {Path(file).parts[0] for file in manifest.files.values() if file.startswith(_CONTENT)}
             if not wrong:
@@ -95,8 +100,9 @@ class Stored:
         return manifest
 
     def current(self, asset: str) -> Manifest:
-        """The same of an asset that is made from what is stored now. Raises NotCheckable, NothingThere."""
+        """The same of an asset that today's code and recipe made from what is stored. Raises as ``usable``."""
         manifest = self.usable(asset)
+        self._require_todays(manifest)
         if behind := self.behind(manifest):
             raise NotCheckable(f"{asset} is behind {', '.join(behind[:3])}; make it again, then audit")
         return manifest
@@ -121,7 +127,15 @@ class Stored:
         batches = [name.partition("[")[2].removesuffix("]") for name in merged.inputs if name.startswith(f"{asset}[")]
         if not batches:
             raise NothingThere(f"{merged.asset} is made from no batch of {asset}")
-        return pl.concat([self.scan(self.usable(asset, batch), role) for batch in sorted(batches)])
+        parts = [self.usable(asset, batch) for batch in sorted(batches)]
+        for part in parts:
+            self._require_todays(part)
+        return pl.concat([self.scan(part, role) for part in parts])
+
+    def _require_todays(self, manifest: Manifest) -> None:
+        if self._code_versions.get(manifest.asset, manifest.code_version) != manifest.code_version:
+            name = label(manifest.asset, manifest.batch)
+            raise NotCheckable(f"the code or the recipe of {name} changed since it was made; make it again, then audit")
 
     def tables(self) -> Iterator[tuple[str, Manifest]]:
         """Every asset that has a table and is whole."""

@@ -21,6 +21,7 @@ from fineline.data_contracts.training_sets import HeldOutLoss
 from fineline.resources import audit_measures as measures
 from fineline.resources import audit_tables as tables
 from fineline.resources.audit import PROMISES, audit
+from fineline.resources.forgetting import tombstones
 from fineline.resources.models.release import assemble
 from fineline.resources.recipe import Recipe
 from fineline.resources.scrub.keys import PseudonymKey
@@ -84,10 +85,19 @@ def test_an_audit_of_nothing_finds_nothing_there(tmp_path):
     assert set(tables_only["state"]) == {"nothing_there"}
 
 
-def test_an_audit_changes_no_file(storage):
-    before = {path: path.read_bytes() for path in storage.root.rglob("*") if path.is_file()}
+def test_an_audit_changes_nothing_that_is_stored(storage):
+    before = {path: path.read_bytes() for path in (storage.root / "assets").rglob("*") if path.is_file()}
     audit(storage, RECIPE, CONTRACTS, KEY)
-    assert {path: path.read_bytes() for path in storage.root.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in (storage.root / "assets").rglob("*") if path.is_file()} == before
+
+
+def test_what_a_run_commits_during_an_audit_does_not_look_damaged(storage):
+    def commit_once(said):
+        if said.startswith("files_are_whole"):
+            write(storage, "raw_corpus", read(storage, "raw_corpus", "notes/1").head(5), "notes/1")
+
+    found = audit(storage, RECIPE, CONTRACTS, KEY, log=commit_once)
+    assert found.filter(pl.col("state").is_in(["broken", "not_checked"])).is_empty()
 
 
 def test_a_changed_file_is_named_and_what_needs_it_is_not_said_to_hold(storage):
@@ -100,9 +110,19 @@ def test_a_changed_file_is_named_and_what_needs_it_is_not_said_to_hold(storage):
 
 
 def test_a_missing_file_is_named(storage):
-    storage.file(storage.require("sft_dataset"), "train").unlink()
-    found = tables.files(Stored(storage))
-    assert (found.failures, found.detail) == (1, "sft_dataset: train.jsonl is missing")
+    path = storage.file(storage.require("sft_dataset"), "train")
+    path.unlink()
+    stored = Stored(storage)
+    found = tables.files(stored)
+    assert (found.failures, found.detail) == (1, f"sft_dataset: {path.name} is missing")
+    with pytest.raises(NotCheckable, match="sft_dataset is damaged"):
+        tables.exports(stored)
+
+
+def test_a_changed_export_is_named(storage):
+    path = storage.file(storage.require("sft_dataset"), "train")
+    rewrite(path, b"{}\n")
+    assert tables.files(Stored(storage)).detail == f"sft_dataset: {path.name} was changed"
 
 
 def test_a_manifest_that_cannot_be_read_is_named(storage):
@@ -258,12 +278,14 @@ def test_the_order_of_an_exports_lines_makes_no_difference(storage):
     assert tables.exports(Stored(storage)).failures == 0
 
 
-def forget(storage, *record_ids):
-    """Tombstones of records, as they are kept: keyed hashes."""
-    (storage.root / "forgotten").mkdir()
-    hashes = [key_hash.hex()[:32] for key_hash in (KEY.digest("tombstone", each) for each in record_ids)]
-    table = pl.DataFrame({"tombstone": hashes}).with_columns(kind=pl.lit("record"))
-    table.write_parquet(storage.root / "forgotten" / "tombstones.parquet")
+def forget(storage, *record_ids, key=KEY):
+    tombstones.add(storage, tombstones.of_records(key, "request-1", record_ids))
+
+
+def test_tombstones_of_another_key_recognise_nothing_and_that_is_said(storage):
+    forget(storage, "f" * 32, key=PseudonymKey(b"o" * 32))
+    with pytest.raises(NotCheckable, match="the pseudonym key is another one"):
+        tables.forgotten(Stored(storage), KEY)
 
 
 def test_a_forgotten_record_that_is_still_there_is_counted_by_table(storage):
@@ -375,7 +397,20 @@ def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released,
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
     found = measures.release(Stored(storage), RECIPE)
     assert (found.failures, found.checked) == (0, 4)
-    assert "another version of sft_model" in found.detail
+    assert "its evidence was not checked: release is behind sft_model" in found.detail
+
+
+def test_what_was_made_by_other_code_or_another_recipe_is_not_measured_by_todays(storage):
+    found = audit(storage, RECIPE, CONTRACTS, KEY, {"minhash_signatures": "2", "scrubbed_corpus": "2"})
+    late = found.filter(state="not_checked")
+    assert late["promise"].to_list() == [
+        "rows_are_accounted_for",
+        "personal_data_stays_replaced",
+        "duplicates_stay_verified",
+        "splits_do_not_leak",
+    ]
+    assert "the code or the recipe of minhash_signatures[notes/1] changed" in late["detail"][3]
+    assert found.filter(state="broken").is_empty()
 
 
 def test_what_was_not_made_is_not_there(storage):

@@ -89,3 +89,15 @@ def test_what_can_be_made_from_nothing_else_outlives_damage_to_the_rest_and_is_n
     memory.write_bytes(b"")
     with pytest.raises(Damaged, match=r"from nothing else.*delete"):
         last_whole(storage, "splits", "memory")
+
+
+def test_a_file_beside_a_model_folder_is_no_part_of_it(tmp_path):
+    storage = Storage(tmp_path)
+    with storage.new_folder("sft_model") as folder:
+        (folder / "merged").mkdir()
+        (folder / "merged" / "weights").write_bytes(b"1")
+        (storage.folder("sft_model") / "seen-0123456789abcdef.parquet").write_bytes(b"seen")
+        about = {"asset": "sft_model", "batch": None, "data_version": "", "code_version": "1"}
+        manifest = Manifest(**about, inputs={}, run_id="r", files={"seen": "seen-0123456789abcdef.parquet"})
+        manifest = storage.commit_folder(manifest, folder, {"model": "merged"})
+    assert is_whole(storage, manifest, "model")
