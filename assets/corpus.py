@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from fineline.assets.arrivals import arrivals
 from fineline.assets.stages import TableStage, made_when_changed
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
 from fineline.data_contracts.records import Record, ScrubbedRecord
@@ -31,6 +32,7 @@ RECORDS_AT_ONCE = 20_000
     code_version="2",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
+    deps=[arrivals],
     metadata=contract(Record, "allowed_licences"),
     check_specs=checks("raw_corpus"),
 )
@@ -42,6 +44,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it came in, with
     its source, the same on every run and machine. Texts are in normal form, and what that changed is counted.
     """
+    from fineline.resources.arrivals import arrival
     from fineline.resources.forgetting.tombstones import Tombstones
     from fineline.resources.ingest import ingest
     from fineline.resources.sources.reader import read_parts
@@ -51,10 +54,10 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
         for batch in stage.changed():
             source = stage.recipe.source(batch.split("/", 1)[0])
+            place = arrival(stage.registry, batch).place
             progress = every_few_seconds(context.log.info, f"{batch}: rows read")
-            parts = ingest(
-                read_parts(source, batch), source.name, batch, stage.recipe.allowed_licences, progress, forgotten
-            )
+            rows = read_parts(source, batch, place)
+            parts = ingest(rows, source.name, batch, stage.recipe.allowed_licences, progress, forgotten)
             first = next(parts)
             shown = scrubber.scrub(first.frame.head(3)).records
             counts = stage.write(

@@ -1,6 +1,7 @@
 """The training sets that a recipe asks for, with every token accounted for."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -22,6 +23,7 @@ from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_data import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.tables import Made
+from fineline.resources.token_counts import joined, split_known, with_content
 
 Section = TypeVar("Section", Sft, Preference, Pretraining)
 TOKENS_TEACH = "Every row has trained tokens, the token that ends an answer is among them, and no answer is cut off."
@@ -65,9 +67,8 @@ def sft_dataset(context: dg.AssetExecutionContext, project: Project) -> Iterator
     stage = TableStage(context, project, SftRow)
     section = _asked_for(stage.recipe.datasets.sft)
     rows = _candidates(stage, "chat", section.sources)
-    yield from _publish(
-        stage, sets.sft_rows(rows, _count(stage, rows, section.maximum_tokens), section, stage.recipe.balance)
-    )
+    counts = _count(stage, rows, section.maximum_tokens)
+    yield from _publish(stage, sets.sft_rows(rows, counts, section, stage.recipe.balance), counts)
 
 
 @_dataset("preference_dataset", PreferenceRow, "datasets.preference")
@@ -84,8 +85,9 @@ def preference_dataset(context: dg.AssetExecutionContext, project: Project) -> I
     if section.sample_rejections is not None:
         pairs, unusable = _sampled_pairs(stage, section.sample_rejections)
         rows = pl.concat([rows, pairs.select(rows.columns)])
-    made = sets.preference_rows(rows, _count(stage, rows, section.maximum_tokens), section, stage.recipe.balance)
-    yield from _publish(stage, made if unusable is None else sets.with_unusable_answers(made, unusable))
+    counts = _count(stage, rows, section.maximum_tokens)
+    made = sets.preference_rows(rows, counts, section, stage.recipe.balance)
+    yield from _publish(stage, made if unusable is None else sets.with_unusable_answers(made, unusable), counts)
 
 
 @_dataset("pretraining_dataset", PretrainingRow, "datasets.pretraining")
@@ -98,9 +100,8 @@ def pretraining_dataset(context: dg.AssetExecutionContext, project: Project) -> 
     stage = TableStage(context, project, PretrainingRow)
     section = _asked_for(stage.recipe.datasets.pretraining)
     rows = sets.texts(_candidates(stage, "text"))
-    yield from _publish(
-        stage, sets.pretraining_rows(rows, _count(stage, rows, section.maximum_tokens), section, stage.recipe.balance)
-    )
+    counts = _count(stage, rows, section.maximum_tokens)
+    yield from _publish(stage, sets.pretraining_rows(rows, counts, section, stage.recipe.balance), counts)
 
 
 def _candidates(stage: TableStage, kind: str, sources: list[str] | None = None) -> pl.DataFrame:
@@ -108,13 +109,17 @@ def _candidates(stage: TableStage, kind: str, sources: list[str] | None = None) 
 
 
 def _count(stage: TableStage, rows: pl.DataFrame, maximum_tokens: int) -> pl.DataFrame:
+    """The tokens of each row; only of those that were not counted before, as they are, by the same tokenizer."""
     columns = [name for name in ("record_id", "text", "prompt", "completion", "rejected") if name in rows.columns]
     if "text" in columns:
         columns = ["record_id", "text"]
     elif rows["rejected"].null_count() == rows.height:
         columns.remove("rejected")
+    held, new = split_known(with_content(rows.select(columns)), _counted_before(stage))
+    if new.is_empty():
+        return held
     with stage.storage.new_folder(stage.asset) as folder:
-        rows.select(columns).write_parquet(folder / "rows.parquet")
+        new.select(columns).write_parquet(folder / "rows.parquet")
         result = run_worker(
             stage.context,
             CountTokens(
@@ -125,7 +130,16 @@ def _count(stage: TableStage, rows: pl.DataFrame, maximum_tokens: int) -> pl.Dat
                 threads=stage.recipe.training.threads,
             ),
         )
-        return pl.read_parquet(result.counts)
+        return joined(held, new, pl.read_parquet(result.counts))
+
+
+def _counted_before(stage: TableStage) -> pl.DataFrame | None:
+    before, origin = stage.storage.manifest(stage.asset), stage.origin()
+    if before is None or before.code_version != origin.code_version or "counts" not in before.files:
+        return None
+    if before.inputs.get("base_model") != origin.inputs["base_model"]:
+        return None
+    return pl.read_parquet(stage.storage.file(before, "counts"))
 
 
 def _sampled_pairs(stage: TableStage, section: SampledRejections) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -148,12 +162,12 @@ def _sampled_pairs(stage: TableStage, section: SampledRejections) -> tuple[pl.Da
         return sets.with_rejected(prompts, pl.read_parquet(result.answers))
 
 
-def _publish(stage: TableStage, made: Made) -> Iterator[Any]:
+def _publish(stage: TableStage, made: Made, counts: pl.DataFrame) -> Iterator[Any]:
     faults = {name: made.facts[name] for name in ("rows without a trained stop token", "truncated rows")}
     passed = not any(faults.values())
     tokens = made.frame["tokens"].to_list()
     stage.write(
-        made,
+        replace(made, beside={"counts": counts}),
         failed_checks=[] if passed else ["tokens_teach"],
         metadata={
             "tokens a row": dg.MetadataValue.md(histogram("Tokens a row", tokens, "tokens")),

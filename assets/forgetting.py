@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.stages import TableStage
-from fineline.assets.standards import checks, contract
+from fineline.assets.standards import GOVERNANCE, checks, contract
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.project import Project
 from fineline.resources.tables import Made
@@ -20,7 +20,7 @@ class Forget(dg.Config):
 
 
 @dg.asset(
-    group_name="governance",
+    group_name=GOVERNANCE,
     kinds={"polars"},
     owners=["team:data-governance"],
     code_version="1",

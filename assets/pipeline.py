@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import dagster as dg
 
+from fineline.assets.audit import audit_report
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.datasets import dataset_assets
 from fineline.assets.decision import decision_assets
@@ -14,9 +15,8 @@ from fineline.assets.forgetting import forgetting_certificates
 from fineline.assets.models import model_assets
 from fineline.assets.quality import curated_corpus, label_issues, record_quality
 from fineline.assets.splits import record_ledger, splits
-from fineline.resources.arrivals import fingerprints
 from fineline.resources.recipe import Recipe, digest
-from fineline.resources.sources.reader import SourceError
+from fineline.resources.sources.reader import SourceError, list_batches
 
 DATA_HALF = [
     raw_corpus,
@@ -41,7 +41,7 @@ def pipeline_assets(recipe: Recipe) -> Sequence[dg.AssetsDefinition]:
         *evaluation_assets(recipe),
         forgetting_certificates,
     ]
-    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), assets))
+    return list(dg.map_asset_specs(lambda spec: _with_recipe(spec, recipe), [*assets, audit_report(assets)]))
 
 
 def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
@@ -58,6 +58,7 @@ def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
 def _evaluation_sets(recipe: Recipe) -> dict[str, str] | str:
     """The content of the evaluation sets, which are no assets; one that cannot be read is told in the run."""
     try:
-        return fingerprints(recipe.decontaminate.against)
+        against = recipe.decontaminate.against
+        return {batch.key: digest(source, batch.fingerprint) for source in against for batch in list_batches(source)}
     except SourceError as error:
         return str(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from fineline.resources.lineage import PER_BATCH
 from fineline.resources.models.seen import flags_metadata
@@ -82,10 +83,10 @@ def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> Pub
 
 def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     """A check of an asset that is up to date: it passed, or the asset would be made again."""
-    records = context.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
-    event = records[key].event if key in records else None
-    found = event.dagster_event.asset_check_evaluation_data if event and event.dagster_event else None
-    told = found if isinstance(found, dg.AssetCheckEvaluation) and found.passed else None
+    passed = {AssetCheckExecutionRecordStatus.SUCCEEDED}
+    history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=passed)
+    event = history[0].event.dagster_event if history and history[0].event else None
+    told = event.asset_check_evaluation_data if event else None
     return dg.AssetCheckResult(
         check_name=key.name,
         passed=True,

@@ -13,7 +13,7 @@ from fineline.assets.standards import OWNERS, checks, contract
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.balance import composition
-from fineline.resources.curation import counts_by, curate, unique_records
+from fineline.resources.curation import counts_by, curate
 from fineline.resources.plots import bar_chart, histogram
 from fineline.resources.progress import every_few_seconds
 from fineline.resources.project import Project
@@ -38,15 +38,20 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
 
     Guarantees: scores are kept for all; the recipe's thresholds decide, and a failed rule has a name.
     """
-    from fineline.resources.quality import score
+    from fineline.resources.quality import score_unique
 
     stage = TableStage(context, project, RecordQuality)
-    unique = unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"))
-    scored = score(unique, stage.recipe.quality, every_few_seconds(context.log.info, "records measured"))
+    scored = score_unique(
+        stage.scan("scrubbed_corpus"),
+        stage.read("duplicate_clusters"),
+        stage.recipe.quality,
+        stage.said_before("scrubbed_corpus"),
+        every_few_seconds(context.log.info, "records measured"),
+    )
     failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
     rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
     stage.write(
-        Made(scored, rows_in=unique.height, facts={"failed": sum(int(n) for n in rules.values())}),
+        Made(scored, rows_in=scored.height, facts={"failed": sum(int(n) for n in rules.values())}),
         metadata={
             "failed rules": dg.MetadataValue.md(
                 bar_chart("Records that failed a rule", rules, "records") if rules else "none"
@@ -67,7 +72,7 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
     group_name="curation",
     kinds={"cleanlab", "scikitlearn"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     deps=[scrubbed_corpus, duplicate_clusters, record_quality],
     metadata=contract(LabelIssue, "labels"),
     check_specs=checks("label_issues"),
@@ -78,22 +83,27 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
 
     Guarantees: judged by a model that did not see the record; nothing is dropped by it.
     """
-    from fineline.resources.label_errors import find_label_issues
+    from fineline.resources.label_reuse import LABEL_COLUMNS, Judged, judge_labels
 
     stage = TableStage(context, project, LabelIssue)
     passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
-    unique = unique_records(stage.read("scrubbed_corpus"), stage.read("duplicate_clusters"))
-    issues = find_label_issues(
-        unique.join(passed, on="record_id", how="semi"),
+    stays = stage.read("duplicate_clusters").filter("representative").join(passed, on="record_id", how="semi")
+    labelled = stage.scan("scrubbed_corpus").select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
+    known = stage.said_before("scrubbed_corpus", "features")
+    judged = judge_labels(
+        labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect(),
         stage.recipe.labels,
+        None if known is None else Judged(stage.read("label_issues"), known),
         every_few_seconds(context.log.info, "texts embedded"),
     )
+    issues = judged.issues
     by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
     shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
     stage.write(
         Made(
             issues,
             rows_in=issues.height,
+            beside={"features": judged.features},
             facts={"issues": int(issues["is_issue"].sum()), "outliers": int(issues["is_outlier"].sum())},
         ),
         metadata={"labels that do not fit": dg.MetadataValue.md(frame_table(shown.head(SHOWN_LABELS)))},

@@ -16,6 +16,7 @@ from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.curation import counts_by
 from fineline.resources.funnel import funnel, reasons
+from fineline.resources.integrity import last_whole
 from fineline.resources.plots import bar_chart
 from fineline.resources.project import Project
 from fineline.resources.samples import frame_table
@@ -151,7 +152,5 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
 
 def _memory(stage: TableStage) -> pl.DataFrame | None:
     """What the last assignment that did not leak remembers."""
-    manifest = stage.storage.manifest(stage.asset)
-    if manifest is None or "memory" not in manifest.files:
-        return None
-    return pl.read_parquet(stage.storage.file(manifest, "memory"))
+    path = last_whole(stage.storage, stage.asset, "memory")
+    return None if path is None else pl.read_parquet(path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import polars as pl
 
 from fineline.assets.publishing import Outcome, Published, batch_keys, last_published, publish, publish_unchanged
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.resources.arrivals import fingerprints
-from fineline.resources.lineage import PER_BATCH, inputs_now, stored_versions, why_stale
+from fineline.resources.arrival_registry import Registry, registry_of
+from fineline.resources.arrivals import version_of, versions_of
+from fineline.resources.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
+from fineline.resources.integrity import whole_file
+from fineline.resources.lineage import PER_BATCH, inputs_now, inputs_of, stored_versions, unchanged_batches, why_stale
 from fineline.resources.project import Project
 from fineline.resources.samples import sample_table
-from fineline.resources.storage import Manifest
+from fineline.resources.storage import Manifest, remove_leftovers
 from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
 
 # A run with this tag makes what it is asked for, also where nothing changed.
@@ -32,12 +36,15 @@ def made_when_changed(body: Body) -> Body:
 
     Whoever asks for it, the UI, a schedule or a retry, what is up to date is told to Dagster once more and not
     made again. While one run makes an asset, others that would make it wait, and then find it up to date.
+    What may pass by itself is tried again a few times; a full disk and a damaged input are told in words.
     """
 
     @wraps(body)
     def materialize(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
         stage = Stage(context, project)
-        with stage.storage.lock(stage.asset):
+        with stage.storage.lock(stage.asset), stage.storage.reading(stage.upstream), _faults_told(stage):
+            for batch in stage.asked:
+                remove_leftovers(stage.storage.folder(stage.asset, batch))
             if stage.changed():
                 made = body(context, project)
                 yield from made if isinstance(made, Iterator) else [made]
@@ -47,6 +54,22 @@ def made_when_changed(body: Body) -> Body:
                 yield from publish_unchanged(context, stage.storage, manifests)
 
     return materialize
+
+
+@contextmanager
+def _faults_told(stage: Stage) -> Iterator[None]:
+    """Errors of the machine as what to do about them. Raises RetryRequested for those that may pass."""
+    try:
+        yield
+    except Exception as error:
+        wait = seconds_to_wait(error, stage.context.retry_number, stage.context.run.run_id)
+        if wait is not None:
+            stage.context.log.warning(f"{stage.asset}: {error} This may pass; it is tried again in {wait:.0f} s")
+            raise dg.RetryRequested(MAXIMUM_RETRIES, seconds_to_wait=wait) from error
+        explained = explain(error, stage.storage, stage.read_from())
+        if explained is error:
+            raise
+        raise explained from error
 
 
 class Stage:
@@ -60,25 +83,48 @@ class Stage:
     def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
         """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
         if batch is None and asset in PER_BATCH:
-            return scan_table(self.storage, asset, batch_keys(self.context), role)
-        return scan_table(self.storage, asset, [batch] if batch else None, role)
+            return scan_table(self.storage, asset, batch_keys(self.context), role, verified=True)
+        return scan_table(self.storage, asset, [batch] if batch else None, role, verified=True)
 
     def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
         """An upstream table, in memory."""
         return self.scan(asset, batch, role).collect()
 
+    def said_before(self, table: str, role: str = "data") -> pl.DataFrame | None:
+        """What this asset said before of the records of those batches of a table that have not changed since.
+
+        For what is made of each record by itself. None where nothing of it holds: not made yet, or by other code.
+        """
+        before, origin = self.storage.manifest(self.asset), self.origin()
+        same = unchanged_batches(before, origin.code_version, origin.inputs, table)
+        if before is None or role not in before.files or not same:
+            return None
+        return pl.read_parquet(self.storage.file(before, role)).filter(pl.col("batch").is_in(same))
+
     def model_folder(self, asset: str, role: str = "model") -> Path:
         """The folder of a stored model, or of its adapter."""
-        return self.storage.file(self.storage.require(asset), role)
+        return whole_file(self.storage, self.storage.require(asset), role)
 
     def export(self, dataset: str, split: str) -> Path:
         """The JSONL file of one split of a data set."""
-        return self.storage.file(self.storage.require(dataset), split)
+        return whole_file(self.storage, self.storage.require(dataset), split)
 
     @property
     def asked(self) -> Sequence[str | None]:
         """The batches that this execution is asked for; of an asset without batches, None alone."""
         return self.context.partition_keys if self.asset in PER_BATCH else [None]
+
+    @property
+    def upstream(self) -> list[str]:
+        """The assets that this one is made from."""
+        spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
+        return [dep.asset_key.to_user_string() for dep in spec.deps]
+
+    def read_from(self) -> list[tuple[str, str | None]]:
+        """All that this execution may have read: its inputs, and what it stored before."""
+        known = batch_keys(self.context)
+        inputs = [pair for batch in self.asked for pair in inputs_of(self.asset, self.upstream, batch, known)]
+        return [*dict.fromkeys(inputs), *((self.asset, batch) for batch in self.asked)]
 
     def changed(self) -> list[Any]:
         """Those of the batches asked for that are to be made: what is stored of the others is up to date."""
@@ -95,17 +141,22 @@ class Stage:
         """What this execution is made from."""
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
         if self.asset == "raw_corpus":
-            inputs = {"arrival": self.arrived[str(batch)]}
+            inputs = {"arrival": version_of(self.arrived, str(batch))}
         else:
-            upstream = [dep.asset_key.to_user_string() for dep in spec.deps]
             known = batch_keys(self.context)
-            inputs = inputs_now(self.storage, self.recipe, self.asset, upstream, batch, known, stored_versions)
+            versions = partial(stored_versions, self.storage)
+            inputs = inputs_now(self.storage, self.recipe, self.asset, self.upstream, batch, known, versions)
         return Origin(str(spec.code_version), inputs, self.context.run.run_id)
 
     @cached_property
     def arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of what came in."""
-        return fingerprints(self.recipe.sources)
+        return versions_of(self.registry, self.recipe.sources)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What is known of the batches: one state of it for all that this execution reads."""
+        return registry_of(self.storage)
 
 
 class TableStage(Stage):

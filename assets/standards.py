@@ -12,6 +12,8 @@ warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", categor
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
 ALL_MISSING_IN_ONE_STEP = dg.BackfillPolicy.single_run()
 OWNERS = ["team:data-engineering"]
+# The group of assets that are about the pipeline; no run of the graph makes them.
+GOVERNANCE = "governance"
 TABLE_CHECKS = {
     "accounted_for": "Rows in = rows kept + dropped by a named rule + in quarantine.",
     "under_contract": "No more rows broke the contract than the recipe allows (maximum_quarantine).",

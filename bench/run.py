@@ -21,7 +21,7 @@ sys.path.insert(0, str(BENCH))
 
 from figures import Figure  # noqa: E402  # found beside this file
 
-BENCHMARKS = ["deduplication", "scrubbing", "labels", "splitting", "tracing"]
+BENCHMARKS = ["deduplication", "scrubbing", "labels", "splitting", "living", "tracing"]
 
 
 def main() -> int:

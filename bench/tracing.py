@@ -55,9 +55,16 @@ def _command(recipe: Path, storage: Storage, *arguments: str) -> Callable[[], ob
 
 def _best(name: str, run: Callable[[], object], note: str) -> Figure:
     """The shortest of some runs, which other work on the machine disturbed least."""
-    seconds = []
+    runs = []
     for _ in range(RUNS):
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), _processor_time()
         run()
-        seconds.append(time.perf_counter() - started)
-    return Figure(name, min(seconds), "s", note=note)
+        runs.append((time.perf_counter() - started, _processor_time() - busy))
+    seconds, processor = min(runs)
+    return Figure(name, seconds, "s", note=f"{note}; {processor:.2f} s of processor time")
+
+
+def _processor_time() -> float:
+    """Seconds that processors spent on this process and on commands that it ran."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

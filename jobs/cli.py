@@ -114,9 +114,13 @@ def _plan(_arguments: argparse.Namespace) -> None:
 def _ui(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs import run
+    from fineline.resources.storage import StorageError
 
     preflight.stop_with(preflight.check_port(arguments.port))
-    run.prepare_home(project)
+    try:
+        run.prepare_home(project)
+    except StorageError as error:
+        raise SystemExit(f"fineline: {error}") from error
     command = [
         sys.executable,
         "-m",

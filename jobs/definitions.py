@@ -1,13 +1,22 @@
 """Everything that Dagster shows and runs, gathered from the recipe that the environment names."""
 
+from typing import Any
+
 import dagster as dg
 
+from fineline.assets.arrivals import arrivals
 from fineline.assets.pipeline import pipeline_assets
+from fineline.assets.standards import GOVERNANCE
 from fineline.jobs.console import plain_console
-from fineline.jobs.selections import forget, main
+from fineline.jobs.maintenance import prune
+from fineline.jobs.selections import audit, forget, main
 from fineline.resources.project import current_project
+from fineline.resources.recipe import Recipe
+from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches
-from fineline.schedules.automation import condition, follow_data
+from fineline.schedules.automation import follow_data, on_change
+from fineline.schedules.freshness import freshness_policy
+from fineline.schedules.timetable import schedules
 
 
 def build(recipe: str | None = None) -> dg.Definitions:
@@ -17,19 +26,28 @@ def build(recipe: str | None = None) -> dg.Definitions:
         RecipeError: the recipe is missing or does not fit.
     """
     project = current_project(recipe)
-    assets = dg.map_asset_specs(
-        lambda spec: spec.replace_attributes(automation_condition=condition(spec.key.to_user_string(), project.recipe)),
-        pipeline_assets(project.recipe),
-    )
+    loaded, condition = project.recipe, on_change(project)
     return dg.Definitions(
-        assets=assets,
-        jobs=[main, forget],
-        sensors=[follow_data, new_batches],
+        assets=[
+            arrivals,
+            *dg.map_asset_specs(lambda spec: _by_itself(spec, loaded, condition), pipeline_assets(loaded)),
+        ],
+        jobs=[main, audit, prune, forget],
+        schedules=schedules(loaded.automation),
+        sensors=[follow_data(loaded.automation), new_batches, failure_alerts(loaded.name, loaded.alerts)],
         resources={"project": project},
         # Steps share what they have loaded; training and generation run in processes of their own.
         executor=dg.in_process_executor,
         loggers={"console": plain_console},
     )
+
+
+def _by_itself(spec: dg.AssetSpec, recipe: Recipe, condition: dg.AutomationCondition[Any]) -> dg.AssetSpec:
+    """What Dagster does with an asset unasked; those about the pipeline follow no data."""
+    if spec.group_name == GOVERNANCE:
+        return spec
+    policy = freshness_policy(spec.key.to_user_string(), recipe.freshness)
+    return spec.replace_attributes(automation_condition=condition, freshness_policy=policy)
 
 
 defs = build()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache, partial
 
 import dagster as dg
 
-from fineline.jobs.planner import Task
+from fineline.resources.planning import Task
 from fineline.resources.storage import Manifest, Storage
 
 
@@ -19,11 +20,12 @@ def record_what_is_stored(
     run was killed would be made again, or be missing in the UI.
     """
     graph = definitions.resolve_asset_graph()
+    recorded_versions = cache(partial(_recorded_versions, instance))
     recorded = []
     for task in tasks:
         manifest = storage.manifest(task.asset, task.batch)
         key = dg.AssetKey(task.asset)
-        if manifest is None or _recorded_version(instance, key, task.batch) == manifest.data_version:
+        if manifest is None or recorded_versions(key).get(task.batch) == manifest.data_version:
             continue
         instance.report_runless_asset_event(_materialization(key, manifest))
         for check in graph.get_check_keys_for_assets({key}):
@@ -41,11 +43,15 @@ def record_what_is_stored(
     return recorded
 
 
-def _recorded_version(instance: dg.DagsterInstance, key: dg.AssetKey, batch: str | None) -> str | None:
-    wanted = dg.AssetRecordsFilter(key, asset_partitions=[batch]) if batch else dg.AssetRecordsFilter(key)
-    records = instance.fetch_materializations(wanted, limit=1).records
+def _recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, str | None]:
+    """The data version that Dagster last heard of, of each batch of an asset or of the asset as a whole (None)."""
+    tag, event = "dagster/data_version", dg.DagsterEventType.ASSET_MATERIALIZATION
+    by_batch = instance.event_log_storage.get_latest_tags_by_partition(key, event, [tag])
+    versions: dict[str | None, str | None] = {batch: tags.get(tag) for batch, tags in by_batch.items()}
+    records = instance.fetch_materializations(dg.AssetRecordsFilter(key), limit=1).records
     materialization = records[0].asset_materialization if records else None
-    return None if materialization is None else (materialization.tags or {}).get("dagster/data_version")
+    versions[None] = None if materialization is None else (materialization.tags or {}).get(tag)
+    return versions
 
 
 def _materialization(key: dg.AssetKey, manifest: Manifest) -> dg.AssetMaterialization:

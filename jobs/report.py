@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fineline.jobs.planner import Task
 from fineline.resources.funnel import funnel, reasons
+from fineline.resources.planning import Task
 from fineline.resources.project import Project
 from fineline.resources.storage import Manifest, Storage
 from fineline.resources.tables import scan_table

@@ -4,45 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import psutil
 
+from fineline.assets.graph import nodes
 from fineline.assets.standards import BATCHES
-from fineline.jobs import planner
 from fineline.jobs.definitions import build
 from fineline.jobs.history import record_what_is_stored
-from fineline.jobs.planner import Task
-from fineline.resources.arrivals import fingerprints
+from fineline.jobs.launcher import RUNNER_TAG, living_process, read_runner, runner
+from fineline.jobs.planner import next_wave
+from fineline.jobs.settings import write_settings
+from fineline.resources.arrivals import Look, look_patiently, require_batches
+from fineline.resources.planning import Task, plan
 from fineline.resources.project import Project
-from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
-from fineline.schedules.arrivals import sync_batches
-
-RUNNER_TAG = "fineline/process"
-INSTANCE_SETTINGS = b"""# Dagster's settings for this storage root.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-"""
-
-# Errors whose messages say what to do.
-TOLD = {
-    "SourceError",
-    "ScrubError",
-    "ModelError",
-    "RecipeError",
-    "StorageError",
-    "ForgettingError",
-    "NeedsConfirmation",
-    "NotMaterialized",
-    "Blocked",
-    "EmbeddingError",
-}
+from fineline.resources.storage import Storage, StorageError, make_writable
+from fineline.schedules.arrivals import take_in
+from fineline.schedules.failures import CHECK_FAILED, told
 
 
 class RunFailed(Exception):
@@ -50,12 +30,14 @@ class RunFailed(Exception):
 
 
 def prepare_home(project: Project) -> Path:
-    """Dagster's own folder inside the storage root, made on first use and named by DAGSTER_HOME."""
+    """Dagster's own folder inside the storage root, with its settings, named by DAGSTER_HOME.
+
+    Raises:
+        StorageError: it cannot be written, or the PostgreSQL server that is asked for cannot be used.
+    """
     home = Path(project.storage_root) / "dagster"
     make_writable(home)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        write_atomically(settings, INSTANCE_SETTINGS)
+    write_settings(home, project.recipe.name)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -76,7 +58,8 @@ def only_runner(storage: Storage) -> Iterator[None]:
 
 def plan_recipe(project: Project) -> list[Task]:
     """What a run would make and skip now, without making anything."""
-    return planner.plan(planner.nodes(build()), project.storage, fingerprints(project.recipe.sources), project.recipe)
+    graph = nodes(build().resolve_asset_graph())
+    return plan(graph, project.storage, _look(project).versions, project.recipe)
 
 
 def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
@@ -93,16 +76,16 @@ def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
 def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
     """The same in a given Dagster instance. See :func:`make_recipe`."""
     close_interrupted(instance)
-    arrived = fingerprints(project.recipe.sources)
-    sync_batches(instance, sorted(arrived))
-    graph = planner.nodes(definitions)
-    stored = planner.plan(graph, project.storage, arrived, project.recipe)
+    _look(project)
+    arrived = take_in(instance, project.storage, project.recipe.sources).versions
+    graph = nodes(definitions.resolve_asset_graph())
+    stored = plan(graph, project.storage, arrived, project.recipe)
     for label in record_what_is_stored(definitions, instance, project.storage, stored):
         print(f"  note  {label} was stored by a run that was interrupted; it is kept")
     made: list[Task] = []
     while True:
-        tasks = planner.plan(graph, project.storage, arrived, project.recipe)
-        wave = planner.next_wave(graph, tasks)
+        tasks = plan(graph, project.storage, arrived, project.recipe)
+        wave = next_wave(graph, tasks)
         if not wave:
             done = {task.label for task in made}
             return made, [task for task in tasks if task.label not in done]
@@ -111,24 +94,32 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
         made += _run_wave(definitions, instance, project, wave)
 
 
+def _look(project: Project) -> Look:
+    """What the sources offer, once files that have just come are complete. Raises SourceError where that is nothing."""
+    found = look_patiently(project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True))
+    for note in found.notes:
+        print(f"  note  {note}")
+    require_batches(found)
+    return found
+
+
 def close_interrupted(instance: dg.DagsterInstance) -> None:
     """Mark runs as canceled whose process is gone, as after kill -9; they would seem to go on for ever."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         owner = run.tags.get(RUNNER_TAG)
-        if owner is not None and not _is_alive(owner):
+        if owner is not None and living_process(*read_runner(owner)) is None:
             instance.report_run_canceled(run, message="The process that ran this is gone; run again to go on.")
+            if instance.event_log_storage.supports_global_concurrency_limits:
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
 
 
 def runner_tags(project: Project) -> dict[str, str]:
-    """By these a run tells which process it is in, and of which recipe it is."""
-    me = psutil.Process()
-    return {RUNNER_TAG: f"{me.pid}-{me.create_time():.0f}", "fineline/recipe": project.recipe.name}
+    """What a run of a command says of itself: its process and its recipe.
 
-
-def _is_alive(owner: str) -> bool:
-    process, _, started = owner.partition("-")
-    return psutil.pid_exists(int(process)) and f"{psutil.Process(int(process)).create_time():.0f}" == started
+    Whoever started the command sees that it failed, and starts it again; the daemon need not.
+    """
+    return {RUNNER_TAG: runner(), "fineline/recipe": project.recipe.name, "dagster/max_retries": "0"}
 
 
 def _run_wave(
@@ -181,16 +172,9 @@ def explain(result: dg.ExecuteInProcessResult) -> str:
     """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):
-        chain = []
-        error = event.step_failure_data.error
-        while error is not None:
-            chain.append(error)
-            error = error.cause
-        told = next((each for each in chain if each.cls_name in TOLD), chain[-1])
-        if told.cls_name == "DagsterAssetCheckFailedError":
-            continue
-        words = re.sub(rf"^[\w.]*{told.cls_name}: ", "", told.message.strip())
-        lines.append(f"{event.step_key}: {words}")
+        name, words, _ = told(event.step_failure_data.error)
+        if name != CHECK_FAILED:
+            lines.append(f"{event.step_key}: {words}")
     failed = [
         f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
         for c in result.get_asset_check_evaluations()

@@ -2,17 +2,23 @@
 
 import dagster as dg
 
-from fineline.assets.forgetting import forgetting_certificates
+from fineline.assets.standards import GOVERNANCE
 
 main = dg.define_asset_job(
     "main",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(forgetting_certificates),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GOVERNANCE),
     description="The whole graph of the recipe, from raw corpora to an evaluated release.",
 )
 
 forget = dg.define_asset_job(
     "forget",
-    selection=dg.AssetSelection.assets(forgetting_certificates),
-    description="Carries out a request to forget that waits under the storage root, as `fineline forget` writes it. "
-    "The run's configuration holds only the id of the request.",
+    selection=dg.AssetSelection.assets("forgetting_certificates"),
+    description="Carries out requests to forget that wait under the storage root, as `fineline forget` writes them. "
+    "The run's configuration holds at most the id of one.",
+)
+
+audit = dg.define_asset_job(
+    "audit",
+    selection=dg.AssetSelection.assets("audit_report"),
+    description="Every promise checked again on what is stored; changes nothing.",
 )

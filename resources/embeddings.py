@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,11 @@ DIMENSIONS = 384
 MAXIMUM_TOKENS = 256
 # As many tokens are hardly ever longer; a book is not taken into tokens for its first page.
 MAXIMUM_CHARACTERS = 4096
-# Tokens, padding included, that go through the model at once, and texts that are tokenised at once: about 100 MB.
-BATCH_TOKENS = 4096
+# Texts are padded to one of these lengths, and as many of them as make up so many tokens go through the model at
+# once, fewer filled up: in one shape every row is computed the same, whatever the others hold.
+WIDTHS = (16, 32, 48, 64, 96, 128, 192, MAXIMUM_TOKENS)
+BATCH_TOKENS = 2048
+# Tokenised at once.
 TEXTS_AT_ONCE = 8192
 
 Vectors = npt.NDArray[np.float32]
@@ -35,23 +37,27 @@ def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = No
     """The meaning of each text as a row of unit length: float32, (texts, 384); dot products are cosines.
 
     The mean of the last layer's tokens (Reimers, Gurevych: Sentence-BERT, EMNLP 2019), of at most the first 256
-    tokens. Equal texts are embedded once, and texts of like length together: the rows do not depend on the
-    order of the texts. Runs on a GPU where torch finds one, and in bfloat16 where the processor multiplies it
-    in hardware: twice as fast, cosines to float32's .9999. ``progress`` is told (done, distinct texts).
+    tokens. Equal texts are embedded once, and texts of like length together. On one machine a text has the same
+    row, bit for bit, whatever other texts are embedded with it. Runs on a GPU where torch finds one, and in
+    bfloat16 where the processor multiplies it in hardware: twice as fast, cosines to float32's .9999. ``progress``
+    is told (done, distinct texts).
 
     Raises:
         EmbeddingError: the package with the weights is not installed.
     """
     if not texts:
         return np.empty((0, DIMENSIONS), dtype=np.float32)
+    # By length, so that the texts of a part need few widths.
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     rows = np.empty((len(distinct), DIMENSIONS), dtype=np.float32)
+    encoder = _Encoder(model_folder())
     done = 0
-    for batch in _Encoder(model_folder()).batches(distinct):
-        rows[done : done + len(batch)] = batch
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(distinct))
+    for start in range(0, len(distinct), TEXTS_AT_ONCE):
+        for places, found in encoder.rows(distinct[start : start + TEXTS_AT_ONCE]):
+            rows[start + places] = found
+            done += len(places)
+            if progress is not None:
+                progress(done, len(distinct))
     position = {text: row for row, text in enumerate(distinct)}
     return rows[[position[text] for text in texts]]
 
@@ -92,19 +98,18 @@ class _Encoder:
         fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
         self._model = model.eval().to(self._device, torch.bfloat16 if fast else torch.float32)
 
-    def batches(self, texts: Sequence[str]) -> Iterator[Vectors]:
-        """The rows of texts sorted by length, a few at a time."""
-        stream = iter(texts)
-        while part := list(islice(stream, TEXTS_AT_ONCE)):
-            tokens = [found.ids for found in self._tokenizer.encode_batch([text[:MAXIMUM_CHARACTERS] for text in part])]
-            start = 0
-            while start < len(tokens):
-                end, width = start, 0
-                while end < len(tokens) and max(width, len(tokens[end])) * (end + 1 - start) <= BATCH_TOKENS:
-                    width = max(width, len(tokens[end]))
-                    end += 1
-                yield self._rows(tokens[start:end], width)
-                start = end
+    def rows(self, texts: Sequence[str]) -> Iterator[tuple[npt.NDArray[np.intp], Vectors]]:
+        """The places of some of the texts, and their rows."""
+        tokens = [found.ids for found in self._tokenizer.encode_batch([text[:MAXIMUM_CHARACTERS] for text in texts])]
+        width_of = np.searchsorted(WIDTHS, [len(ids) for ids in tokens])
+        for number, width in enumerate(WIDTHS):
+            of_width = np.flatnonzero(width_of == number)
+            at_once = BATCH_TOKENS // width
+            for start in range(0, len(of_width), at_once):
+                places = of_width[start : start + at_once]
+                batch = [tokens[place] for place in places]
+                batch += [batch[0]] * (at_once - len(batch))
+                yield places, self._rows(batch, width)[: len(places)]
 
     def _rows(self, tokens: Sequence[Sequence[int]], width: int) -> Vectors:
         torch = self._torch

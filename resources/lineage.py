@@ -16,6 +16,10 @@ PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
 FOLLOWS_MODELS = frozenset({*STAGE_OF, "evaluation", "release"})
 MODEL_INPUTS = frozenset({"approval", *STAGE_OF, "evaluation"})
 PSEUDONYMISED = frozenset({"scrubbed_corpus"})
+# Assets that are about the pipeline: nothing is made from them, and no run of the graph makes them.
+GOVERNANCE = frozenset({"audit_report", "forgetting_certificates"})
+
+Stored = Callable[[str, str | None], Manifest | None]
 
 
 def inputs_of(
@@ -63,13 +67,13 @@ def inputs_now(
     upstream: Iterable[str],
     batch: str | None,
     batches: Sequence[str],
-    versions: Callable[[Storage, Iterable[tuple[str, str | None]]], dict[str, str]],
+    versions: Callable[[Iterable[tuple[str, str | None]]], dict[str, str]],
 ) -> dict[str, str]:
     """All that an asset would be made from now: the ``versions`` of its upstream, and what else it depends on.
 
     A trained model follows the decision on its stage.
     """
-    inputs = versions(storage, inputs_of(asset, [name for name in upstream if name != DECISION], batch, batches))
+    inputs = versions(inputs_of(asset, [name for name in upstream if name != DECISION], batch, batches))
     if asset in PSEUDONYMISED:
         inputs |= pseudonym_inputs(storage)
     if asset in STAGE_OF:
@@ -79,9 +83,9 @@ def inputs_now(
     return inputs
 
 
-def versions_or_missing(storage: Storage, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+def versions_or_missing(stored: Stored, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     """Data versions of stored inputs by label, and ``missing`` for those that are not there."""
-    manifests = {label(*pair): storage.manifest(*pair) for pair in pairs}
+    manifests = {label(*pair): stored(*pair) for pair in pairs}
     return {name: manifest.data_version if manifest else "missing" for name, manifest in manifests.items()}
 
 
@@ -100,3 +104,15 @@ def why_stale(asset: str, manifest: Manifest | None, code_version: str, inputs: 
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return f"changed: {', '.join(changed[:3])}{more}"
     return None
+
+
+def unchanged_batches(before: Manifest | None, code_version: str, inputs: Mapping[str, str], table: str) -> list[str]:
+    """Batches of a table that a merged asset was last made from as they are now, by the same code and recipe.
+
+    What was made of each record of theirs by itself would be made the same again.
+    """
+    if before is None or before.code_version != code_version:
+        return []
+    prefix = f"{table}["
+    now = {name: version for name, version in inputs.items() if name.startswith(prefix)}
+    return [name[len(prefix) : -1] for name, version in now.items() if before.inputs.get(name) == version]

@@ -6,13 +6,14 @@ import hashlib
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from fineline.resources.storage import file_digest
+from fineline.resources.storage import file_digest, sync_folder, writing
 
 ROW_GROUP = 100_000
 
@@ -34,30 +35,35 @@ class ParquetParts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for role, path in self._paths.items():
-            self._writers[role].close()
+        for writer in self._writers.values():
+            with suppress(OSError):  # of a full disk; it was told when a part was written
+                writer.close()
+        for path in self._paths.values():
             path.unlink(missing_ok=True)
 
     def append(self, role: str, part: pl.DataFrame) -> None:
         """Add rows at the end of a role's file; a role's parts have one schema."""
-        if role not in self._writers:
-            self._paths[role] = self._folder / f".{role}.{uuid.uuid4().hex}"
-            schema = part.clear().to_arrow().schema
-            self._writers[role] = pq.ParquetWriter(self._paths[role], schema, compression="zstd")
-        for rows in part.iter_slices(ROW_GROUP):
-            self._writers[role].write_table(rows.to_arrow())
+        with writing(self._folder):
+            if role not in self._writers:
+                self._paths[role] = self._folder / f".{role}.{uuid.uuid4().hex}"
+                schema = part.clear().to_arrow().schema
+                self._writers[role] = pq.ParquetWriter(self._paths[role], schema, compression="zstd")
+            for rows in part.iter_slices(ROW_GROUP):
+                self._writers[role].write_table(rows.to_arrow())
 
     def finish(self) -> Mapping[str, tuple[str, str]]:
         """Put the files in place under names of their content: name and SHA-256 by role."""
         finished = {}
-        for role, path in self._paths.items():
-            self._writers[role].close()
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            digest = file_digest(path)
-            name = f"{role}-{digest[:16]}.parquet"
-            os.replace(path, self._folder / name)
-            finished[role] = (name, digest)
+        with writing(self._folder):
+            for role, path in self._paths.items():
+                self._writers[role].close()
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                digest = file_digest(path)
+                name = f"{role}-{digest[:16]}.parquet"
+                os.replace(path, self._folder / name)
+                finished[role] = (name, digest)
+            sync_folder(self._folder)
         return finished
 
 

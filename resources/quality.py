@@ -50,6 +50,7 @@ TELLING_WORDS = 10
 # In a shorter answer a phrase may well come twice, as in: The sun rose. The sun set.
 REPEATING_WORDS = 20
 RECORDS_AT_ONCE = 10_000
+KEY = ["record_id", "batch"]
 
 
 def score(records: pl.DataFrame, section: Quality, progress: Callable[[int, int], None] | None = None) -> pl.DataFrame:
@@ -70,6 +71,26 @@ def score(records: pl.DataFrame, section: Quality, progress: Callable[[int, int]
         if progress is not None:
             progress(min(start + RECORDS_AT_ONCE, records.height), records.height)
     return pl.concat(scored).sort("record_id")
+
+
+def score_unique(
+    records: pl.LazyFrame,
+    clusters: pl.DataFrame,
+    section: Quality,
+    known: pl.DataFrame | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pl.DataFrame:
+    """Judge the representative of each cluster, one ``RecordQuality`` row each, sorted by record_id.
+
+    ``known`` holds rows of an earlier call with the same section, of records that are the same today: they are
+    taken over, and only the text of the others is read. The outcome is the same without it.
+    """
+    stays = clusters.filter("representative").select(KEY)
+    held = RecordQuality.create_empty() if known is None else known.join(stays, on=KEY, how="semi")
+    fresh = stays.join(held, on=KEY, how="anti")
+    of_these = records.filter(pl.col("batch").is_in(fresh["batch"].unique().implode()))
+    scored = score(of_these.join(fresh.lazy(), on=KEY).collect(), section, progress)
+    return pl.concat([held.select(scored.columns), scored]).sort("record_id")
 
 
 def measure(records: pl.DataFrame, *, languages: bool) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from fineline.resources.recipe_automation import Alerts, Automation, Freshness, Retention
 from fineline.resources.recipe_curation import Balance, Decontaminate, Labels, Quality
 from fineline.resources.recipe_data import (
     Datasets,
@@ -66,6 +67,10 @@ class Recipe(Section):
     retrain: Retrain = Retrain()
     evaluation: Evaluation = Evaluation()
     promotion: Promotion = Promotion()
+    automation: Automation = Automation()
+    freshness: Freshness = Freshness()
+    alerts: Alerts = Alerts()
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def parts_fit_together(self) -> Recipe:
@@ -90,6 +95,8 @@ class Recipe(Section):
         trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
         if trains and not (self.datasets.sft or self.datasets.preference):
             raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
+        if self.freshness.release_hours and not trains:
+            raise ValueError("freshness.release_hours needs a training stage: without one there is no release")
         named = {
             "datasets.sft.sources": (self.datasets.sft and self.datasets.sft.sources) or [],
             "labels.sources": self.labels.sources or [],

@@ -96,7 +96,17 @@ class HuggingFace(TableSource):
     id: str = Field(description="Hub id such as openai/gsm8k, or a local folder.")
     config: str | None = Field(None, description="Name of the dataset's configuration, where it has several.")
     split: str = "train"
-    revision: str | None = Field(None, description="Commit or tag; a data set of the hub must have one.")
+    revision: str | None = Field(None, description="Commit or tag; a data set of the hub has this or follow.")
+    follow: str | None = Field(
+        None, description="Branch, such as main: each new commit is a new batch, read as it was at that commit."
+    )
+
+    @model_validator(mode="after")
+    def is_pinned_or_followed(self) -> HuggingFace:
+        """A commit that stays and one that moves exclude each other."""
+        if self.revision is not None and self.follow is not None:
+            raise ValueError("give revision (one commit) or follow (a branch, each commit a batch), not both")
+        return self
 
 
 class Sql(TableSource):
@@ -111,6 +121,19 @@ class Sql(TableSource):
     version: str | None = Field(
         None, description="Query whose result changes when the rows do; without it, a change is not noticed."
     )
+    increment: str | None = Field(
+        None,
+        min_length=1,
+        description="Column of the query that only rises, such as an id: the rows above the highest value so far "
+        "are a batch of their own.",
+    )
+
+    @model_validator(mode="after")
+    def is_read_whole_or_in_increments(self) -> Sql:
+        """Rows that are read once, by their increment, are not read again when a version changes."""
+        if self.version is not None and self.increment is not None:
+            raise ValueError("give version (all rows again) or increment (new rows alone), not both")
+        return self
 
 
 Source = Annotated[PythonDocs | PackageReadmes | Files | HuggingFace | Sql, Field(discriminator="kind")]

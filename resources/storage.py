@@ -2,25 +2,31 @@
 
 A manifest is the commit point of an asset: data are written under a name made of their content first, then
 the manifest that names them is put in place by an atomic rename. A reader sees the old table or the new one,
-never half of either, and a run that is killed leaves at most files that no manifest names.
+never half of either, and a run that is killed leaves at most files that no manifest names. All that a manifest
+names is on the disk, not only on its way there, before the manifest is. Who reads for longer than a moment says
+so with :meth:`Storage.reading`: a newer version then comes beside the one that is read, not in its place.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DAMAGED = "manifest.damaged.json"
 
 
 class StorageError(Exception):
@@ -33,6 +39,14 @@ class NotMaterialized(StorageError):
 
 class Blocked(StorageError):
     """An asset whose blocking check failed was asked for."""
+
+
+class Damaged(StorageError):
+    """Stored bytes that are not those which were written."""
+
+
+class NoRoom(StorageError):
+    """A disk that is full, or a quota or a limit on the size of files that is used up."""
 
 
 class Manifest(BaseModel):
@@ -74,14 +88,22 @@ class Storage:
         return self.root / "memory" / "scrub"
 
     def manifest(self, asset: str, batch: str | None = None) -> Manifest | None:
-        """The manifest of an asset, or None where it is not materialized or its files are gone."""
+        """The manifest of an asset, or None where it is not materialized, or is but cannot be read."""
         folder = self.folder(asset, batch)
         path = folder / "manifest.json"
-        if not path.exists():
-            return None
-        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-        complete = all((folder / name).exists() for name in manifest.files.values())
-        return manifest if complete else None
+        content = _content(path)
+        while content is not None:
+            try:
+                manifest = Manifest.model_validate_json(content)
+            except ValidationError:
+                return None
+            if all((folder / name).exists() for name in manifest.files.values()):
+                return manifest
+            # The files are gone; or a newer version took their place since the manifest was read.
+            before, content = content, _content(path)
+            if content == before:
+                return None
+        return None
 
     def require(self, asset: str, batch: str | None = None) -> Manifest:
         """The manifest of an asset that another is made from.
@@ -103,18 +125,75 @@ class Storage:
         """The path of one of a manifest's files or folders, by its role (data, drops, model, …)."""
         return self.folder(manifest.asset, manifest.batch) / manifest.files[role]
 
+    @contextmanager
+    def reading(self, assets: Iterable[str]) -> Iterator[None]:
+        """Keep every file of these assets while they are read, whatever is committed meanwhile.
+
+        To be entered before their manifests are read. It keeps nobody from committing.
+        """
+        with ExitStack() as held:
+            for asset in sorted(set(assets)):
+                fcntl.flock(held.enter_context(self._readers(asset)), fcntl.LOCK_SH)
+            yield
+
     def commit(self, manifest: Manifest) -> None:
-        """Put a manifest in place, then remove what only the one before it named."""
+        """Put a manifest in place, then remove what only others named.
+
+        Where somebody is :meth:`reading` the asset that is left for a later commit.
+        """
         folder = self.folder(manifest.asset, manifest.batch)
         write_atomically(folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
-        kept = {"manifest.json", *(Path(name).parts[0] for name in manifest.files.values())}
-        for leftover in folder.iterdir():
-            if leftover.name in kept or leftover.name.startswith("batch="):
-                continue
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
+        self.remove_old(manifest.asset, manifest.batch)
+
+    def remove_old(self, asset: str, batch: str | None = None) -> bool:
+        """Remove what the manifest of an asset does not name; only its maker may, see ``remove_leftovers``.
+
+        Returns False, with nothing removed, while somebody is :meth:`reading` the asset.
+        """
+        with self._readers(asset) as readers:
+            try:
+                fcntl.flock(readers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            manifest = self.manifest(asset, batch)
+            if manifest is None:
+                return False
+            named = {Path(name).parts[0] for name in manifest.files.values()}
+            _remove_all_but({"manifest.json", *named}, self.folder(asset, batch))
+        return True
+
+    def set_aside(self, manifest: Manifest) -> None:
+        """Have a damaged asset count as not made, so that the next run makes it anew."""
+        folder = self.folder(manifest.asset, manifest.batch)
+        if self.manifest(manifest.asset, manifest.batch) == manifest:
+            os.replace(folder / "manifest.json", folder / DAMAGED)
+            sync_folder(folder)
+
+    def last_stored(self, asset: str, batch: str | None = None) -> Manifest | None:
+        """The manifest of what was stored last, also where files of it are gone or it was set aside as damaged.
+
+        Raises:
+            Damaged: it cannot be read.
+        """
+        folder = self.folder(asset, batch)
+        for name in ("manifest.json", DAMAGED):
+            content = _content(folder / name)
+            if content is not None:
+                try:
+                    return Manifest.model_validate_json(content)
+                except ValidationError:
+                    raise Damaged(f"{folder / name} cannot be read. Restore it from a copy, or delete it") from None
+        return None
+
+    @contextmanager
+    def _readers(self, asset: str) -> Iterator[int]:
+        path = self.root / "locks" / f"{asset}.readers"
+        make_writable(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def commit_folder(self, manifest: Manifest, made: Path, parts: Mapping[str, str]) -> Manifest:
         """Store a folder that was made beside the asset, under a name of its content.
@@ -122,19 +201,20 @@ class Storage:
         ``parts`` maps roles to paths inside it; the data version is the hash of these parts alone, so that a
         log or a timing beside them makes no difference. Files that the manifest already names are kept.
         """
-        version = hashlib.sha256()
-        for part in parts.values():
-            inside = made / part
-            version.update((folder_digest(inside) if inside.is_dir() else file_digest(inside)).encode())
-        name = f"content-{version.hexdigest()[:16]}"
+        version = parts_digest(made, parts.values())
+        name = f"content-{version[:16]}"
         target = self.folder(manifest.asset) / name
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(made, target)
+        if target.exists() and not (
+            all((target / part).exists() for part in parts.values()) and parts_digest(target, parts.values()) == version
+        ):
+            os.replace(target, target.with_name(f".damaged.{uuid.uuid4().hex}"))
+        if not target.exists():
+            with writing(target.parent):
+                sync_tree(made)
+                os.replace(made, target)
+                sync_folder(target.parent)
         files = {role: (Path(name) / part).as_posix() for role, part in parts.items()}
-        complete = manifest.model_copy(
-            update={"files": manifest.files | files, "data_version": version.hexdigest()[:16]}
-        )
+        complete = manifest.model_copy(update={"files": manifest.files | files, "data_version": version[:16]})
         self.commit(complete)
         return complete
 
@@ -157,7 +237,8 @@ class Storage:
         make_writable(parent)
         folder = Path(tempfile.mkdtemp(prefix="new-", dir=parent))
         try:
-            yield folder
+            with writing(parent):
+                yield folder
         finally:
             if folder.exists():
                 shutil.rmtree(folder)
@@ -176,14 +257,97 @@ def make_writable(folder: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it into place."""
+    """Write a file under a temporary name, flush it to disk, and rename it into place.
+
+    Raises:
+        NoRoom: the disk is full; what was at ``path`` is untouched, and nothing else is left.
+    """
     make_writable(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with writing(path.parent):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Tell of a full disk in words. Raises NoRoom."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise no_room(folder, error.errno) from error
+
+
+def no_room(folder: Path, number: int | None) -> NoRoom:
+    """The error of a disk that is full, saying which and what to do."""
+    free = shutil.disk_usage(folder).free
+    what = {
+        errno.EDQUOT: "your quota of disk space is used up",
+        errno.EFBIG: "a file grew beyond the limit that is set on the size of files (ulimit -f)",
+    }.get(number or 0, "the disk is full")
+    return NoRoom(
+        f"{what}: writing to {folder} failed ({free / 2**20:,.0f} MiB are free). Make room there, or give another "
+        "folder (FINELINE_HOME=…), and run again: what is complete is kept."
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk: a file that was renamed has its new name even after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush all files and names below a folder to disk."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with (Path(path) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(path))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed run left half-made in an asset's folder or a batch's.
+
+    Only who holds the asset's lock may do so: then nobody is at work there, and all that is unfinished is stale.
+    """
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name.startswith((".", "new-")):
+            _remove(path)
+
+
+def _remove_all_but(kept: Container[str], folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name not in kept and not path.name.startswith("batch="):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def file_digest(path: Path) -> str:
@@ -197,6 +361,15 @@ def folder_digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         total.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
+    return total.hexdigest()
+
+
+def parts_digest(folder: Path, parts: Iterable[str]) -> str:
+    """SHA-256 over some of a folder's files and folders, in hex."""
+    total = hashlib.sha256()
+    for part in parts:
+        inside = folder / part
+        total.update((folder_digest(inside) if inside.is_dir() else file_digest(inside)).encode())
     return total.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +14,11 @@ import polars as pl
 
 from fineline.data_contracts.accounting import WISHED_RULES, Drop, QuarantinedRecord
 from fineline.data_contracts.boundary import enforce
+from fineline.resources.integrity import whole_file
 from fineline.resources.parquet_parts import ParquetParts, joint_digest
 from fineline.resources.storage import Manifest, Storage, make_writable, write_atomically
 
 DROP_SCHEMA = Drop.create_empty().schema
-# A table that is not of records has none of them.
-KEYS = ("record_id", "source", "batch")
 QUARANTINE_SCHEMA = QuarantinedRecord.create_empty().schema
 
 
@@ -94,8 +94,10 @@ def write_table(
             for role, table in contents.items():
                 tables.append(role, table)
             for name, content in part.exports.items():
-                exports[name.partition(".")[0]] = name
-                write_atomically(folder / name, content)
+                role, ending = name.split(".", 1)
+                # Under a name of its content, as the tables: until the manifest is there the old file counts.
+                exports[role] = f"{role}-{hashlib.sha256(content).hexdigest()[:16]}.{ending}"
+                write_atomically(folder / exports[role], content)
             first = checked.good if first is None else first
             rows_in += part.rows_in
             kept += checked.good.height
@@ -132,16 +134,25 @@ def write_table(
     return Written(manifest, first, accounted, share <= maximum_quarantine, dict(sorted(rules.items())))
 
 
-def scan_table(storage: Storage, asset: str, batches: Sequence[str] | None = None, role: str = "data") -> pl.LazyFrame:
+def scan_table(
+    storage: Storage,
+    asset: str,
+    batches: Sequence[str] | None = None,
+    role: str = "data",
+    *,
+    verified: bool = False,
+) -> pl.LazyFrame:
     """A stored table, lazily; the named batches of it one after the other, or an unpartitioned one.
+
+    With ``verified`` its files are held against their hashes first. Who collects it later than at once does so
+    within :meth:`Storage.reading`.
 
     Raises:
         NotMaterialized, Blocked: see :meth:`Storage.require`.
+        Damaged: a file does not hold what was written.
     """
-    if batches is None:
-        return pl.scan_parquet(storage.file(storage.require(asset), role))
-    paths = [storage.file(storage.require(asset, batch), role) for batch in batches]
-    return pl.scan_parquet(paths)
+    manifests = [storage.require(asset, batch) for batch in (batches if batches is not None else [None])]
+    return pl.scan_parquet([(whole_file if verified else Storage.file)(storage, each, role) for each in manifests])
 
 
 def jsonl_bytes(rows: pl.DataFrame) -> bytes:
@@ -164,7 +175,8 @@ def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr
 
 def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in bad.columns if name not in ("rule", "detail")]
-    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in KEYS}
+    ids = ("record_id", "source", "batch")
+    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ids}
     return bad.select(**known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()).cast(
         QUARANTINE_SCHEMA
     )

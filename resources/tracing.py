@@ -40,6 +40,8 @@ _ORDER = (
     "sft_model",
     "aligned_model",
 )
+# What tells the end of many records at once.
+_ENDS = frozenset({"record_ledger", "pretraining_dataset", "sft_dataset", "preference_dataset"})
 # Columns that tell what became of a record. None of them holds words of a record.
 _TELLING = (
     "copy",
@@ -51,6 +53,7 @@ _TELLING = (
     "similarity",
     "failed_rule",
     "is_issue",
+    "model",
     "dataset",
     "split",
     "fate",
@@ -98,7 +101,8 @@ class Trace:
 class TextTrace:
     """What became of the records that mention a text: all are counted, the first ``SHOWN`` traced one by one.
 
-    ``rows_by_batch`` counts a record in each batch that brought it.
+    ``rows_by_batch`` counts a record in each batch that brought it. The traces tell what the ledger, the data sets
+    and the models know; that of a record_id tells the rest.
     """
 
     records: int
@@ -117,11 +121,7 @@ def trace(storage: Storage, record_ids: Sequence[str]) -> list[Trace]:
     Raises:
         StorageError: the key that hides forgotten ids cannot be used.
     """
-    known_as, forgotten_by = _tombstones(storage, record_ids)
-    steps: dict[str, list[Step]] = {record_id: [] for record_id in record_ids}
-    for name, step in _steps(list(_tables(storage)), [*known_as]):
-        steps[known_as[name]].append(step)
-    return [Trace(record_id, steps[record_id], forgotten_by.get(record_id)) for record_id in steps]
+    return _traces(storage, list(_tables(storage)), record_ids)
 
 
 def trace_text(storage: Storage, text: str) -> TextTrace:
@@ -130,11 +130,14 @@ def trace_text(storage: Storage, text: str) -> TextTrace:
     Raises:
         StorageError: the text has neither letters nor digits.
     """
-    tables = {(each.asset, each.role): list(each.files) for each in _tables(storage)}
-    found = mentions(tables.get(("raw_corpus", "data"), []), tables.get(("raw_corpus", "quarantine"), []), text)
+    tables = list(_tables(storage))
+    corpus = {table.role: list(table.files) for table in tables if table.asset == "raw_corpus"}
+    found = mentions(corpus.get("data", []), corpus.get("quarantine", []), text)
     ids = found["record_id"].drop_nulls().unique(maintain_order=True)
     rows_by_batch = dict(found.group_by("batch").len().sort("batch").iter_rows())
-    return TextTrace(len(ids), rows_by_batch, saw(storage, ids), trace(storage, ids.head(SHOWN).to_list()))
+    ends = [table for table in tables if table.role == SEEN or table.asset in _ENDS]
+    traces = _traces(storage, ends, ids.head(SHOWN).to_list())
+    return TextTrace(len(ids), rows_by_batch, saw(storage, ids), traces)
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,14 @@ class _Table:
     asset: str
     role: str
     files: dict[Path, tuple[str | None, str | None]]
+
+
+def _traces(storage: Storage, tables: Sequence[_Table], record_ids: Sequence[str]) -> list[Trace]:
+    known_as, forgotten_by = _tombstones(storage, record_ids)
+    steps: dict[str, list[Step]] = {record_id: [] for record_id in record_ids}
+    for name, step in _steps(tables, [*known_as]):
+        steps[known_as[name]].append(step)
+    return [Trace(record_id, steps[record_id], forgotten_by.get(record_id)) for record_id in steps]
 
 
 def _tables(storage: Storage) -> Iterator[_Table]:
@@ -190,7 +201,9 @@ def _query(table: _Table, names: Sequence[str]) -> pl.LazyFrame | None:
     rows = pl.scan_parquet(
         list(table.files), include_file_paths="path", missing_columns="insert", extra_columns="ignore"
     )
-    return rows.filter(pl.col("record_id").is_in(pl.Series(names).implode())).select("record_id", "path", *telling)
+    # Statistics of a file's row groups are held against the names of a plain list, which takes longer for many.
+    wanted = names if len(names) <= 2 else pl.Series(names).implode()
+    return rows.filter(pl.col("record_id").is_in(wanted)).select("record_id", "path", *telling)
 
 
 def _tombstones(storage: Storage, record_ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -200,6 +213,6 @@ def _tombstones(storage: Storage, record_ids: Sequence[str]) -> tuple[dict[str, 
     if key is None or not path.exists():
         return known_as, {}
     known_as |= {key.digest("tombstone", record_id)[:16].hex(): record_id for record_id in record_ids}
-    rows = pl.scan_parquet(path).filter(pl.col("tombstone").is_in(pl.Series([*known_as]).implode()))
+    rows = pl.scan_parquet(path).filter(pl.col("tombstone").is_in([*known_as]))
     requests = rows.filter(pl.col("kind") == "record").select("tombstone", "request_id").collect()
     return known_as, {known_as[tombstone]: request for tombstone, request in requests.iter_rows()}

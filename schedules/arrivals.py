@@ -1,31 +1,77 @@
-"""New batches of the recipe's sources become partitions."""
+"""What has arrived becomes partitions and events, so that the assets that follow it are made."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from fineline.assets.arrivals import arrivals
 from fineline.assets.standards import BATCHES
-from fineline.resources.arrivals import fingerprints
+from fineline.resources.arrival_registry import Arrival, locked
+from fineline.resources.arrivals import Look, known_arrivals, look
 from fineline.resources.project import Project
+from fineline.resources.recipe_data import Source
+from fineline.resources.storage import Storage
+
+VERSION_TAG = "dagster/data_version"
+# Dagster stores events one by one. What is not told in this time is told by the next look.
+SECONDS_OF_EVENTS = 15.0
+# SQLite takes only so many values at once.
+KEYS_AT_ONCE = 500
 
 
-def sync_batches(instance: dg.DagsterInstance, arrived: Sequence[str]) -> None:
-    """Make the batch partitions exactly those that the sources offer now."""
-    name = str(BATCHES.name)
-    known = instance.get_dynamic_partitions(name)
-    instance.add_dynamic_partitions(name, [key for key in arrived if key not in known])
-    for key in known:
-        if key not in arrived:
-            instance.delete_dynamic_partition(name, key)
+def take_in(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[Source]) -> Look:
+    """Look at the sources, and tell Dagster: the batch partitions, and an event for each new or changed batch.
+
+    One process at a time; what Dagster has heard of already is not told again, whoever told it.
+    """
+    with locked(storage.root / "arrivals" / ".dagster.lock"):
+        found = look(storage, sources, ask=False)
+        _sync_partitions(instance, found.versions)
+        told = instance.event_log_storage.get_latest_tags_by_partition(
+            arrivals.key, dg.DagsterEventType.ASSET_MATERIALIZATION, [VERSION_TAG]
+        )
+        fresh = [key for key, version in found.versions.items() if told.get(key, {}).get(VERSION_TAG) != version]
+        known = known_arrivals(storage) if fresh else {}
+        until = time.monotonic() + SECONDS_OF_EVENTS
+        for key in fresh:
+            if time.monotonic() > until:
+                break
+            instance.report_runless_asset_event(_event(key, found.versions[key], known[key]))
+    return found
 
 
 @dg.sensor(
     target=dg.AssetSelection.assets("raw_corpus"),
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def new_batches(context: dg.SensorEvaluationContext, project: Project) -> dg.SkipReason:
-    """Lists the batches of each source, so that new ones can be materialized. Starts no run by itself."""
-    arrived = list(fingerprints(project.recipe.sources))
-    sync_batches(context.instance, arrived)
-    return dg.SkipReason(f"{len(arrived)} batches are there; materialize those that are missing")
+    """Looks for files, commits and increments that have arrived. Starts no run: what follows them does."""
+    found = take_in(context.instance, project.storage, project.recipe.sources)
+    return dg.SkipReason(". ".join([f"{len(found.versions)} batches are there", *found.notes]))
+
+
+def _sync_partitions(instance: dg.DagsterInstance, offered: Mapping[str, str]) -> None:
+    """Make the batch partitions exactly those that the sources offer now."""
+    name = str(BATCHES.name)
+    known = set(instance.get_dynamic_partitions(name))
+    new = [key for key in offered if key not in known]
+    for start in range(0, len(new), KEYS_AT_ONCE):
+        instance.add_dynamic_partitions(name, new[start : start + KEYS_AT_ONCE])
+    for key in known - offered.keys():
+        instance.delete_dynamic_partition(name, key)
+
+
+def _event(key: str, version: str, batch: Arrival) -> dg.AssetMaterialization:
+    # A materialization: on observations of an asset that nothing makes, no automation condition fires.
+    return dg.AssetMaterialization(
+        arrivals.key,
+        partition=key,
+        metadata={
+            "version": batch.versions,
+            "first seen": dg.MetadataValue.timestamp(batch.first_seen),
+            "place": batch.place.shown if batch.place else "the source as a whole",
+        },
+        tags={VERSION_TAG: version, "dagster/data_version_is_user_provided": "true"},
+    )

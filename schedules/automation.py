@@ -1,62 +1,95 @@
-"""Assets follow their data: made again when the content of what they are made from changed."""
+"""Assets follow their data: what would be made from something else than it was made from is asked for, once."""
 
+import json
+import warnings
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.events import AssetKeyPartitionKey
 
-from fineline.resources.forgetting import CERTIFICATES
-from fineline.resources.lineage import FOLLOWS_MODELS
-from fineline.resources.recipe import Recipe
-from fineline.resources.retraining import DECISION, STAGE_OF
+from fineline.assets.graph import nodes
+from fineline.resources.arrival_registry import registry_of
+from fineline.resources.arrivals import versions_of
+from fineline.resources.planning import plan, ready
+from fineline.resources.project import Project
+from fineline.resources.recipe_automation import Automation
 
-_AC = dg.AutomationCondition[Any]
-# The decision to train, the models, and what is known of them; not the base model and the data sets.
-AFTER_MODELS = dg.AssetSelection.groups("models", "evaluation")
-# How often a decision is looked at again that waits for time to pass.
-EVERY_QUARTER = "*/15 * * * *"
+# Conditions written in Python are evaluated by the code server, which Dagster calls beta; the pinned version is tested.
+warnings.filterwarnings("ignore", message="Parameter `use_user_code_server`", category=dg.BetaWarning)
+
+Wanted = dict[str, dict[str | None, str]]
 
 
-def condition(asset: str, recipe: Recipe) -> dg.AutomationCondition[Any] | None:
-    """When an asset of a recipe is made without being asked for.
+class Stale(dg.AutomationCondition[dg.AssetKey]):
+    """True for what is stale by the stored manifests, once for each state that it could be made from.
 
-    Tables follow what they are made from. Models follow the decision to train, evaluation and release the
-    models; neither follows the data sets, which change with every batch.
+    Dagster's own conditions follow events, and an input that changes while its follower runs, or while no daemon
+    does, can be missed; also they know only direct inputs, and would make a table in between when an earlier
+    one is still to come. Here all is held against the manifests, by the planner that ``fineline run`` uses:
+
+    - a batch follows what came in; tables of all batches wait until no batch is stale;
+    - when one of these tables is stale, those below it are asked for in the same run, where each that turns out
+      to be unchanged is skipped; the decision to train is the last of them;
+    - models follow the decision, and wait for all tables; evaluation and release follow the models.
+
+    What was asked for and failed is not asked for again until code, recipe or inputs are others.
     """
-    if asset == CERTIFICATES:
-        return None  # Made by requests alone.
-    any_input = _AC.any_deps_match(_AC.data_version_changed())
-    if asset in STAGE_OF:
-        return _made_on(any_input.allow(AFTER_MODELS), "on a decision to train")
-    # newly_missing() would leave out all that was missing when the daemon started; what failed is not tried
-    # again and again, but when something about it changes.
-    changes = (_AC.missing() & ~_AC.execution_failed()) | _AC.code_version_changed()
-    if asset in FOLLOWS_MODELS:
-        return _made_on(any_input.allow(AFTER_MODELS) | changes, "on a new model")
-    if asset == DECISION and (recipe.retrain.cooldown_hours or recipe.retrain.maximum_per_week):
-        return _made_on(any_input | changes | _AC.cron_tick_passed(EVERY_QUARTER), "on data change or time")
-    return _made_on(any_input | changes, "on data change")
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._looked: tuple[datetime, Wanted] | None = None
+
+    @property
+    def name(self) -> str:
+        """As the UI shows it."""
+        return "made from something else than what is there now"
+
+    @property
+    def requires_cursor(self) -> bool:
+        """The states that were asked for, by batch."""
+        return True
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """Which batches of the asset are to be made now, or whether an asset without batches is."""
+        wanted = self._look(context).get(context.key.to_user_string(), {})
+        asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+        free = {each.partition_key for each in context.candidate_subset.expensively_compute_asset_partitions()}
+        new = [batch for batch, state in wanted.items() if batch in free and asked.get(batch or "") != state]
+        subset = context.asset_graph_view.get_asset_subset_from_asset_partitions(
+            context.key, {AssetKeyPartitionKey(context.key, batch) for batch in new}
+        )
+        told = {name: state for name, state in asked.items() if (name or None) in wanted}
+        told |= {batch or "": wanted[batch] for batch in new}
+        return dg.AutomationResult(context, subset, cursor=json.dumps(told))
+
+    def _look(self, context: dg.AutomationContext[dg.AssetKey]) -> Wanted:
+        """What may be made, planned once for all assets of a tick."""
+        if self._looked is None or self._looked[0] != context.evaluation_time:
+            project, graph = self._project, nodes(context.asset_graph)
+            arrived = versions_of(registry_of(project.storage), project.recipe.sources)
+            tasks = plan(graph, project.storage, arrived, project.recipe)
+            self._looked = (context.evaluation_time, ready(graph, tasks))
+        return self._looked[1]
 
 
-def _made_on(changes: dg.AutomationCondition[Any], label: str) -> dg.AutomationCondition[Any]:
-    """After such changes, once all that the asset is made from is there, at rest, and passed its blocking checks.
-
-    Dagster's own eager() fires on any upstream materialization, also of the same bytes; this one follows data
-    versions. The blocking checks of partitioned inputs are asked for one by one, because
-    all_deps_blocking_checks_passed() overlooks them where the follower is not partitioned.
-    """
-    blocked = _AC.any_deps_match(_AC.any_checks_match(_AC.check_failed() | _AC.execution_failed(), blocking_only=True))
-    return (
-        changes.since_last_handled()
-        & ~_AC.any_deps_missing()
-        & ~_AC.any_deps_in_progress()
-        & ~_AC.in_progress()
-        & ~blocked
-    ).with_label(label)
+def on_change(project: Project) -> dg.AutomationCondition[Any]:
+    """The condition of every asset of a recipe: stale, and neither it nor what it is made from is being made."""
+    at_rest = ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.any_deps_in_progress()
+    return (at_rest & Stale(project)).with_label("on change")
 
 
-follow_data = dg.AutomationConditionSensorDefinition(
-    "follow_data",
-    target=dg.AssetSelection.all(),
-    minimum_interval_seconds=10,
-    description="Makes assets again when the content of what they are made from changed. Off until turned on.",
-)
+def follow_data(settings: Automation) -> dg.AutomationConditionSensorDefinition:
+    """The sensor that evaluates the conditions; what somebody set in the UI wins over the recipe."""
+    status = dg.DefaultSensorStatus.RUNNING if settings.follow_data else dg.DefaultSensorStatus.STOPPED
+    return dg.AutomationConditionSensorDefinition(
+        "follow_data",
+        target=dg.AssetSelection.all(),
+        minimum_interval_seconds=10,
+        use_user_code_server=True,
+        default_status=status,
+        description="Makes assets again when what they are made from changed. On with automation.follow_data.",
+    )

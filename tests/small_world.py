@@ -6,6 +6,7 @@ import dagster as dg
 from small_corpus import write_corpus, write_recipe
 from tiny_model import make_tiny_model
 
+from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 from fineline.jobs.run import make
 from fineline.resources.project import current_project
@@ -28,6 +29,11 @@ class World:
     @property
     def storage(self):
         return self.project.storage
+
+    @property
+    def assets(self):
+        """The names of all assets that a run makes."""
+        return [node.name for node in nodes(build(str(self.recipe)).resolve_asset_graph())]
 
     def make(self):
         made, skipped = make(self.project, build(str(self.recipe)), self.instance)

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
 
+from fineline.resources.faults import is_no_room
 from fineline.resources.models import environment
 from fineline.resources.models.client import USER_ERROR, clear
 from fineline.resources.models.errors import ModelError
 from fineline.resources.models.spec import SPEC, AnySpec, Result
-from fineline.resources.storage import write_atomically
+from fineline.resources.storage import no_room, write_atomically
 
 MODULES = {
     "prepare_base": "base",
@@ -54,6 +55,10 @@ def run(spec: AnySpec, log: Callable[[str], None]) -> int:
         write_atomically(output / "error.json", json.dumps({"message": error.message, "fix": error.fix}).encode())
         log(str(error))
         return USER_ERROR
+    except Exception as error:
+        if is_no_room(error):
+            log(str(no_room(output, None)))
+        raise
     seconds = time.perf_counter() - imported
     log(f"{spec.task}: {seconds:.1f} s, and {imported - started:.1f} s to import its libraries")
     result = result.model_copy(update={"seconds": seconds})

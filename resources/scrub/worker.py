@@ -4,6 +4,8 @@ Importing this module is cheap: the engine and what it needs are imported when a
 """
 
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from fineline.resources.recipe_data import Scrub
@@ -26,9 +28,23 @@ class Batch(NamedTuple):
 
 def build_finder(section: Scrub) -> "Finder":
     """Load the model and build the recognizers, which takes seconds. Raises ScrubError."""
-    from fineline.resources.scrub.finder import Finder
+    with _without(() if "_trf" in section.spacy_model else NOT_NEEDED):
+        from fineline.resources.scrub.finder import Finder
 
     return Finder(section)
+
+
+@contextmanager
+def _without(modules: Iterable[str]) -> Iterator[None]:
+    """For a while, importing these fails, except where they are imported already."""
+    absent = [module for module in modules if module not in sys.modules]
+    for module in absent:
+        sys.modules[module] = None  # type: ignore[assignment]  # None: importing it fails
+    try:
+        yield
+    finally:
+        for module in absent:
+            del sys.modules[module]
 
 
 def find_batch(finder: "Finder", batch: Batch) -> list[list[Span]]:

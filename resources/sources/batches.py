@@ -5,9 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
 
 from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
 from fineline.resources.sources.identity import raw_id, row_id
@@ -41,6 +44,86 @@ class Batch:
 
     key: str
     fingerprint: str
+
+
+class Bound(BaseModel):
+    """A value of a column, with its type, so that it is stored and asked for again as it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["int", "float", "Decimal", "datetime", "date", "str"]
+    text: str
+
+    @classmethod
+    def of(cls, value: Any) -> "Bound":
+        """A bound of that value. Raises ValueError for one that is no number, text, date or time."""
+        kind = type(value).__name__
+        if kind not in _PLAIN:
+            raise ValueError(f"is of type {kind}, and no number, text, date or time")
+        return cls(type=kind, text=value.isoformat() if isinstance(value, date) else str(value))
+
+    @property
+    def value(self) -> Any:
+        """The value, in its own type."""
+        return _PLAIN[self.type](self.text)
+
+
+_PLAIN: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "Decimal": Decimal,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "str": str,
+}
+
+
+class FilePlace(BaseModel):
+    """The file that a batch is now: its name, and its size and mark when its content was last known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["file"] = "file"
+    name: str
+    size: int
+    mark: str
+
+    @property
+    def shown(self) -> str:
+        """The place in words."""
+        return self.name
+
+
+class CommitPlace(BaseModel):
+    """The commit of a data set of the hub that a batch is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["commit"] = "commit"
+    revision: str
+
+    @property
+    def shown(self) -> str:
+        """The place in words."""
+        return f"commit {self.revision}"
+
+
+class IncrementPlace(BaseModel):
+    """The rows of a query that a batch is: those whose column is above ``after`` and at most ``upto``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["increment"] = "increment"
+    after: Bound | None = None
+    upto: Bound
+
+    @property
+    def shown(self) -> str:
+        """The place in words."""
+        return f"up to {self.upto.text}" + (f", from after {self.after.text}" if self.after else "")
+
+
+Place = Annotated[FilePlace | CommitPlace | IncrementPlace, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from fineline.resources.sources.tables import BATCH_ROWS, frame_rows
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
+HUB_SECONDS = 5.0
 # What `save_to_disk` leaves beside the data.
 SAVED_DATASET, SAVED_SPLITS = "state.json", "dataset_dict.json"
 
@@ -42,11 +43,41 @@ def batches(source: HuggingFace) -> list[Batch]:
     if not folder.is_dir() and source.revision is None:
         raise SourceError(
             f"{source.name}: give the revision of {source.id}, so that what is trained on can be read again: "
-            f"the newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe."
+            f"the newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe;"
+            " or write follow: main, which takes each new commit as a new batch."
         )
     parts = [source.id, source.config, source.split, source.revision, files]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return [Batch(batch_key(source.name, source.split), digest)]
+
+
+def newest_commit(source: HuggingFace) -> str:
+    """The newest commit of the branch that the source follows, asked of the hub.
+
+    Raises:
+        SourceError: the id is a local folder, which has no commits; or the hub cannot be asked.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if Path(source.id).is_dir():
+        raise SourceError(f"{source.name}: {source.id} is a local folder, without a branch to follow; remove follow.")
+    try:
+        found = HfApi().dataset_info(source.id, revision=source.follow, timeout=HUB_SECONDS)
+    except OfflineModeIsEnabled:
+        raise SourceError(
+            f"{source.name}: the hub is not asked for new commits of {source.id}, because HF_HUB_OFFLINE is set. Set "
+            "it to 0 where this machine may go online."
+        ) from None
+    except HfHubHTTPError as error:
+        raise SourceError(
+            f"{source.name}: the hub does not give the branch {source.follow} of {source.id} "
+            f"({error.response.status_code}). Check id and follow, and whether HF_TOKEN may read it."
+        ) from None
+    except (HTTPError, OSError) as error:
+        raise SourceError(f"{source.name}: the hub cannot be reached ({type(error).__name__}).") from None
+    return str(found.sha)
 
 
 def read(source: HuggingFace, key: str) -> Iterator[BatchRows]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -17,32 +17,38 @@ import fsspec
 from fineline.resources.recipe_data import Location
 from fineline.resources.sources.batches import SourceError
 
-SETTLED_SECONDS = 2.0
+# How stores call what changes when a file does: s3, gcs and http, abfs, local ones over the network, memory.
+VERSIONS = ["ETag", "etag", "md5Hash", "Content-MD5", "generation", "mtime", "LastModified", "last_modified"]
+VERSIONS += ["Last-Modified", "modify", "last_write_time", "created"]
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of this machine."""
+    """A file of this machine, as it was when it was listed.
+
+    ``size`` is in bytes, as stored; ``mark`` changes when the file was written to, and stays when it is renamed;
+    ``modified`` is when that was, in seconds since 1970.
+    """
 
     path: Path
+    size: int
+    mark: str
+    modified: float
 
     @property
     def name(self) -> str:
         """The file's name without its folder."""
         return self.path.name
 
-    @property
-    def size(self) -> int:
-        """Bytes, as stored."""
-        return self.path.stat().st_size
-
     def fingerprint(self) -> str:
         """SHA-256 of the bytes."""
-        stat = self.path.stat()
-        # A file that is being written can change twice within one tick of the file system's clock.
-        if time.time() - stat.st_mtime < SETTLED_SECONDS:
-            return _sha256(self.path)
-        return _settled_sha256(self.path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        with told(str(self.path)), self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def again(self) -> LocalFile:
+        """The file as it is now."""
+        with told(str(self.path)):
+            return _local_file(self.path, self.path.stat())
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -55,11 +61,17 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file at a URL, in a store that tells of each file's size and version."""
+    """A file at a URL, in a store that tells of each file's size and version.
+
+    ``mark`` is a hash of what the store says of its version, or of its time. When it was written is not known in
+    the same way of every store: ``modified`` is None.
+    """
 
     store: Any
     path: str
     size: int
+    mark: str
+    modified: None = None
 
     @property
     def name(self) -> str:
@@ -70,6 +82,12 @@ class RemoteFile:
         """A hash of what the store says of the file (its version, or size and time): nothing is fetched."""
         with told(self.path):
             return hashlib.sha256(str(self.store.ukey(self.path)).encode()).hexdigest()
+
+    def again(self) -> RemoteFile:
+        """The file as it is now."""
+        with told(self.path):
+            self.store.invalidate_cache()
+            return _remote_file(self.store, self.store.info(self.path))
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -89,10 +107,22 @@ def files_at(location: Location) -> list[File]:
     Raises:
         SourceError: there is nothing, it may not be read, or no installed package can open such a URL.
     """
-    if isinstance(location, str) and urlsplit(location).scheme == "file":
-        location = Path(unquote(urlsplit(location).path))
-    found = _local(location) if isinstance(location, Path) else _remote(location)
+    place = _local_path(location)
+    found = _local(place) if isinstance(place, Path) else _remote(place)
     return sorted(found, key=lambda file: file.name)
+
+
+def file_at(location: Location, name: str) -> File:
+    """The file of that name in the folder, or the file that the location is. Raises as ``files_at`` does."""
+    place = _local_path(location)
+    if isinstance(place, Path):
+        path = place / name if place.is_dir() else place
+        with told(str(path)):
+            return _local_file(path, path.stat())
+    store, root = _store(place)
+    with told(place):
+        store.invalidate_cache()
+        return _remote_file(store, store.info(root if store.isfile(root) else f"{root.rstrip('/')}/{name}"))
 
 
 @contextmanager
@@ -107,15 +137,32 @@ def told(what: str) -> Iterator[None]:
         raise SourceError(f"cannot read {what}: {error.strerror or type(error).__name__}{who}.") from error
 
 
+def _local_path(location: Location) -> Location:
+    """The folder or file of this machine that a file:// URL names; other locations as they are."""
+    if isinstance(location, str) and urlsplit(location).scheme == "file":
+        return Path(unquote(urlsplit(location).path))
+    return location
+
+
 def _local(path: Path) -> list[File]:
     with told(str(path)):
-        if path.is_dir():
-            return [LocalFile(each) for each in path.iterdir() if each.is_file() and not each.name.startswith(".")]
-        path.stat()
-        return [LocalFile(path)]
+        if not path.is_dir():
+            return [_local_file(path, path.stat())]
+        found: list[File] = []
+        with os.scandir(path) as entries:
+            for entry in entries:
+                # What is gone since it was listed was renamed, or taken away again.
+                with suppress(FileNotFoundError):
+                    if not entry.name.startswith(".") and entry.is_file():
+                        found.append(_local_file(path / entry.name, entry.stat()))
+        return found
 
 
-def _remote(url: str) -> list[File]:
+def _local_file(path: Path, stat: os.stat_result) -> LocalFile:
+    return LocalFile(path, stat.st_size, f"{stat.st_ino}-{stat.st_mtime_ns}", stat.st_mtime)
+
+
+def _store(url: str) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
     try:
         store, path = fsspec.url_to_fs(url)
@@ -128,27 +175,24 @@ def _remote(url: str) -> list[File]:
         raise SourceError(
             f"{scheme}:// is no kind of store that fsspec knows. Correct the path in the recipe."
         ) from error
+    return store, path
+
+
+def _remote(url: str) -> list[File]:
+    store, path = _store(url)
     with told(url):
         # A folder that a sensor lists again and again must not be remembered as it was.
         store.invalidate_cache()
         listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)
-    found: list[File] = []
-    for each in listed:
-        name = each["name"].rstrip("/").rpartition("/")[2]
-        if each["type"] != "file" or name.startswith("."):
-            continue
-        if each["size"] is None:
-            raise SourceError(f"{url}: the store does not say how large {name} is; copy it into a folder.")
-        found.append(RemoteFile(store, each["name"], each["size"]))
-    return found
+    visible = [each for each in listed if not each["name"].rstrip("/").rpartition("/")[2].startswith(".")]
+    return [_remote_file(store, each) for each in visible if each["type"] == "file"]
 
 
-@lru_cache(maxsize=4096)
-def _settled_sha256(path: Path, size: int, modified: int, inode: int) -> str:
-    """Listing is done again and again by sensors; gigabytes are hashed only when they have changed."""
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with told(str(path)), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _remote_file(store: Any, told_of: Mapping[str, Any]) -> RemoteFile:
+    path = told_of["name"]
+    if told_of["size"] is None:
+        raise SourceError(f"{path}: the store does not say how large it is; copy it into a folder.")
+    version = next((told_of[each] for each in VERSIONS if told_of.get(each)), "")
+    # Some stores tell a time as a date when they are asked for one file, and as seconds when for all of a folder.
+    version = version.timestamp() if isinstance(version, datetime) else version
+    return RemoteFile(store, path, told_of["size"], hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16])

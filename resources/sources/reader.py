@@ -7,9 +7,17 @@ import polars as pl
 
 from fineline.resources.recipe_data import Files, HuggingFace, PackageReadmes, PythonDocs, Source, Sql
 from fineline.resources.sources import files, huggingface, package_readmes, python_docs, sql
-from fineline.resources.sources.batches import Batch, BatchRows, SourceError
+from fineline.resources.sources.batches import (
+    Batch,
+    BatchRows,
+    CommitPlace,
+    FilePlace,
+    IncrementPlace,
+    Place,
+    SourceError,
+)
 
-__all__ = ["Batch", "BatchRows", "SourceError", "list_batches", "read_batch", "read_parts"]
+__all__ = ["Batch", "BatchRows", "Place", "SourceError", "list_batches", "read_batch", "read_parts"]
 
 
 def list_batches(source: Source) -> list[Batch]:
@@ -42,14 +50,15 @@ def read_batch(source: Source, key: str) -> BatchRows:
     )
 
 
-def read_parts(source: Source, key: str) -> Iterator[BatchRows]:
-    """The rows of a batch of ``list_batches``, those that are no records with the reason.
+def read_parts(source: Source, key: str, place: Place | None = None) -> Iterator[BatchRows]:
+    """The rows of a batch of ``list_batches``, or of one that arrived at ``place``; no records with the reason.
 
     They come in parts, of which each is bounded, so that a corpus may be larger than memory; there is at least
     one.
 
     Raises:
-        SourceError: the batch holds no rows, cannot be read, or its columns fit no known shape.
+        SourceError: the batch holds no rows, cannot be read, or its columns fit no known shape; or what is at the
+            place is not, or does not stay, what arrived.
     """
     match source:
         case PythonDocs():
@@ -57,8 +66,9 @@ def read_parts(source: Source, key: str) -> Iterator[BatchRows]:
         case PackageReadmes():
             yield package_readmes.read(source, key)
         case Files():
-            yield from files.read(source, key)
+            yield from files.read(source, key, place if isinstance(place, FilePlace) else None)
         case HuggingFace():
-            yield from huggingface.read(source, key)
+            commit = {"revision": place.revision} if isinstance(place, CommitPlace) else {}
+            yield from huggingface.read(source.model_copy(update=commit), key)
         case Sql():
-            yield from sql.read(source, key)
+            yield from sql.read(source, key, place if isinstance(place, IncrementPlace) else None)

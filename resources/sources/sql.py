@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from fineline.resources.recipe_data import Sql
-from fineline.resources.sources.batches import Batch, BatchRows, Row, SourceError
+from fineline.resources.sources.batches import Batch, BatchRows, Bound, IncrementPlace, Row, SourceError
 from fineline.resources.sources.fitting import fit_rows
 from fineline.resources.sources.tables import BATCH_ROWS, frame_rows
 
@@ -34,16 +34,49 @@ def batches(source: Sql) -> list[Batch]:
     return [Batch(f"{source.name}/query", digest)]
 
 
-def read(source: Sql, key: str) -> Iterator[BatchRows]:
-    """The rows of the query, in parts. Raises SourceError where the database cannot be asked."""
+def highest(source: Sql) -> Bound | None:
+    """The highest value of the increment column now; None where the query gives no rows.
+
+    Raises:
+        SourceError: the database cannot be asked, or the column holds nothing that rises.
+    """
+    rows = _table(source)
     with _connection(source) as connection:
-        yield from fit_rows(key, _rows(source, key, connection), source)
+        value = connection.execute(select(func.max(rows.c[str(source.increment)]))).scalar()
+    try:
+        return None if value is None else Bound.of(value)
+    except ValueError as error:
+        raise SourceError(f"{source.name}: the column {source.increment}, its increment, {error}.") from None
 
 
-def _rows(source: Sql, key: str, connection: Connection) -> Iterator[Row]:
-    frames = pl.read_database(
-        source.query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None
-    )
+def read(source: Sql, key: str, place: IncrementPlace | None = None) -> Iterator[BatchRows]:
+    """The rows of the query, or of one increment of it, in parts.
+
+    Raises:
+        SourceError: the database cannot be asked, or there are no rows.
+    """
+    query = source.query if place is None else _between(source, place)
+    with _connection(source) as connection:
+        yield from fit_rows(key, _rows(query, key, connection), source)
+
+
+def _table(source: Sql) -> Subquery:
+    """The query as a table with the increment column."""
+    return text(source.query.rstrip().rstrip(";")).columns(column(str(source.increment))).subquery("increments")
+
+
+def _between(source: Sql, place: IncrementPlace) -> Select[Any]:
+    """The rows of an increment, in its order; the bounds go to the database as values, never as SQL."""
+    rows = _table(source)
+    increment = rows.c[str(source.increment)]
+    query: Select[Any] = select(literal_column("increments.*")).select_from(rows).where(increment <= place.upto.value)
+    if place.after is not None:
+        query = query.where(increment > place.after.value)
+    return query.order_by(increment)
+
+
+def _rows(query: str | Select[Any], key: str, connection: Connection) -> Iterator[Row]:
+    frames = pl.read_database(query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None)
     read = 0
     for frame in frames:
         yield from frame_rows(frame, key, read + 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,10 +29,10 @@ def specs(definitions):
 
 def test_the_quickstart_graph_has_the_assets_of_the_design(specs):
     assert set(specs) == {
-        "raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "record_quality",
+        "arrivals", "raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "record_quality",
         "label_issues", "curated_corpus", "splits", "record_ledger", "sft_dataset", "preference_dataset",
         "pretraining_dataset", "base_model", "retrain_decision", "sft_model", "aligned_model", "evaluation",
-        "release", "forgetting_certificates",
+        "release", "audit_report", "forgetting_certificates",
     }  # fmt: skip
 
 
@@ -44,7 +45,6 @@ def missing_parts(spec):
         "owner": spec.owners,
         "kinds": spec.kinds,
         "code version": spec.code_version,
-        # Certificates are made on request alone.
         "automation condition": spec.automation_condition or spec.group_name == "governance",
         "contract": "contract" in spec.metadata
         or spec.group_name in ("initialization", "models")
@@ -54,7 +54,9 @@ def missing_parts(spec):
 
 
 def test_every_asset_has_docstring_group_owner_kinds_contract_code_version_and_condition(specs):
-    assert {name: missing_parts(spec) for name, spec in specs.items() if missing_parts(spec)} == {}
+    missing = {name: missing_parts(spec) for name, spec in specs.items() if missing_parts(spec)}
+    # Nothing of this project makes arrivals: they come from outside.
+    assert missing == {"arrivals": ["code version", "automation condition", "contract"]}
 
 
 def test_an_asset_without_them_is_noticed():
@@ -74,6 +76,15 @@ def test_every_table_has_the_two_standing_checks_and_all_checks_block(definition
     assert {name for name in tables if not checks[name] >= {"accounted_for", "under_contract"}} == set()
 
 
+def test_assets_about_the_pipeline_are_in_no_run_of_the_graph_and_follow_nothing(definitions):
+    graph = definitions.resolve_asset_graph()
+    governance = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name == "governance"}
+    assert dg.AssetKey("audit_report") in governance
+    assert not governance & definitions.resolve_job_def("main").asset_layer.selected_asset_keys
+    assert not governance & {dg.AssetKey(node.name) for node in nodes(definitions.resolve_asset_graph())}
+    assert all(graph.get(key).automation_condition is None for key in governance)
+
+
 def test_stages_that_a_recipe_does_not_ask_for_are_not_in_its_graph(tmp_path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(
@@ -85,7 +96,7 @@ def test_stages_that_a_recipe_does_not_ask_for_are_not_in_its_graph(tmp_path):
     assert "aligned_model" in names
     assert names.isdisjoint({"sft_dataset", "sft_model", "pretraining_dataset", "pretrained_model"})
     parents = {key.to_user_string() for key in graph.get(dg.AssetKey("aligned_model")).parent_keys}
-    assert parents == {"preference_dataset", "base_model"}
+    assert parents == {"preference_dataset", "base_model", "retrain_decision"}
 
 
 def test_a_changed_part_of_the_recipe_changes_only_the_code_versions_that_read_it(tmp_path, specs):
@@ -93,7 +104,10 @@ def test_a_changed_part_of_the_recipe_changes_only_the_code_versions_that_read_i
     recipe = tmp_path / "changed.yaml"
     recipe.write_text(text.replace("learning_rate: 5.0e-4", "learning_rate: 4.0e-4"))
     changed = {spec.key.to_user_string(): spec.code_version for spec in build(str(recipe)).resolve_all_asset_specs()}
-    assert [name for name in changed if changed[name] != specs[name].code_version] == ["sft_model"]
+    assert [name for name in changed if changed[name] != specs[name].code_version] == [
+        "retrain_decision",
+        "sft_model",
+    ]
 
 
 def test_a_changed_evaluation_set_makes_just_the_curated_corpus_again(tmp_path):

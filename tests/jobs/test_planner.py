@@ -1,6 +1,7 @@
 import pytest
 
-from fineline.jobs.planner import Node, next_wave, plan
+from fineline.jobs.planner import next_wave
+from fineline.resources.planning import Node, plan
 from fineline.resources.recipe import Recipe
 from fineline.resources.storage import Manifest, Storage, write_atomically
 

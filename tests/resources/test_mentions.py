@@ -29,6 +29,7 @@ def test_a_text_may_end_within_a_word_but_words_must_follow_one_another(corpus):
     assert ids(corpus, "da lovel") == {KEPT["record_id"], SIMILAR["record_id"]}
     assert ids(corpus, "Ada numbers") == set()
     assert ids(corpus, "AdaLovelace") == set()
+    assert ids(corpus, "Ada Love lace") == set()
 
 
 def test_metadata_are_searched(corpus):

@@ -11,6 +11,7 @@ from fineline.resources.storage import (
     changed_inputs,
     folder_digest,
     make_writable,
+    remove_leftovers,
     write_atomically,
 )
 
@@ -122,3 +123,78 @@ def test_a_folder_digest_depends_on_names_and_bytes(tmp_path):
 
 def test_changed_inputs_are_those_added_removed_or_of_another_version():
     assert changed_inputs({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == ["b", "c", "d"]
+
+
+def test_a_new_version_that_comes_while_the_manifest_is_read_is_found(storage, monkeypatch):
+    put(storage, "old.parquet")
+    exists = type(storage.root).exists
+
+    def commit_meanwhile(path):
+        if path.name == "old.parquet" and exists(path):
+            put(storage, "new.parquet", data_version="v2")
+        return exists(path)
+
+    monkeypatch.setattr(type(storage.root), "exists", commit_meanwhile)
+    assert storage.require("corpus").data_version == "v2"
+
+
+def test_what_is_being_read_stays_until_a_commit_after_the_reader_has_left(storage):
+    put(storage, "old.parquet")
+    with storage.reading(["corpus"]):
+        old = storage.file(storage.require("corpus"), "data")
+        put(storage, "new.parquet", data_version="v2")
+        put(storage, "newer.parquet", data_version="v3")
+        assert old.read_text() == "rows"
+        assert storage.require("corpus").data_version == "v3"
+        assert not storage.remove_old("corpus")
+    assert storage.remove_old("corpus")
+    assert sorted(os.listdir(storage.folder("corpus"))) == ["manifest.json", "newer.parquet"]
+
+
+def test_a_manifest_that_is_cut_off_counts_as_not_made(storage):
+    put(storage, "data.parquet")
+    path = storage.folder("corpus") / "manifest.json"
+    path.write_bytes(path.read_bytes()[:40])
+    assert storage.manifest("corpus") is None
+
+
+def test_a_folder_of_the_same_content_is_never_away_and_a_damaged_one_is_replaced(storage, monkeypatch):
+    def commit():
+        with storage.new_folder("model") as folder:
+            write_atomically(folder / "merged" / "weights", b"weights")
+            return storage.commit_folder(manifest({}, asset="model", data_version=""), folder, {"model": "merged"})
+
+    weights = storage.file(commit(), "model") / "weights"
+    before = weights.stat().st_ino
+    commit()
+    assert weights.stat().st_ino == before, "the folder that others may read stayed where it was"
+    weights.write_bytes(b"damaged")
+    commit()
+    assert weights.read_bytes() == b"weights"
+
+
+def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(storage):
+    put(storage, "data.parquet")
+    folder = storage.folder("corpus")
+    (folder / "batch=a").mkdir()
+    (folder / ".data.1234").write_bytes(b"half")
+    (folder / "new-1234").mkdir()
+    (folder / "new-1234" / "rows").write_bytes(b"half")
+    remove_leftovers(folder)
+    assert sorted(os.listdir(folder)) == ["batch=a", "data.parquet", "manifest.json"]
+    remove_leftovers(storage.folder("never_made"))
+
+
+def test_all_files_of_a_folder_are_flushed_before_the_manifest_names_them(storage, monkeypatch):
+    flushed = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd)))
+    with storage.new_folder("model") as folder:
+        (folder / "merged").mkdir()
+        (folder / "merged" / "weights").write_bytes(b"weights")
+        storage.commit_folder(manifest({}, asset="model", data_version=""), folder, {"model": "merged"})
+    names = [path.rpartition("/")[2] for path in flushed]
+    assert {"weights", "merged", "model"} <= set(names)
+    (manifest_file,) = (name for name in names if name.startswith(".manifest.json"))
+    assert names.index("weights") < names.index("model") < names.index(manifest_file)
+    assert names[-1] == "model", "the manifest's own name is flushed too"

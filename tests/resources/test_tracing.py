@@ -107,6 +107,19 @@ def test_records_that_mention_a_text_are_counted_and_traced(storage):
     assert [(sighting.asset, sighting.records) for sighting in found.seen_by] == [("release", 1), ("sft_model", 1)]
 
 
+def test_each_of_them_is_traced_to_its_end(storage):
+    traces = {trace.record_id: trace for trace in tracing.trace_text(storage, "ada lovelace").traces}
+    assert [(step.asset, step.facts.get("rule")) for step in traces[SIMILAR["record_id"]].steps] == [
+        ("record_ledger", "near_duplicate")
+    ]
+    assert {step.asset for step in traces[KEPT["record_id"]].steps} == {
+        "record_ledger",
+        "sft_dataset",
+        "sft_model",
+        "release",
+    }
+
+
 def test_of_many_records_fifty_are_traced(storage):
     rows = records(*(record(f"Number {number} of many.", batch="notes/many") for number in range(120)))
     for name, frame in (("raw_corpus", rows), ("quarantine", rows.head(0))):

@@ -1,0 +1,73 @@
+"""Failed runs are told to a webhook, where the recipe names one."""
+
+import os
+from typing import Any
+
+import dagster as dg
+
+from fineline.resources.recipe_automation import Alerts
+from fineline.resources.webhook import post
+from fineline.schedules.failures import Failures, failures
+
+# Dagster's tag on a failed run that it is going to retry by itself.
+WILL_RETRY = "dagster/will_retry"
+_LONGEST_TEXT = 2_900  # characters; Slack takes 3,000
+
+
+def failure_alerts(recipe: str, section: Alerts) -> dg.SensorDefinition:
+    """The sensor that tells failed runs of a recipe; it is off where the recipe names no webhook."""
+    variable = section.webhook_variable
+
+    @dg.run_failure_sensor(
+        name="failure_alerts",
+        description="Posts what failed to the webhook that the recipe's section alerts names, with a link to the run.",
+        # Also runs of the command line, which have no code location.
+        monitor_all_code_locations=True,
+        default_status=dg.DefaultSensorStatus.RUNNING if variable else dg.DefaultSensorStatus.STOPPED,
+    )
+    def failure_alerts(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        url = os.environ.get(variable) if variable else None
+        if variable is None:
+            return dg.SkipReason("the recipe's alerts.webhook_variable is not set")
+        if not url:
+            return dg.SkipReason(f"the environment variable {variable} is not set where Dagster runs")
+        run = context.dagster_run
+        if run.tags.get(WILL_RETRY) == "true":
+            return dg.SkipReason("Dagster tries the run again; only its last failure is told")
+        told = message(recipe, run.job_name, run.run_id, failures(context.instance, run.run_id), section)
+        post(url, told)
+        return None
+
+    return failure_alerts
+
+
+def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alerts) -> dict[str, Any]:
+    """What is posted of a failed run, in the form that the recipe asks for."""
+    link = f"{section.link.rstrip('/')}/runs/{run_id}"
+    if section.format == "json":
+        return {
+            "event": "run_failed",
+            "recipe": recipe,
+            "job": job,
+            "run_id": run_id,
+            "link": link,
+            "failed_steps": [{"step": step, "reason": reason} for step, reason in failed.steps.items()],
+            "failed_checks": failed.checks,
+        }
+    title = f"{recipe}: {job} failed"
+    lines = [f"• check {check}" for check in failed.checks]
+    lines += [f"• step {step}: {reason}" for step, reason in failed.steps.items()]
+    text = _escaped("\n".join(lines) or "No step failed: the run itself ended.")[:_LONGEST_TEXT]
+    return {
+        "text": _escaped(title),
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": title}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": text}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": f"<{link}|Open run {run_id[:8]}>"}},
+        ],
+    }
+
+
+def _escaped(text: str) -> str:
+    """Slack reads three characters as marks: https://docs.slack.dev/messaging/formatting-message-text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,79 @@
+"""What failed in a run, in words that hold nothing of a record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+LONGEST = 300
+
+# Errors whose messages say what to do, and hold nothing of a record.
+TOLD = {
+    "SourceError",
+    "ScrubError",
+    "ModelError",
+    "RecipeError",
+    "StorageError",
+    "ForgettingError",
+    "NeedsConfirmation",
+    "NotMaterialized",
+    "Blocked",
+    "Damaged",
+    "NoRoom",
+    "EmbeddingError",
+}
+CHECK_FAILED = "DagsterAssetCheckFailedError"
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The failed steps of a run with the reason of each, and its failed checks as ``asset: check``."""
+
+    steps: dict[str, str]
+    checks: list[str]
+
+
+def failures(instance: dg.DagsterInstance, run_id: str) -> Failures:
+    """What failed in a run. Of errors that are not this project's own only the class is told."""
+    wanted = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    steps: dict[str, str] = {}
+    checks: list[str] = []
+    for entry in instance.all_logs(run_id, of_type=wanted):
+        event = entry.get_dagster_event()
+        if event.is_step_failure:
+            steps[str(event.step_key)] = _reason(event.step_failure_data.error)
+        else:
+            result = event.asset_check_evaluation_data
+            if not result.passed and result.severity == dg.AssetCheckSeverity.ERROR:
+                checks.append(f"{result.asset_key.to_user_string()}: {result.check_name}")
+    return Failures(steps, checks)
+
+
+def told(error: dg.SerializableErrorInfo | None) -> tuple[str, str, bool]:
+    """The class and the words of the error that says most, and whether it is one of the project's own.
+
+    That is the first of the project's own in the chain of causes, else the innermost.
+    """
+    chain = list(_chain(error))
+    chosen = next((each for each in chain if each.cls_name in TOLD), chain[-1] if chain else None)
+    if chosen is None:
+        return "Error", "", False
+    words = re.sub(rf"^[\w.]*{chosen.cls_name}: ", "", chosen.message.strip())
+    return str(chosen.cls_name), words, chosen.cls_name in TOLD
+
+
+def _chain(error: dg.SerializableErrorInfo | None) -> Iterator[dg.SerializableErrorInfo]:
+    while error is not None:
+        yield error
+        error = error.cause
+
+
+def _reason(error: dg.SerializableErrorInfo | None) -> str:
+    name, words, ours = told(error)
+    if name == CHECK_FAILED:
+        return "a blocking check failed"
+    first = words.splitlines()[0] if words else ""
+    return f"{name}: {first[:LONGEST]}" if ours else name

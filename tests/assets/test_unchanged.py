@@ -1,0 +1,126 @@
+"""Whoever asks for it, what is up to date is not made again."""
+
+import json
+import os
+import threading
+
+import dagster as dg
+import pytest
+from small_corpus import write_corpus, write_recipe
+
+from fineline.assets.stages import ANEW
+from fineline.jobs.definitions import build
+from fineline.resources.project import current_project
+from fineline.schedules.arrivals import take_in
+
+CORPUS = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
+BATCHES = ["colours/first.jsonl", "colours/second.jsonl"]
+
+
+class World:
+    """The per-batch assets of two batches, made once."""
+
+    def __init__(self, folder, instance):
+        self.folder, self.instance = folder, instance
+        write_corpus(folder / "corpus")
+        text = write_recipe(folder).read_text()
+        kept = text[: text.index("  - {name: notes")] + text[text.index("scrub:") : text.index("datasets:")]
+        self.recipe = folder / "small.yaml"
+        self.recipe.write_text(kept.replace("scrub: {", "scrub: {ner: spacy, "))
+        self.project = current_project(str(self.recipe))
+        self.first = self.ask()
+
+    def ask(self, assets=CORPUS, batches=BATCHES, **tags):
+        """One run over all batches, as a click on Materialize all would start it."""
+        for path in (self.folder / "corpus").iterdir():
+            os.utime(path, (0, 0))
+        take_in(self.instance, self.project.storage, self.project.recipe.sources)
+        tags |= {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
+        keys = [dg.AssetKey(name) for name in assets]
+        job = build(str(self.recipe)).resolve_job_def("main")
+        return job.execute_in_process(instance=self.instance, asset_selection=keys, tags=tags, raise_on_error=False)
+
+    def times(self):
+        stored = self.project.storage
+        return {(asset, batch): stored.require(asset, batch).made_at for asset in CORPUS for batch in BATCHES}
+
+    def latest(self, asset, batch):
+        wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[batch])
+        (record,) = self.instance.fetch_materializations(wanted, limit=1).records
+        return record.asset_materialization
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unchanged")
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv("FINELINE_HOME", str(folder / "home"))
+        yield World(folder, instance)
+
+
+def test_what_is_up_to_date_is_published_again_as_it_was_and_not_made(world):
+    assert world.first.success
+    times = world.times()
+    before = {(asset, batch): world.latest(asset, batch) for asset in CORPUS for batch in BATCHES}
+    again = world.ask()
+    assert again.success
+    assert world.times() == times
+    for (asset, batch), was in before.items():
+        now = world.latest(asset, batch)
+        assert now.tags["dagster/data_version"] == was.tags["dagster/data_version"]
+        assert now.metadata["dagster/row_count"] == was.metadata["dagster/row_count"]
+    results = again.get_asset_check_evaluations()
+    assert {(check.asset_key.to_user_string(), check.check_name) for check in results} >= {
+        ("scrubbed_corpus", "personal_data_is_replaced"),
+        ("raw_corpus", "accounted_for"),
+    }
+    assert all(check.passed for check in results)
+    (recall,) = [check for check in results if check.check_name == "personal_data_is_replaced"]
+    assert "residual recall" in recall.metadata
+
+
+def test_of_several_batches_only_the_changed_one_is_made(world):
+    times = world.times()
+    with (world.folder / "corpus" / "first.jsonl").open("a") as file:
+        file.write(row("Who painted the bridge?", "Nobody did."))
+    assert world.ask().success
+    changed = {key for key, time in world.times().items() if time != times[key]}
+    assert changed == {(asset, BATCHES[0]) for asset in CORPUS}
+
+
+def test_a_run_with_the_tag_makes_it_all_the_same(world):
+    times = world.times()
+    assert world.ask(["raw_corpus"], **{ANEW: "true"}).success
+    changed = {key for key, time in world.times().items() if time != times[key]}
+    assert changed == {("raw_corpus", batch) for batch in BATCHES}
+
+
+def row(question, answer):
+    return json.dumps({"question": question, "answer": answer, "kind": "door", "topic": "door red"}) + "\n"
+
+
+def test_of_two_runs_at_once_the_second_waits_and_finds_it_made(world):
+    (world.folder / "corpus" / "second.jsonl").write_text(row("Why?", "Because it is so."))
+    runs = [threading.Thread(target=world.ask, args=[["raw_corpus"]]) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    both = world.instance.get_runs(limit=2)
+    assert [run.status.value for run in both] == ["SUCCESS", "SUCCESS"]
+    made = [any("records" in str(entry.user_message) for entry in world.instance.all_logs(run.run_id)) for run in both]
+    assert sorted(made) == [False, True], "one of them read the file"
+
+
+def test_a_good_batch_does_not_hide_that_another_fails_its_check(world):
+    bad, good = (world.folder / "corpus" / f"{name}.jsonl" for name in ("first", "second"))
+    kept = bad.read_text()
+    bad.write_text(kept + '{"question": "half a line\n' * 200)
+    assert not world.ask().success
+    good.write_text(row("Why not?", "Because it is not so."))
+    again = world.ask(batches=BATCHES[1:])
+    failed = [check for check in again.get_asset_check_evaluations() if not check.passed]
+    assert {check.check_name for check in failed} == {"under_contract"}
+    assert "still fails for colours/first.jsonl" in failed[0].description
+    bad.write_text(kept)
+    assert world.ask().success

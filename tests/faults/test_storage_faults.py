@@ -1,0 +1,113 @@
+"""Faults of the disk under real writers and readers, each in processes of their own."""
+
+import multiprocessing
+import os
+import subprocess
+import time
+
+import pytest
+from faults.writers import ROWS, keep_writing, write, write_until_killed, write_with_a_limit
+
+from fineline.resources.storage import NoRoom, Storage, write_atomically
+from fineline.resources.tables import scan_table
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk; the limit on file sizes is tested in its place")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk, leave):
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    (disk / "filling").write_bytes(b"0" * max(free - leave, 0))
+
+
+@pytest.mark.parametrize("leave", [0, 4096, 100_000])
+def test_a_full_disk_leaves_the_old_table_nothing_half_written_and_says_what_to_do(small_disk, leave):
+    storage = Storage(small_disk / "root")
+    write(storage, 1)
+    before = sorted(small_disk.rglob("root/**/*"))
+    fill(small_disk, leave)
+    with pytest.raises(NoRoom, match=r"the disk is full: writing to .*drops failed \(0 MiB are free\)"):
+        write(storage, 2)
+    assert sorted(small_disk.rglob("root/**/*")) == before
+    assert scan_table(storage, "drops", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
+    (small_disk / "filling").unlink()
+    write(storage, 2)
+    assert scan_table(storage, "drops", verified=True).collect()["rule"].unique().to_list() == ["version 2"]
+
+
+def test_a_limit_on_file_sizes_is_told_as_such(tmp_path):
+    said = SPAWN.Queue()
+    process = SPAWN.Process(target=write_with_a_limit, args=(tmp_path, said))
+    process.start()
+    message = said.get(timeout=60)
+    process.join()
+    assert "ulimit -f" in message
+    storage = Storage(tmp_path)
+    assert scan_table(storage, "drops", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
+    assert len(list(storage.folder("drops").iterdir())) == 4
+
+
+def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
+    storage = Storage(tmp_path)
+    write(storage, 0)
+    until = time.monotonic() + 6
+    writers = [SPAWN.Process(target=keep_writing, args=(tmp_path, until)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        with storage.reading(["drops"]):
+            lazy, drops = scan_table(storage, "drops"), scan_table(storage, "drops", role="drops")
+            time.sleep(0.01)
+            frame = lazy.collect()
+            assert drops.collect().height == 0
+        assert frame.height == ROWS
+        (version,) = frame["rule"].unique().to_list()
+        seen.add(version)
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert len(seen) > 3, "several versions came while they were read"
+    storage.remove_old("drops")
+    assert len(list(storage.folder("drops").iterdir())) == 4, "old versions do not pile up"
+
+
+def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
+    storage = Storage(tmp_path)
+    for delay in (0.0, 0.011, 0.023, 0.037, 0.05):
+        begun = SPAWN.Event()
+        writer = SPAWN.Process(target=write_until_killed, args=(tmp_path, begun))
+        writer.start()
+        assert begun.wait(60)
+        time.sleep(delay)
+        writer.kill()
+        writer.join()
+        frame = scan_table(storage, "drops", verified=True).collect()
+        assert frame.height == ROWS
+        assert frame["rule"].n_unique() == 1
+    write(storage, "last")
+    assert len(list(storage.folder("drops").iterdir())) == 4, "what the killed left behind is gone"
+
+
+def test_times_of_files_in_the_future_change_nothing(tmp_path):
+    storage = Storage(tmp_path)
+    write(storage, 1)
+    for path in storage.folder("drops").iterdir():
+        os.utime(path, (time.time() + 10**8, time.time() + 10**8))
+    before = storage.require("drops")
+    assert scan_table(storage, "drops", verified=True).collect().height == ROWS
+    write_atomically(storage.folder("drops") / ".data.half", b"")
+    write(storage, 2)
+    assert storage.require("drops").data_version != before.data_version
+    assert len(list(storage.folder("drops").iterdir())) == 4
