@@ -91,7 +91,9 @@ def world(tmp_path_factory):
                 world.make()
             # As a library's message might, in what a run printed.
             logs = sorted((world.storage.root / "dagster" / "storage").rglob("*.err"))
-            logs[0].write_text(f"before\nwarning: Margaret\tThompson is no number\nThe door. A door {NOTE} until\nafter\n")
+            logs[0].write_text(
+                f"before\nwarning: Margaret\tThompson is no number\nThe door. A door {NOTE} until\nafter\n"
+            )
             world.before = places(world.storage.root, PERSON)
             world.record = in_train(world)
             world.said = {
