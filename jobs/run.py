@@ -115,7 +115,7 @@ def close_interrupted(instance: dg.DagsterInstance) -> None:
 
 
 def runner_tags(project: Project) -> dict[str, str]:
-    """What a run of a command says of itself: its process and its recipe.
+    """By these a run tells which process it is in, and of which recipe it is.
 
     Whoever started the command sees that it failed, and starts it again; the daemon need not.
     """

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from fineline.assets.standards import GOVERNANCE
+from fineline.resources.forgetting import CERTIFICATES
 
 main = dg.define_asset_job(
     "main",
@@ -10,15 +11,15 @@ main = dg.define_asset_job(
     description="The whole graph of the recipe, from raw corpora to an evaluated release.",
 )
 
-forget = dg.define_asset_job(
-    "forget",
-    selection=dg.AssetSelection.assets("forgetting_certificates"),
-    description="Carries out requests to forget that wait under the storage root, as `fineline forget` writes them. "
-    "The run's configuration holds at most the id of one.",
-)
-
 audit = dg.define_asset_job(
     "audit",
     selection=dg.AssetSelection.assets("audit_report"),
     description="Every promise checked again on what is stored; changes nothing.",
+)
+
+forget = dg.define_asset_job(
+    "forget",
+    selection=dg.AssetSelection.assets(CERTIFICATES),
+    description="Carries out requests to forget that wait under the storage root, as `fineline forget` writes them. "
+    "The run's configuration holds at most the id of one.",
 )

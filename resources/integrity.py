@@ -68,8 +68,9 @@ def is_whole(storage: Storage, manifest: Manifest, role: str) -> bool:
         return False
     if not content.is_dir():
         return _digest(content, (), _state(content)) == named[1]
-    # The hash is of those parts of the folder that have a role.
-    parts = tuple(Path(*Path(name).parts[1:]).as_posix() for name in manifest.files.values())
+    # The hash is of those parts of the folder that have a role; what else a manifest names lies beside it.
+    inside = [Path(name) for name in manifest.files.values() if Path(name).parts[0] == stored.parts[0]]
+    parts = tuple(Path(*path.parts[1:]).as_posix() for path in inside)
     if not all((content / part).exists() for part in parts):
         return False
     return _digest(content, parts, _state(content)) == named[1]

@@ -19,6 +19,8 @@ from fineline.resources.parquet_parts import ParquetParts, joint_digest
 from fineline.resources.storage import Manifest, Storage, make_writable, write_atomically
 
 DROP_SCHEMA = Drop.create_empty().schema
+# A table that is not of records has none of them.
+KEYS = ("record_id", "source", "batch")
 QUARANTINE_SCHEMA = QuarantinedRecord.create_empty().schema
 
 
@@ -175,8 +177,7 @@ def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr
 
 def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in bad.columns if name not in ("rule", "detail")]
-    ids = ("record_id", "source", "batch")
-    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in ids}
+    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in KEYS}
     return bad.select(**known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()).cast(
         QUARANTINE_SCHEMA
     )
