@@ -121,7 +121,7 @@ def places(root, text):
         content = path.read_bytes()
         forms = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
         if any(form in content.lower() for form in forms) or (
-            path.suffix == ".parquet" and text.lower() in pl.read_parquet(path).write_ndjson().lower()
+            path.suffix == ".parquet" and text.lower() in decoded(path)
         ):
             found.add(path)
         elif content.startswith(b"SQLite format 3"):
@@ -129,6 +129,10 @@ def places(root, text):
                 if any(text.lower() in line.lower() for line in database.iterdump()):
                     found.add(path)
     return {path.relative_to(root).as_posix() for path in found}
+
+
+def decoded(path):
+    return pl.read_parquet(path).select(pl.exclude(pl.Binary)).write_ndjson().lower()
 
 
 def certified(world, request_id):
