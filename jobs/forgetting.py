@@ -12,6 +12,7 @@ import polars as pl
 
 from fineline.jobs.definitions import build
 from fineline.jobs.run import RunFailed, close_interrupted, explain, only_runner, prepare_home, runner_tags
+from fineline.resources.forgetting import ForgettingError
 from fineline.resources.forgetting.request import Request, load, put
 from fineline.resources.project import Project
 from fineline.resources.storage import Storage
@@ -59,12 +60,19 @@ def certificate(storage: Storage, request_id: str) -> str:
     outside = f"{', '.join(row['outside'])}: clean these yourself" if row["outside"] else "nowhere"
     lines = [
         f"Request {request_id}, {row['completed_at']:%Y-%m-%d %H:%M} UTC: {row['records']:,} records are forgotten.",
-        f"  removed        {_listed(row['removed'], '{rows:,} rows of {table}')}",
-        f"  seen by        {_listed(row['seen_by'], '{model} ({records:,} records; train it anew)')}",
+        f"  rows removed   {_listed(row['removed'], '{table} {rows:,}')}",
+        f"  seen by        {_listed(row['seen_by'], '{model} ({records:,}; train it anew)')}",
         f"  still outside  {outside}",
         f"  looked for in  {row['files_swept']:,} files under {storage.root}: nothing remains",
     ]
     return "\n".join(lines)
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ForgettingError(f"{file} cannot be read as text: {type(error).__name__}") from None
 
 
 def _listed(rows: list[dict[str, Any]], form: str) -> str:
@@ -72,13 +80,14 @@ def _listed(rows: list[dict[str, Any]], form: str) -> str:
 
 
 def _request(arguments: argparse.Namespace) -> Request | None:
+    named = (arguments.record, arguments.text, arguments.text_file, arguments.source, arguments.batch)
     if arguments.reason is None:
+        if any(named):
+            raise ForgettingError("--reason says why, and stays in the certificate; it is needed for a new request")
         return None
     texts = arguments.text or []
     if arguments.text_file:
-        file = arguments.text_file
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        texts = [line for line in text.splitlines() if line.strip()]
+        texts = [line for line in _read(arguments.text_file).splitlines() if line.strip()]
     return Request(
         request_id=arguments.request,
         reason=arguments.reason,

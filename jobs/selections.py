@@ -20,6 +20,6 @@ audit = dg.define_asset_job(
 forget = dg.define_asset_job(
     "forget",
     selection=dg.AssetSelection.assets(CERTIFICATES),
-    description="Carries out a request to forget that waits under the storage root, as `fineline forget` writes it. "
-    "The run's configuration holds only the id of the request.",
+    description="Carries out requests to forget that wait under the storage root, as `fineline forget` writes them. "
+    "The run's configuration holds at most the id of one.",
 )

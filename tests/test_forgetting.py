@@ -91,7 +91,9 @@ def world(tmp_path_factory):
                 world.make()
             # As a library's message might, in what a run printed.
             logs = sorted((world.storage.root / "dagster" / "storage").rglob("*.err"))
-            logs[0].write_text(f"before\nwarning: Margaret\tThompson is no number\n{NOTE}\nafter\n")
+            logs[0].write_text(
+                f"before\nwarning: Margaret\tThompson is no number\nThe door. A door {NOTE} until\nafter\n"
+            )
             world.before = places(world.storage.root, PERSON)
             world.record = in_train(world)
             world.said = {
@@ -119,7 +121,7 @@ def places(root, text):
         content = path.read_bytes()
         forms = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
         if any(form in content.lower() for form in forms) or (
-            path.suffix == ".parquet" and text.lower() in pl.read_parquet(path).write_ndjson().lower()
+            path.suffix == ".parquet" and text.lower() in decoded(path)
         ):
             found.add(path)
         elif content.startswith(b"SQLite format 3"):
@@ -127,6 +129,10 @@ def places(root, text):
                 if any(text.lower() in line.lower() for line in database.iterdump()):
                     found.add(path)
     return {path.relative_to(root).as_posix() for path in found}
+
+
+def decoded(path):
+    return pl.read_parquet(path).select(pl.exclude(pl.Binary)).write_ndjson().lower()
 
 
 def certified(world, request_id):

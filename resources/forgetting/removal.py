@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ import polars as pl
 from fineline.data_contracts.accounting import FORGOTTEN
 from fineline.resources.forgetting import CERTIFICATES
 from fineline.resources.forgetting.journal import Change, Journal
+from fineline.resources.forgetting.sweep import says
 from fineline.resources.forgetting.tables import batch_of, folders, in_order, parts
 from fineline.resources.forgetting.texts import blanked, says_any, strings, text_columns
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.parquet_parts import ParquetParts, joint_digest
-from fineline.resources.storage import Manifest, Storage, file_digest, write_atomically
+from fineline.resources.storage import Manifest, Storage, file_digest, remove_leftovers, write_atomically
 from fineline.resources.tables import dropped, jsonl_bytes
 
 LEDGER = "record_ledger"
@@ -74,7 +75,7 @@ def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[
             continue  # A model, which may be in training; the sweep looks at what is stored of it.
         with storage.lock(asset):
             for folder in folders(storage, asset):
-                _clean(storage, asset, folder)
+                _clean(storage, asset, folder, targets)
                 manifest = storage.manifest(asset, batch_of(folder))
                 if manifest is not None and "data" in manifest.files:
                     _remove_from(storage, _following(manifest, journal), manifest, targets, journal, log)
@@ -87,16 +88,14 @@ def _holds_tables(storage: Storage, asset: str) -> bool:
     return asset != CERTIFICATES and (any("data" in m.files for m in stored if m) or (left and not any(stored)))
 
 
-def _clean(storage: Storage, asset: str, folder: Path) -> None:
-    """Remove what a killed run left, and a table of which a file is missing."""
-    manifest = storage.manifest(asset, batch_of(folder))
-    named = set() if manifest is None else {"manifest.json", *(Path(name).parts[0] for name in manifest.files.values())}
+def _clean(storage: Storage, asset: str, folder: Path, targets: Targets) -> None:
+    """Remove what no manifest names: what killed runs left, and of a table that was set aside what says it."""
+    if storage.manifest(asset, batch_of(folder)) is not None:
+        storage.remove_old(asset, batch_of(folder))
+        return
+    remove_leftovers(folder)
     for path in folder.iterdir():
-        if path.name in named or batch_of(path) is not None:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+        if path.is_file() and says(path, [*targets.tombstones, *targets.needles]):
             path.unlink()
 
 
@@ -136,14 +135,16 @@ def _remove_from(
         update={
             **_sums(manifest, lost),
             "data_version": version,
-            "files": manifest.files | {role: name for role, (name, _) in files.items()},
+            "files": manifest.files
+            | {role: name for role, (name, _) in files.items()}
+            | {role: name for role, (name, _) in exports.items()},
             "facts": facts,
         }
     )
     name = label(manifest.asset, manifest.batch)
     journal.write(Change(name, manifest.data_version, version, lost["rows"], len(files) + len(exports)))
-    for path, content in exports.items():
-        write_atomically(path, content)
+    for exported, content in exports.values():
+        write_atomically(storage.folder(manifest.asset, manifest.batch) / exported, content)
     storage.commit(changed)
     log(f"{name}: {lost['rows']:,} rows removed")
 
@@ -206,8 +207,8 @@ def _ledger_lines(removed: pl.DataFrame, targets: Targets) -> pl.DataFrame:
     )
 
 
-def _exports(storage: Storage, manifest: Manifest, targets: Targets, data: Path) -> dict[Path, bytes]:
-    """The files for other programs without the lines of the rows that go, where they have any."""
+def _exports(storage: Storage, manifest: Manifest, targets: Targets, data: Path) -> dict[str, tuple[str, bytes]]:
+    """Name and content, by role, of the files for other programs that lose lines with the rows that go."""
     exports = {role: name for role, name in manifest.files.items() if name.endswith(".jsonl")}
     if not exports:
         return {}
@@ -220,5 +221,6 @@ def _exports(storage: Storage, manifest: Manifest, targets: Targets, data: Path)
         forgotten = set(jsonl_bytes(gone.select(columns)).splitlines(keepends=True))
         rest = [line for line in lines if line not in forgotten]
         if len(rest) < len(lines):
-            changed[path] = b"".join(rest)
+            content = b"".join(rest)
+            changed[role] = (f"{role}-{hashlib.sha256(content).hexdigest()[:16]}.jsonl", content)
     return changed

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
+import pyarrow as pa
 
 from fineline.resources.forgetting.tables import parts
 from fineline.resources.forgetting.texts import BETWEEN, says_any, strings
@@ -46,7 +47,7 @@ def sweep(storage: Storage, needles: Sequence[str]) -> Swept:
 
 
 def says(path: Path, needles: Sequence[str]) -> bool:
-    """Whether a file says one of the needles; a file that is gone meanwhile does not."""
+    """Whether a file says one of the needles; one that is gone meanwhile does not, a table that is damaged may."""
     try:
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
@@ -56,6 +57,8 @@ def says(path: Path, needles: Sequence[str]) -> bool:
         return bytes_say(path, needles) or (start == _SQLITE and _cells_say(path, needles))
     except FileNotFoundError:
         return False
+    except (pa.ArrowInvalid, pl.exceptions.ComputeError):
+        return True
 
 
 def bytes_say(path: Path, needles: Sequence[str]) -> bool:

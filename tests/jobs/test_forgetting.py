@@ -47,7 +47,7 @@ def test_a_person_is_forgotten_by_texts_that_come_in_on_standard_input(project, 
     said = run(project, "--reason", "erasure request", "--text-file", "-")
     assert "Request R-17" in said
     assert "2 records are forgotten" in said
-    assert "sft_model (1 records; train it anew)" in said
+    assert "sft_model (1; train it anew)" in said
     assert "nothing remains" in said
     assert KEPT["record_id"] not in record_ids(project)
     assert PERSON not in "".join([said, *capfd.readouterr()])
@@ -67,6 +67,10 @@ def test_what_is_refused_says_how_to_confirm_it_and_what_it_names_is_not_kept(pr
 def test_without_a_reason_a_request_that_waits_goes_on(project):
     with pytest.raises(StorageError, match="no request R-17 waits"):
         run(project)
+    with pytest.raises(StorageError, match="--reason says why"):
+        run(project, "--source", "notes")
+    with pytest.raises(StorageError, match="cannot be read as text"):
+        run(project, "--reason", "erasure request", "--text-file", str(project.storage.root / "nowhere"))
     put(project.storage, Request(request_id="R-17", reason="erasure request", records=[KEPT["record_id"]]))
     assert "1 records are forgotten" in run(project)
 

@@ -1,3 +1,5 @@
+import hashlib
+
 import dagster as dg
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from fineline.resources.forgetting.removal import Targets, remove
 from fineline.resources.forgetting.request import Request, finish, put, request_path
 from fineline.resources.forgetting.sweep import sweep
 from fineline.resources.forgetting.tombstones import tombstone
+from fineline.resources.integrity import whole_file
 from fineline.resources.models import seen
 from fineline.resources.recipe_data import Files
 from fineline.resources.scrub.keys import load_key
@@ -34,9 +37,10 @@ def storage(tmp_path):
     dataset = storage.require("sft_dataset")
     rows = pl.read_parquet(storage.file(dataset, "data"))
     export = jsonl_bytes(rows.filter(pl.col("split") == "train").select("prompt", "completion"))
-    (storage.folder("sft_dataset") / "train.jsonl").write_bytes(export)
+    name = f"train-{hashlib.sha256(export).hexdigest()[:16]}.jsonl"
+    (storage.folder("sft_dataset") / name).write_bytes(export)
     inputs = {f"raw_corpus[{batch}]": storage.require("raw_corpus", batch).data_version for batch in (FIRST, SECOND)}
-    storage.commit(dataset.model_copy(update={"inputs": inputs, "files": {**dataset.files, "train": "train.jsonl"}}))
+    storage.commit(dataset.model_copy(update={"inputs": inputs, "files": {**dataset.files, "train": name}}))
     storage.scrub_memory.mkdir(parents=True)
     (storage.scrub_memory / "found_spans.sqlite").write_text("hashes")
     return storage
@@ -135,7 +139,7 @@ def test_a_batch_follows_its_rewritten_upstream_and_merged_tables_do_not(storage
 
 def test_exports_lose_the_lines_of_the_rows(storage):
     forget(storage, texts=[PERSON])
-    assert storage.file(storage.require("sft_dataset"), "train").read_text() == ""
+    assert whole_file(storage, storage.require("sft_dataset"), "train").read_text() == ""
 
 
 def test_models_are_flagged_and_the_memory_of_the_scrubber_is_empty(storage):
@@ -223,9 +227,11 @@ def test_killed_before_any_commit_the_same_request_completes_it(storage, monkeyp
         assert storage.require("scrubbed_corpus", batch).inputs == {f"raw_corpus[{batch}]": version}
 
 
-def test_a_table_whose_file_is_missing_is_removed_with_what_is_left_of_it(storage):
+def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage):
     manifest = storage.require("splits")
     storage.file(manifest, "drops").unlink()
-    remove(storage, Targets({}, ["ada lovelace"]), Journal(journal_path(storage, "R-17")), lambda _: None)
-    assert list(storage.folder("splits").iterdir()) == []
+    ids_of = dict.fromkeys(BOTH, "f" * 32)
+    remove(storage, Targets(ids_of, ["ada lovelace"]), Journal(journal_path(storage, "R-17")), lambda _: None)
+    assert not list(storage.folder("splits").glob("data*"))
+    assert list(storage.folder("splits").glob("quarantine*")), "what has nothing of it stays"
     assert HELD_OUT["record_id"] in ids(storage, "raw_corpus", [FIRST])

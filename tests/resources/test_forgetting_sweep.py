@@ -65,6 +65,11 @@ def test_it_is_found_in_every_kind_of_file(storage, write):
     assert [name.partition(".")[0] for name in swept.remains] == ["assets/file"]
 
 
+def test_a_table_that_cannot_be_read_is_told(storage):
+    (storage.root / "assets" / "data.parquet").write_bytes(b"PAR1 and no more")
+    assert sweep(storage, SOUGHT).remains == ["assets/data.parquet"]
+
+
 def test_a_file_that_is_named_so_is_told_without_its_name(storage):
     folder = storage.root / "assets" / "batch=mail%2FJ%C3%B6rg%20%C3%96zt%C3%BCrk"
     folder.mkdir()

@@ -1,3 +1,5 @@
+import hashlib
+
 import polars as pl
 import pytest
 
@@ -28,8 +30,11 @@ def model(storage):
         write_atomically(folder / "merged" / "weights", b"weights")
         write_atomically(folder / "adapter" / "weights", b"adapter")
         write_atomically(folder / "log.txt", b"of no matter")
+        # As the list of what it saw, which lies beside the folder.
+        seen = f"seen-{hashlib.sha256(b'seen').hexdigest()[:16]}.parquet"
+        write_atomically(storage.folder("model") / seen, b"seen")
         standing = Manifest(
-            asset="model", batch=None, data_version="", code_version="1", inputs={}, files={}, run_id="r"
+            asset="model", batch=None, data_version="", code_version="1", inputs={}, files={"seen": seen}, run_id="r"
         )
         return storage.commit_folder(standing, folder, {"model": "merged", "adapter": "adapter"})
 
