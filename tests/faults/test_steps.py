@@ -130,7 +130,11 @@ def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(
                 raise OSError(errno.ESTALE, "Stale file handle")
             return super().readinto(memoryview(buffer)[:100])
 
-    opened = contextmanager(lambda file: iter([Vanishing(file.path)]))
+    @contextmanager
+    def opened(file):
+        with Vanishing(file.path) as vanishing:
+            yield vanishing
+
     monkeypatch.setattr("fineline.resources.faults.FIRST_WAIT", 0.01)
     with monkeypatch.context() as patch:
         patch.setattr("fineline.resources.sources.places.LocalFile.open", opened)
