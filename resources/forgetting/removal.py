@@ -41,8 +41,9 @@ class Targets:
 
     def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """With tombstones where rows that stay name a record, such as the one that stood for their cluster."""
-        named = [name for name in identifiers(frame.schema) if frame.select(self.is_one(name).any()).item()]
-        return frame.with_columns(pl.col(name).replace(dict(self.tombstones)) for name in named)
+        named = [name for name in identifiers(frame.schema) if frame.select(self._names_one(name).any()).item()]
+        ids, instead = list(self.tombstones), list(self.tombstones.values())
+        return frame.with_columns(pl.col(name).str.replace_many(ids, instead) for name in named)
 
     def looked_at(self, path: Path) -> list[str]:
         """The columns of a file by which it is told whether anything of it goes; reading the others would take time."""
@@ -51,12 +52,18 @@ class Targets:
 
     def touches(self, frame: pl.DataFrame) -> bool:
         """Whether anything of a table would change."""
-        named = [self.is_one(name).any() for name in identifiers(frame.schema)]
+        named = [self._names_one(name).any() for name in identifiers(frame.schema)]
         return frame.select(pl.any_horizontal(pl.lit(False), *named)).item() or bool(self.taken(frame).any())
 
     def is_one(self, column: str) -> pl.Expr:
         """Whether a column names one of the records."""
         return pl.col(column).is_in(list(self.tombstones)).fill_null(False)
+
+    def _names_one(self, column: str) -> pl.Expr:
+        """The same, or whether its text does, as the detail of a drop that says which record was similar."""
+        if not self.tombstones:
+            return pl.lit(False)
+        return pl.col(column).str.contains_any(list(self.tombstones)).fill_null(False)
 
 
 def identifiers(schema: pl.Schema) -> list[str]:
