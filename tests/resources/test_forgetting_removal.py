@@ -235,3 +235,11 @@ def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage)
     assert not list(storage.folder("splits").glob("data*"))
     assert list(storage.folder("splits").glob("quarantine*")), "what has nothing of it stays"
     assert HELD_OUT["record_id"] in ids(storage, "raw_corpus", [FIRST])
+
+
+def test_a_detail_that_names_a_forgotten_record_names_its_tombstone():
+    targets = Targets({KEPT["record_id"]: "f" * 32}, [])
+    drops = pl.DataFrame({"record_id": [SIMILAR["record_id"]], "detail": [f"0.875 similar to {KEPT['record_id']}"]})
+    assert targets.touches(drops)
+    assert not targets.taken(drops).any()
+    assert targets.renamed(drops)["detail"].to_list() == [f"0.875 similar to {'f' * 32}"]
