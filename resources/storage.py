@@ -203,10 +203,13 @@ class Storage:
     def commit_folder(self, manifest: Manifest, made: Path, parts: Mapping[str, str]) -> Manifest:
         """Store a folder that was made beside the asset, under a name of its content.
 
-        ``parts`` maps roles to paths inside it; the data version is the hash of these parts alone, so that a
-        log or a timing beside them makes no difference. Files that the manifest already names are kept.
+        ``parts`` maps roles to paths inside it; only these are stored, and the data version is their hash. What
+        was left beside them, such as the rows that a worker read, goes. Files that the manifest already names are
+        kept.
         """
         version = parts_digest(made, parts.values())
+        for beside in set(made.iterdir()) - {made / Path(part).parts[0] for part in parts.values()}:
+            _remove(beside)
         name = f"content-{version[:16]}"
         target = self.folder(manifest.asset) / name
         if target.exists() and not (
