@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from fineline.data_contracts.models import SeenRecord
+from fineline.resources.models import seen
 from fineline.resources.recipe import Recipe, digest
 from fineline.resources.recipe_models import STAGES
 from fineline.resources.storage import Storage, changed_inputs
@@ -81,7 +81,7 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     counts = [_changes(storage, stage) for stage in stages if STAGES[stage][1] in data]
     new, gone = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
     # Until the training that was decided on has run, its model still is the one that saw them.
-    forgotten = max((_forgotten(storage, stage) for stage in stages if changed[stage]), default=0)
+    forgotten = max((seen.forgotten_seen(storage, STAGES[stage][0]) for stage in stages if changed[stage]), default=0)
     section = recipe.retrain
     enough = bool(data) and new + gone >= section.minimum_new_records
     settings = bool(others) and bool(known)
@@ -140,16 +140,5 @@ def _changes(storage: Storage, stage: str) -> tuple[int, int]:
     train = pl.col("split") == "train"
     stored = pl.scan_parquet(storage.file(storage.require(dataset), "data"))
     now = stored.filter(train).select("record_id").collect()
-    then = _seen(storage, model).filter(train & (pl.col("dataset") == dataset) & ~pl.col("forgotten"))
+    then = seen.read(storage, model).filter(train & (pl.col("dataset") == dataset) & ~pl.col("forgotten"))
     return now.join(then, on="record_id", how="anti").height, then.join(now, on="record_id", how="anti").height
-
-
-def _forgotten(storage: Storage, stage: str) -> int:
-    return int(_seen(storage, STAGES[stage][0])["forgotten"].sum())
-
-
-def _seen(storage: Storage, model: str) -> pl.DataFrame:
-    manifest = storage.manifest(model)
-    if manifest is None or "seen" not in manifest.files:
-        return SeenRecord.create_empty()
-    return pl.read_parquet(storage.file(manifest, "seen"))

@@ -65,7 +65,11 @@ class World:
     def train(self):
         rows = pl.read_parquet(self.storage.file(self.storage.require("sft_dataset"), "data"))
         seen = rows.filter(pl.col("split") == "train").select(
-            "record_id", dataset=pl.lit("sft_dataset"), split=pl.lit("train"), forgotten=pl.lit(False)
+            "record_id",
+            dataset=pl.lit("sft_dataset"),
+            split=pl.lit("train"),
+            forgotten=pl.lit(False),
+            request=pl.lit(None, pl.String),
         )
         self.store("sft_model", {"seen": SeenRecord.cast(seen)})
 
@@ -144,7 +148,8 @@ def test_forgotten_records_that_a_model_saw_need_no_further_rows(trained):
     trained.retrain = {"minimum_new_records": 1000}
     manifest = trained.storage.require("sft_model")
     seen = pl.read_parquet(trained.storage.file(manifest, "seen"))
-    marked = seen.with_columns(forgotten=pl.col("record_id") == TEN[0])
+    gone = pl.col("record_id") == TEN[0]
+    marked = seen.with_columns(forgotten=gone, request=pl.when(gone).then(pl.lit("R-1")))
     trained.store("sft_model", {"seen": marked})
     assert not trained.look().train, "as long as the data set still holds it, nothing else can be trained"
     trained.dataset(TEN[1:])
