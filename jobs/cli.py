@@ -108,7 +108,8 @@ def _plan(_arguments: argparse.Namespace) -> None:
     from fineline.jobs import run
 
     for task in run.plan_recipe(project):
-        print(f"{'make' if task.reason else 'skip':<5} {task.label}: {task.reason or 'up to date'}")
+        verb = "make" if task.reason else "wait" if task.waits else "skip"
+        print(f"{verb:<5} {task.label}: {task.reason or task.waits or 'up to date'}")
 
 
 def _ui(arguments: argparse.Namespace) -> None:

@@ -26,16 +26,18 @@ def summary(project: Project, made: Sequence[Task], skipped: Sequence[Task], sec
 
 
 def _what_ran(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> str:
-    if not made:
-        return (
-            f"All {len(skipped)} assets are up to date: nothing had changed in {seconds:.0f} s of looking.\n"
-            "Skipped, because code, recipe and inputs are those that they were made from:\n  "
-            + ", ".join(task.label for task in skipped)
+    current = [task for task in skipped if not task.waits]
+    waiting = [f"  {task.label} for {task.waits}" for task in skipped if task.waits]
+    names = ", ".join(task.label for task in current)
+    if made:
+        text = f"Made {len(made)} assets in {seconds:.0f} s."
+        text += f" Skipped {len(current)} that are up to date: {names}" if current else ""
+    else:
+        text = (
+            f"All {len(current)} assets are up to date: nothing had changed in {seconds:.0f} s of looking.\n"
+            f"Skipped, because code, recipe and inputs are those that they were made from:\n  {names}"
         )
-    text = f"Made {len(made)} assets in {seconds:.0f} s."
-    if skipped:
-        text += f" Skipped {len(skipped)} that are up to date: " + ", ".join(task.label for task in skipped)
-    return text
+    return "\n".join([text, *(["Not made yet, waiting:", *waiting] if waiting else [])])
 
 
 def _funnel(storage: Storage) -> str:

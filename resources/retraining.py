@@ -88,24 +88,24 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     recent = [time for time in decided if now - time < WEEK]
     hours = (now - decided[-1]).total_seconds() / 3600 if decided else None
     since = "none yet" if hours is None else f"{hours:.1f} h"
-    most = section.maximum_per_week or "any number"
+    most = section.maximum_per_week or "∞"
     causes = [
         Reason("training sets", _told(data), "a change", bool(data)),
         Reason(
-            "new or removed training rows",
+            "training rows",
             f"{new} new, {gone} removed",
-            f"at least {section.minimum_new_records}",
+            f"≥ {section.minimum_new_records}",
             enough,
         ),
-        Reason("base model or settings", _told(others if settings else []), "a change", settings),
-        Reason("forgotten records that a model saw", str(forgotten), "any", forgotten > 0),
+        Reason("settings, base model", _told(others if settings else []), "a change", settings),
+        Reason("forgotten, but seen", f"{forgotten} records", "any", forgotten > 0),
     ]
     wanted = enough or settings or forgotten > 0
     cooled = hours is None or hours >= section.cooldown_hours
     within = section.maximum_per_week is None or len(recent) < section.maximum_per_week
     limits = [
-        Reason("since the last decision to train", since, f"at least {section.cooldown_hours:g} h", cooled),
-        Reason("trainings in seven days", str(len(recent)), f"at most {most} before", within),
+        Reason("since the last time", since, f"≥ {section.cooldown_hours:g} h", cooled),
+        Reason("in seven days", f"{len(recent)} trainings", f"< {most}", within),
     ]
     train = wanted and cooled and within
     now_approved = {stage: digest(parts[stage]) for stage in stages}

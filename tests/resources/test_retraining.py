@@ -97,7 +97,7 @@ def test_the_first_training_counts_all_rows_as_new_and_needs_as_many_as_any_othe
     world.retrain = {"minimum_new_records": 11}
     waits = world.look()
     assert not waits.train
-    assert "10 new, 0 removed (at least 11)" in waits.sentence
+    assert "10 new, 0 removed (≥ 11)" in waits.sentence
     assert approval(world.storage, "sft_model") is None
     world.retrain = {"minimum_new_records": 10}
     assert world.look().train
@@ -162,7 +162,7 @@ def test_forgotten_records_that_a_model_saw_need_no_further_rows(trained):
 def test_the_cooldown_runs_from_one_decision_to_the_next(trained):
     trained.retrain = {"cooldown_hours": 12}
     trained.dataset([*TEN, "a" * 32])
-    assert trained.unmet(hours=11.9)[-1] == "since the last decision to train"
+    assert trained.unmet(hours=11.9)[-1] == "since the last time"
     assert trained.look(hours=12).train
 
 
@@ -172,7 +172,7 @@ def test_the_budget_is_of_seven_days(trained):
     assert trained.look(hours=1).train
     trained.train()
     trained.dataset([*TEN, "b" * 32])
-    assert trained.unmet(hours=2)[-1] == "trainings in seven days"
+    assert trained.unmet(hours=2)[-1] == "in seven days"
     assert trained.look(hours=24 * 7).train
 
 
