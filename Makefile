@@ -14,8 +14,9 @@ BENCH ?=
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
 
+# Half of the tests wait for processes of their own, so two at a time are no burden.
 test: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 ui: .venv/ready
 	$(BIN)/fineline ui --recipe $(RECIPE) --port $(PORT)

@@ -5,6 +5,14 @@ import dagster as dg
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Where tests run in several processes, those that share what takes long to make are in the same one."""
+    for item in items:
+        makers = item._fixtureinfo.name2fixturedefs.get("world", [])
+        session_wide = any(maker.scope == "session" for maker in makers)
+        item.add_marker(pytest.mark.xdist_group("world" if session_wide else item.path.as_posix()))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real corpora, which are never copied into the project."""
