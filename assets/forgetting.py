@@ -1,6 +1,6 @@
 """What was forgotten on request: a certificate each, kept for ever."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -10,6 +10,7 @@ from fineline.assets.stages import TableStage
 from fineline.assets.standards import GOVERNANCE, checks, contract
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.project import Project
+from fineline.resources.samples import markdown_table
 from fineline.resources.tables import Made
 
 
@@ -64,19 +65,30 @@ def _carry_out(stage: TableStage, request: str) -> None:
         stage.context.log.info,
     )
     (row,) = table.filter(pl.col("request_id") == request).iter_rows(named=True)
-    _store(
-        stage,
-        table,
-        {
-            "request": request,
-            "records forgotten": row["records"],
-            "files rewritten": row["files_rewritten"],
-            "models that saw them": ", ".join(sorted({each["model"] for each in row["seen_by"]})) or "none",
-            "still outside": ", ".join(row["outside"]) or "none",
-        },
-    )
+    _store(stage, table, {"sample": dg.MetadataValue.md(_certificate(row))})
     if not row["remains"]:
         finish(stage.storage, request)
+
+
+def _certificate(row: Mapping[str, Any]) -> str:
+    """One certificate for people, a line for each of its parts."""
+    removed = sum(each["rows"] for each in row["removed"])
+    seen = [f"{each['model']} {each['records']:,}" for each in row["seen_by"]]
+    told = {
+        "request": row["request_id"],
+        "reason": row["reason"],
+        "asked for by": row["asked_by"],
+        "completed": f"{row['completed_at']:%Y-%m-%d %H:%M:%S} UTC",
+        "records forgotten": row["records"],
+        "rows removed": f"{removed:,} in {len(row['removed'])} tables",
+        "files rewritten": row["files_rewritten"],
+        "models that saw records": ", ".join(seen) or "none",
+        "annotation server": row["annotation_server"],
+        "still outside, for you to clean": ", ".join(row["outside"]) or "nothing",
+        "files read again": row["files_swept"],
+        "files in which something remains": len(row["remains"]),
+    }
+    return markdown_table(["certificate", ""], [[name, value] for name, value in told.items()])
 
 
 def _store(stage: TableStage, table: pl.DataFrame, metadata: dict[str, Any] | None = None) -> None:
