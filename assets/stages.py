@@ -17,12 +17,13 @@ from fineline.assets.publishing import Outcome, Published, batch_keys, last_publ
 from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.resources.arrival_registry import Registry, registry_of
 from fineline.resources.arrivals import version_of, versions_of
+from fineline.resources.disk import remove_leftovers
 from fineline.resources.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
 from fineline.resources.integrity import whole_file
 from fineline.resources.lineage import PER_BATCH, inputs_now, inputs_of, stored_versions, unchanged_batches, why_stale
 from fineline.resources.project import Project
 from fineline.resources.samples import sample_table
-from fineline.resources.storage import Manifest, remove_leftovers
+from fineline.resources.storage import Manifest
 from fineline.resources.tables import Made, Origin, Written, scan_table, write_table
 
 # A run with this tag makes what it is asked for, also where nothing changed.

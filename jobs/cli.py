@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from fineline.jobs import preflight
 from fineline.jobs.forgetting_arguments import forgetting_request
+from fineline.resources.disk import StorageError
 from fineline.resources.recipe import RecipeError, json_schema, recipe_path, storage_root
-from fineline.resources.storage import Storage, StorageError
+from fineline.resources.storage import Storage
 
 if TYPE_CHECKING:
     from fineline.resources.project import Project
@@ -115,7 +116,7 @@ def _plan(_arguments: argparse.Namespace) -> None:
 def _ui(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs import run
-    from fineline.resources.storage import StorageError
+    from fineline.resources.disk import StorageError
 
     preflight.stop_with(preflight.check_port(arguments.port))
     try:

@@ -9,7 +9,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateSchema
 
-from fineline.resources.storage import StorageError
+from fineline.resources.disk import StorageError
 
 VARIABLE = "FINELINE_POSTGRES_URL"
 EXAMPLE = "postgresql://user:password@host:5432/database"

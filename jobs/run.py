@@ -18,9 +18,10 @@ from fineline.jobs.launcher import RUNNER_TAG, living_process, read_runner, runn
 from fineline.jobs.planner import next_wave
 from fineline.jobs.settings import write_settings
 from fineline.resources.arrivals import Look, look_patiently, require_batches
+from fineline.resources.disk import StorageError, make_writable
 from fineline.resources.planning import Task, plan
 from fineline.resources.project import Project
-from fineline.resources.storage import Storage, StorageError, make_writable
+from fineline.resources.storage import Storage
 from fineline.schedules.arrivals import take_in
 from fineline.schedules.failures import CHECK_FAILED, told
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fineline.jobs import postgres
-from fineline.resources.storage import write_atomically
+from fineline.resources.disk import write_atomically
 
 # A file that begins so is ours, and written anew at each start.
 HEADER = "# Dagster's settings for this storage root."

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fineline.resources.disk import StorageError, make_writable, write_atomically
 from fineline.resources.sources.batches import Bound, Place
-from fineline.resources.storage import Storage, StorageError, make_writable, write_atomically
+from fineline.resources.storage import Storage
 
 
 class SeenFile(BaseModel):

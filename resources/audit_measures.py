@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from fineline.resources.disk import file_digest
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_models import STAGES
 from fineline.resources.scrub.keys import PseudonymKey
-from fineline.resources.storage import Manifest, file_digest
+from fineline.resources.storage import Manifest
 from fineline.resources.stored import Finding, NotCheckable, NothingThere, Stored, listed
 
 # Scrubbed records in which personal data that has a pattern is looked for again.

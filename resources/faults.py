@@ -13,8 +13,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from fineline.resources.disk import NO_ROOM, NoRoom, StorageError, no_room
 from fineline.resources.integrity import damaged, is_whole
-from fineline.resources.storage import NO_ROOM, NoRoom, Storage, StorageError, no_room
+from fineline.resources.storage import Storage
 
 MAXIMUM_RETRIES = 4
 FIRST_WAIT = 2.0

@@ -7,7 +7,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from fineline.resources.storage import Damaged, Manifest, Storage, file_digest, parts_digest
+from fineline.resources.disk import file_digest, parts_digest
+from fineline.resources.storage import Damaged, Manifest, Storage
 
 _DIGEST = re.compile(r"-([0-9a-f]{16})(?:\.|$)")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fineline.resources.storage import StorageError
+from fineline.resources.disk import StorageError
 
 _SCHEMA = pl.Schema({"record_id": pl.String(), "batch": pl.String()})
 # Between two words may stand anything but letters and digits; in JSON also an escaped line end or tab.

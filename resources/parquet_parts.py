@@ -13,7 +13,7 @@ from types import TracebackType
 import polars as pl
 import pyarrow.parquet as pq
 
-from fineline.resources.storage import file_digest, sync_folder, writing
+from fineline.resources.disk import file_digest, sync_folder, writing
 
 ROW_GROUP = 100_000
 

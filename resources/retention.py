@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+from fineline.resources.disk import make_writable
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.recipe_automation import Retention
-from fineline.resources.storage import Storage, make_writable
+from fineline.resources.storage import Storage
 from fineline.resources.stored import Stored, read_manifest
 
 # A file that is being written, or read in an older version, is younger.

@@ -9,14 +9,12 @@ so with :meth:`Storage.reading`: a newer version then comes beside the one that 
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +23,20 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from fineline.resources.disk import (
+    StorageError,
+    content_of,
+    make_writable,
+    parts_digest,
+    remove,
+    remove_all_but,
+    sync_folder,
+    sync_tree,
+    write_atomically,
+    writing,
+)
+
 DAMAGED = "manifest.damaged.json"
-
-
-class StorageError(Exception):
-    """Something about the storage root that a user can mend; the message says how."""
 
 
 class NotMaterialized(StorageError):
@@ -43,10 +49,6 @@ class Blocked(StorageError):
 
 class Damaged(StorageError):
     """Stored bytes that are not those which were written."""
-
-
-class NoRoom(StorageError):
-    """A disk that is full, or a quota or a limit on the size of files that is used up."""
 
 
 class Manifest(BaseModel):
@@ -96,7 +98,7 @@ class Storage:
         """The manifest of an asset, or None where it is not materialized, or is but cannot be read."""
         folder = self.folder(asset, batch)
         path = folder / "manifest.json"
-        content = _content(path)
+        content = content_of(path)
         while content is not None:
             try:
                 manifest = Manifest.model_validate_json(content)
@@ -105,7 +107,7 @@ class Storage:
             if all((folder / name).exists() for name in manifest.files.values()):
                 return manifest
             # The files are gone; or a newer version took their place since the manifest was read.
-            before, content = content, _content(path)
+            before, content = content, content_of(path)
             if content == before:
                 return None
         return None
@@ -164,7 +166,7 @@ class Storage:
             if manifest is None:
                 return False
             named = {Path(name).parts[0] for name in manifest.files.values()}
-            _remove_all_but({"manifest.json", *named}, self.folder(asset, batch))
+            remove_all_but({"manifest.json", *named}, self.folder(asset, batch))
         return True
 
     def set_aside(self, manifest: Manifest) -> None:
@@ -182,7 +184,7 @@ class Storage:
         """
         folder = self.folder(asset, batch)
         for name in ("manifest.json", DAMAGED):
-            content = _content(folder / name)
+            content = content_of(folder / name)
             if content is not None:
                 try:
                     return Manifest.model_validate_json(content)
@@ -209,7 +211,7 @@ class Storage:
         """
         version = parts_digest(made, parts.values())
         for beside in set(made.iterdir()) - {made / Path(part).parts[0] for part in parts.values()}:
-            _remove(beside)
+            remove(beside)
         name = f"content-{version[:16]}"
         target = self.folder(manifest.asset) / name
         if target.exists() and not (
@@ -250,135 +252,6 @@ class Storage:
         finally:
             if folder.exists():
                 shutil.rmtree(folder)
-
-
-def make_writable(folder: Path) -> None:
-    """Create a folder. Raises StorageError, saying what to do, where that is not permitted."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise StorageError(
-            f"cannot create {folder}: {error.strerror}. Give a folder you may write to: FINELINE_HOME=…"
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise StorageError(f"no write permission in {folder}. Give another folder: FINELINE_HOME=…")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it into place.
-
-    Raises:
-        NoRoom: the disk is full; what was at ``path`` is untouched, and nothing else is left.
-    """
-    make_writable(path.parent)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with writing(path.parent):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Tell of a full disk in words. Raises NoRoom."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise no_room(folder, error.errno) from error
-
-
-def no_room(folder: Path, number: int | None) -> NoRoom:
-    """The error of a disk that is full, saying which and what to do."""
-    free = shutil.disk_usage(folder).free
-    what = {
-        errno.EDQUOT: "your quota of disk space is used up",
-        errno.EFBIG: "a file grew beyond the limit that is set on the size of files (ulimit -f)",
-    }.get(number or 0, "the disk is full")
-    return NoRoom(
-        f"{what}: writing to {folder} failed ({free / 2**20:,.0f} MiB are free). Make room there, or give another "
-        "folder (FINELINE_HOME=…), and run again: what is complete is kept."
-    )
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk: a file that was renamed has its new name even after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Flush all files and names below a folder to disk."""
-    for path, _, names in os.walk(folder):
-        for name in names:
-            with (Path(path) / name).open("rb") as file:
-                os.fsync(file.fileno())
-        sync_folder(Path(path))
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed run left half-made in an asset's folder or a batch's.
-
-    Only who holds the asset's lock may do so: then nobody is at work there, and all that is unfinished is stale.
-    """
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if path.name.startswith((".", "new-")):
-            _remove(path)
-
-
-def _remove_all_but(kept: Container[str], folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name not in kept and not path.name.startswith("batch="):
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files of a folder, in hex."""
-    total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        total.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
-    return total.hexdigest()
-
-
-def parts_digest(folder: Path, parts: Iterable[str]) -> str:
-    """SHA-256 over some of a folder's files and folders, in hex."""
-    total = hashlib.sha256()
-    for part in parts:
-        inside = folder / part
-        total.update((folder_digest(inside) if inside.is_dir() else file_digest(inside)).encode())
-    return total.hexdigest()
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

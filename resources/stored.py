@@ -12,9 +12,10 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
+from fineline.resources.disk import file_digest, folder_digest
 from fineline.resources.lineage import FOLLOWS_MODELS, GOVERNANCE, MODEL_INPUTS, label
 from fineline.resources.parquet_parts import joint_digest
-from fineline.resources.storage import Manifest, Storage, file_digest, folder_digest
+from fineline.resources.storage import Manifest, Storage
 
 _CONTENT = "content-"
 _HASH = re.compile(r"-([0-9a-f]{16})$")

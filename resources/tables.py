@@ -14,9 +14,10 @@ import polars as pl
 
 from fineline.data_contracts.accounting import WISHED_RULES, Drop, QuarantinedRecord
 from fineline.data_contracts.boundary import enforce
+from fineline.resources.disk import make_writable, write_atomically
 from fineline.resources.integrity import whole_file
 from fineline.resources.parquet_parts import ParquetParts, joint_digest
-from fineline.resources.storage import Manifest, Storage, make_writable, write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 DROP_SCHEMA = Drop.create_empty().schema
 # A table that is not of records has none of them.

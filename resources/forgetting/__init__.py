@@ -1,6 +1,6 @@
 """Forgetting: records, texts and sources are taken out of everything under the storage root, and stay out."""
 
-from fineline.resources.storage import StorageError
+from fineline.resources.disk import StorageError
 
 CERTIFICATES = "forgetting_certificates"
 

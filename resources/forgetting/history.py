@@ -15,11 +15,12 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 
+from fineline.resources.disk import write_atomically
 from fineline.resources.forgetting.sweep import bytes_say
 from fineline.resources.forgetting.tables import batch_of, folders, in_order
 from fineline.resources.forgetting.texts import blanked, says_any
 from fineline.resources.models.seen import Sighting
-from fineline.resources.storage import Manifest, Storage, write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 _ROWS = 1_000
 _WAITS = 20

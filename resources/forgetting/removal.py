@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from fineline.data_contracts.accounting import FORGOTTEN
+from fineline.resources.disk import file_digest, remove_leftovers, write_atomically
 from fineline.resources.forgetting import CERTIFICATES
 from fineline.resources.forgetting.journal import Change, Journal
 from fineline.resources.forgetting.sweep import says
@@ -19,7 +20,7 @@ from fineline.resources.forgetting.tables import batch_of, folders, in_order, pa
 from fineline.resources.forgetting.texts import blanked, says_any, strings, text_columns
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.parquet_parts import ParquetParts, joint_digest
-from fineline.resources.storage import Manifest, Storage, file_digest, remove_leftovers, write_atomically
+from fineline.resources.storage import Manifest, Storage
 from fineline.resources.tables import dropped, jsonl_bytes
 
 LEDGER = "record_ledger"

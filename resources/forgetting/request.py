@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
+from fineline.resources.disk import make_writable
 from fineline.resources.forgetting import ForgettingError
 from fineline.resources.forgetting.texts import fold
 from fineline.resources.scrub.keys import PseudonymKey
-from fineline.resources.storage import Storage, make_writable
+from fineline.resources.storage import Storage
 
 REQUEST_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LONGEST_REASON = 500

@@ -12,9 +12,10 @@ from urllib.parse import unquote
 import polars as pl
 import pyarrow as pa
 
+from fineline.resources.disk import file_digest
 from fineline.resources.forgetting.tables import parts
 from fineline.resources.forgetting.texts import BETWEEN, says_any, strings
-from fineline.resources.storage import Storage, file_digest
+from fineline.resources.storage import Storage
 
 # The requests themselves are destroyed when all is done; the key holds nothing of a record.
 OWN = ("requests", "pseudonym.key", "locks", ".lock")

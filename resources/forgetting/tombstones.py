@@ -9,10 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from fineline.data_contracts.forgetting import Tombstone
+from fineline.resources.disk import write_atomically
 from fineline.resources.forgetting import ForgettingError
 from fineline.resources.forgetting.texts import BETWEEN, folded, strings, unescaped
 from fineline.resources.scrub.keys import PseudonymKey
-from fineline.resources.storage import Storage, write_atomically
+from fineline.resources.storage import Storage
 
 SCHEMA = Tombstone.create_empty().schema
 LOCK = "forgotten"

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from fineline.resources.disk import file_digest
 from fineline.resources.models.errors import ModelError
-from fineline.resources.storage import file_digest
 
 SUMS = "SHA256SUMS"
 

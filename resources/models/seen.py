@@ -15,7 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from fineline.resources.storage import Manifest, Storage, write_atomically
+from fineline.resources.disk import write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 ROLE = "seen"
 # Held while lists are read and written, so that none is stored as it was before a mark.

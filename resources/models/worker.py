@@ -18,12 +18,12 @@ from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
 
+from fineline.resources.disk import no_room, write_atomically
 from fineline.resources.faults import is_no_room
 from fineline.resources.models import environment
 from fineline.resources.models.client import USER_ERROR, clear
 from fineline.resources.models.errors import ModelError
 from fineline.resources.models.spec import SPEC, AnySpec, Result
-from fineline.resources.storage import no_room, write_atomically
 
 MODULES = {
     "prepare_base": "base",

@@ -7,7 +7,7 @@ import secrets
 import uuid
 from pathlib import Path
 
-from fineline.resources.storage import StorageError, make_writable
+from fineline.resources.disk import StorageError, make_writable
 
 VARIABLE = "FINELINE_PSEUDONYM_KEY"
 FILE = "pseudonym.key"

@@ -7,7 +7,8 @@ import time
 import polars as pl
 
 from fineline.data_contracts.accounting import Drop
-from fineline.resources.storage import NoRoom, Storage
+from fineline.resources.disk import NoRoom
+from fineline.resources.storage import Storage
 from fineline.resources.tables import Made, Origin, write_table
 
 SCHEMA = Drop.create_empty().schema

@@ -11,10 +11,10 @@ from fineline.jobs.definitions import build
 from fineline.jobs.forgetting import forget
 from fineline.jobs.forgetting_arguments import forgetting_request
 from fineline.jobs.run import RunFailed
+from fineline.resources.disk import StorageError
 from fineline.resources.forgetting import plan
 from fineline.resources.forgetting.request import Request, put
 from fineline.resources.project import current_project
-from fineline.resources.storage import StorageError
 from fineline.resources.tables import scan_table
 
 PERSON = "Ada Lovelace"

@@ -3,7 +3,8 @@ import pytest
 
 from fineline.jobs.history import record_what_is_stored
 from fineline.jobs.planner import Task
-from fineline.resources.storage import Manifest, Storage, write_atomically
+from fineline.resources.disk import write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
 

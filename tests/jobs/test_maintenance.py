@@ -6,7 +6,8 @@ import pytest
 
 from fineline.jobs.definitions import build
 from fineline.jobs.maintenance import delete_run, needed_runs, old_runs
-from fineline.resources.storage import Manifest, Storage, write_atomically
+from fineline.resources.disk import write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 RECIPE = "name: kept\nsources: [{name: docs, kind: python_docs}]\n"
 LATER = datetime.now(UTC) + timedelta(days=1)

@@ -1,9 +1,10 @@
 import pytest
 
 from fineline.jobs.planner import next_wave
+from fineline.resources.disk import write_atomically
 from fineline.resources.planning import Node, plan
 from fineline.resources.recipe import Recipe
-from fineline.resources.storage import Manifest, Storage, write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 GRAPH = [
     Node("raw_corpus", (), "1"),

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from fineline.jobs import postgres
 from fineline.jobs.launcher import HealthCheckedRunLauncher
 from fineline.jobs.settings import HEADER, write_settings
-from fineline.resources.storage import StorageError
+from fineline.resources.disk import StorageError
 
 
 @pytest.fixture

@@ -21,11 +21,12 @@ from fineline.resources.arrivals import (
     versions_of,
     withdraw,
 )
+from fineline.resources.disk import StorageError, write_atomically
 from fineline.resources.inbox import Budget, assign
 from fineline.resources.recipe_data import Files, HuggingFace, Sql
 from fineline.resources.sources.batches import Bound, SourceError
 from fineline.resources.sources.reader import read_parts
-from fineline.resources.storage import Manifest, Storage, StorageError, write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 
 def row(answer):

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fineline.data_contracts.accounting import Drop
+from fineline.resources.disk import NoRoom
 from fineline.resources.faults import MAXIMUM_RETRIES, explain, is_no_room, is_transient, seconds_to_wait
 from fineline.resources.recipe_data import Sql
 from fineline.resources.sources import sql
 from fineline.resources.sources.batches import SourceError
 from fineline.resources.sources.places import told
-from fineline.resources.storage import Blocked, Damaged, NoRoom, Storage
+from fineline.resources.storage import Blocked, Damaged, Storage
 from fineline.resources.tables import Made, Origin, write_table
 
 

@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from fineline.data_contracts.accounting import Drop
+from fineline.resources.disk import write_atomically
 from fineline.resources.integrity import is_whole, last_whole, whole_file
-from fineline.resources.storage import Damaged, Manifest, Storage, write_atomically
+from fineline.resources.storage import Damaged, Manifest, Storage
 from fineline.resources.tables import Made, Origin, write_table
 
 DROPS = pl.DataFrame(

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 from records import record, records
 from traced_storage import BROKEN, FIRST, KEPT, SECOND, SIMILAR, fill
 
+from fineline.resources.disk import StorageError
 from fineline.resources.mentions import mentions
-from fineline.resources.storage import Storage, StorageError
+from fineline.resources.storage import Storage
 
 
 @pytest.fixture(scope="module")

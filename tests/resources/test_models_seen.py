@@ -3,9 +3,10 @@ import pytest
 
 from fineline.data_contracts.models import SeenRecord
 from fineline.data_contracts.training_sets import SPLITS
+from fineline.resources.disk import write_atomically
 from fineline.resources.models import seen
 from fineline.resources.models.seen import Sighting
-from fineline.resources.storage import Manifest, Storage, write_atomically
+from fineline.resources.storage import Manifest, Storage
 
 
 def record_id(number):

@@ -4,9 +4,10 @@ import threading
 
 import pytest
 
+from fineline.resources.disk import StorageError
 from fineline.resources.lineage import pseudonym_inputs
 from fineline.resources.scrub.keys import PseudonymKey, load_key, stored_key
-from fineline.resources.storage import Storage, StorageError
+from fineline.resources.storage import Storage
 
 
 @pytest.fixture(autouse=True)

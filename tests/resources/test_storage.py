@@ -2,18 +2,8 @@ import os
 
 import pytest
 
-from fineline.resources.storage import (
-    Blocked,
-    Manifest,
-    NotMaterialized,
-    Storage,
-    StorageError,
-    changed_inputs,
-    folder_digest,
-    make_writable,
-    remove_leftovers,
-    write_atomically,
-)
+from fineline.resources.disk import StorageError, folder_digest, make_writable, remove_leftovers, write_atomically
+from fineline.resources.storage import Blocked, Manifest, NotMaterialized, Storage, changed_inputs
 
 
 def manifest(files, **values):
