@@ -44,6 +44,7 @@ def _retrain_decision(recipe: Recipe) -> dg.AssetsDefinition:
         stage = Stage(context, project)
         decision, origin = decide(stage.storage, stage.recipe, datetime.now(UTC)), stage.origin()
         table = pl.DataFrame([dataclasses.asdict(reason) for reason in decision.reasons])
+        table = table.with_columns(met=pl.when("met").then(pl.lit("yes")).otherwise(pl.lit("no")))
         facts: dict[str, Any] = {
             "train": decision.train,
             "sentence": decision.sentence,

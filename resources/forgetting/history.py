@@ -105,7 +105,7 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> int:
         tables = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if tables or any(bytes_say(file, needles) for file in files if file.exists()):
+    if tables or any(bytes_say(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             # Readers such as the web server may hold the old pages for a moment.

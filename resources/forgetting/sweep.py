@@ -41,8 +41,8 @@ def sweep(storage: Storage, needles: Sequence[str]) -> Swept:
     other files the text, also where it is escaped as in JSON. Weights of models are not read, nor are files that
     came with the base model, whose vocabulary has words of any text.
     """
-    given = {file_digest(path) for path in _files(storage.folder("base_model"))}
-    read = [path for path in _files(storage.root) if not (given and file_digest(path) in given)]
+    given = {_digest(path) for path in _files(storage.folder("base_model"))}
+    read = [path for path in _files(storage.root) if not (given and _digest(path) in given)]
     standing = [path for path in read if says(path, needles)] if needles else []
     return Swept(len(read), [*_shown(storage.root, standing, needles), *_named(storage.root, read, needles)])
 
@@ -63,14 +63,17 @@ def says(path: Path, needles: Sequence[str]) -> bool:
 
 
 def bytes_say(path: Path, needles: Sequence[str]) -> bool:
-    """Whether a file's bytes, read as text, say one of the needles."""
+    """Whether a file's bytes, read as text, say one of the needles; one that is gone meanwhile does not."""
     end = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            text = (end + chunk).decode("utf-8", errors="replace").replace(BETWEEN, " ")
-            if says_any(pl.Series([text]), needles).any():
-                return True
-            end = chunk[-_OVERLAP:]
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                text = (end + chunk).decode("utf-8", errors="replace").replace(BETWEEN, " ")
+                if says_any(pl.Series([text]), needles).any():
+                    return True
+                end = chunk[-_OVERLAP:]
+    except FileNotFoundError:
+        return False
     return False
 
 
@@ -86,6 +89,14 @@ def _cells_say(path: Path, needles: Sequence[str]) -> bool:
                 if says_any(pl.Series(texts, dtype=pl.String), needles).any():
                     return True
     return False
+
+
+def _digest(path: Path) -> str | None:
+    """The hash of a file, or None where it is gone: a running service makes and removes files all the time."""
+    try:
+        return file_digest(path)
+    except FileNotFoundError:
+        return None
 
 
 def _text(cell: bytes) -> str:

@@ -5,6 +5,7 @@ from contextlib import closing
 import polars as pl
 import pytest
 
+from fineline.resources.forgetting import sweep as sweeping
 from fineline.resources.forgetting.sweep import sweep
 from fineline.resources.storage import Storage
 
@@ -88,3 +89,12 @@ def test_requests_weights_and_the_vocabulary_of_the_base_model_are_no_finding(st
     assert sweep(storage, SOUGHT).remains == []
     (storage.root / "assets" / "model" / "README.md").write_text(f"{PERSON} ")
     assert sweep(storage, SOUGHT).remains == ["assets/model/README.md"]
+
+
+def test_a_file_that_goes_while_it_is_looked_at_holds_nothing(storage, monkeypatch):
+    vocabulary = storage.folder("base_model") / "vocabulary.txt"
+    vocabulary.parent.mkdir()
+    vocabulary.write_text("words")
+    listed = sweeping._files
+    monkeypatch.setattr(sweeping, "_files", lambda folder: [*listed(folder), folder / "index.db-shm"])
+    assert sweep(storage, SOUGHT).remains == []
