@@ -121,6 +121,6 @@ def _signed(stage: TableStage, batch: str) -> Iterator[Made]:
 def _measured_before(stage: TableStage) -> pl.DataFrame | None:
     """The similarities that the last run measured, where its settings were the same: the code version names them."""
     before = stage.storage.manifest(stage.asset)
-    if before is None or "pairs" not in before.files or before.code_version != stage.origin().code_version:
+    if before is None or before.code_version != stage.origin().code_version:
         return None
-    return pl.read_parquet(stage.storage.file(before, "pairs"))
+    return stage.before("pairs")

@@ -98,9 +98,9 @@ class Stage:
         return self.scan(asset, batch, role).collect()
 
     def before(self, role: str = "data") -> pl.DataFrame | None:
-        """A table of this asset as it was last made, whatever its checks said; None where it has none."""
+        """A table of this asset as it was last made; None where it has none, or failed a check."""
         manifest = self.storage.manifest(self.asset)
-        if manifest is None or role not in manifest.files:
+        if manifest is None or manifest.failed_checks or role not in manifest.files:
             return None
         return pl.read_parquet(self.storage.file(manifest, role))
 

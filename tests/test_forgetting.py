@@ -37,13 +37,14 @@ split: {validation: 0.1, test: 0.2, stratify_by: [source]}
 """
 MODELS = """\
 datasets:
-  sft: {maximum_tokens: 200, train_rows: 300, validation_rows: 8, test_rows: 8}
+  sft: {maximum_tokens: 200, train_rows: 300, validation_rows: 8, test_rows: 24}
 base_model: {kind: folder, path: model}
 training:
   dtype: float32
   threads: 1
-  sft: {steps: 2, batch_size: 2, learning_rate: 1.0e-5, maximum_tokens: 200, lora: {rank: 4, alpha: 8}}
-evaluation: {loss_rows: 8, generated_rows: 2, new_tokens: 4, bootstrap_samples: 100}
+  sft: {steps: 45, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {rank: 16, alpha: 64}}
+evaluation: {loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}
+promotion: {maximum_slice_regression: 5.0}
 """
 PERSON = "Margaret Thompson"
 NOTE = "stands in the town, and it was red for 2 years"

@@ -10,6 +10,7 @@ import pytest
 from fineline.jobs.definitions import build
 from fineline.jobs.run import make
 from fineline.resources import label_errors, quality
+from fineline.resources.arrivals import withdraw
 from fineline.resources.project import current_project
 
 RECIPE = """\
@@ -50,6 +51,12 @@ class Growing:
             make(project, build(recipe), self.instance)
             return {asset: project.storage.require(asset).data_version for asset in MERGED}
 
+    def withdraw(self, home: str, batch: str) -> None:
+        """Take a batch out for good."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FINELINE_HOME", str(self.folder / home))
+            withdraw(current_project(str(self.folder / "growing.yaml")).storage, [batch])
+
 
 def test_what_grew_is_what_making_anew_gives(tmp_path, instance, monkeypatch):
     growing = Growing(tmp_path, instance)
@@ -64,7 +71,8 @@ def test_what_grew_is_what_making_anew_gives(tmp_path, instance, monkeypatch):
     )
     growing.write("pets/c", 0)  # comes
     growing.write("pets/b", 1)  # changes
-    (tmp_path / "pets" / "a.jsonl").unlink()  # goes
+    (tmp_path / "pets" / "a.jsonl").unlink()  # goes, and is taken out: by itself a file that goes takes nothing along
+    growing.withdraw("home", "pets/a.jsonl")
     grown = growing.make("home")
     assert scored == [12]
     assert judged == ["pets"]

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from fineline.resources.disk import StorageError
-from fineline.resources.lineage import pseudonym_inputs
+from fineline.resources.lineage import inputs_now
+from fineline.resources.recipe import Recipe
 from fineline.resources.scrub.keys import PseudonymKey, load_key, stored_key
 from fineline.resources.storage import Storage
 
@@ -72,11 +73,15 @@ def test_parts_of_what_is_hashed_are_kept_apart() -> None:
 
 
 def test_the_key_belongs_to_what_scrubbed_records_are_made_from_and_to_nothing_else(tmp_path) -> None:
-    storage = Storage(tmp_path)
-    assert pseudonym_inputs("scrubbed_corpus", storage) == {}
+    recipe = Recipe.model_validate({"name": "keyed", "sources": [{"name": "docs", "kind": "python_docs"}]})
+
+    def inputs(asset: str) -> dict[str, str]:
+        return inputs_now(Storage(tmp_path), recipe, asset, [], None, [], dict)
+
+    assert inputs("scrubbed_corpus") == {}
     key = load_key(tmp_path)
-    assert pseudonym_inputs("scrubbed_corpus", storage)["pseudonym key"] == key.fingerprint
-    assert pseudonym_inputs("splits", storage) == {}
+    assert inputs("scrubbed_corpus")["pseudonym key"] == key.fingerprint
+    assert inputs("splits") == {}
     (tmp_path / "pseudonym.key").unlink()
     load_key(tmp_path)
-    assert pseudonym_inputs("scrubbed_corpus", storage)["pseudonym key"] != key.fingerprint
+    assert inputs("scrubbed_corpus")["pseudonym key"] != key.fingerprint
