@@ -65,7 +65,7 @@ def _carry_out(stage: TableStage, request: str) -> None:
         stage.context.log.info,
     )
     (row,) = table.filter(pl.col("request_id") == request).iter_rows(named=True)
-    _store(stage, table, {"sample": dg.MetadataValue.md(_certificate(row))})
+    _store(stage, table, {"request": request, "sample": dg.MetadataValue.md(_certificate(row))})
     if not row["remains"]:
         finish(stage.storage, request)
 

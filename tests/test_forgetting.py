@@ -87,9 +87,7 @@ def world(tmp_path_factory):
         patch.delenv("DAGSTER_HOME", raising=False)
         world = World(folder)
         try:
-            # Two steps make no model that is better: the evaluation is stored, and stops the run.
-            with pytest.raises(RunFailed, match="promoted_on_evidence"):
-                world.make()
+            world.make()
             # As a library's message might, in what a run printed.
             logs = sorted((world.storage.root / "dagster" / "storage").rglob("*.err"))
             logs[0].write_text(
