@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fineline.resources.recipe import Recipe
 from fineline.resources.retraining import DECISION, STAGE_OF, approval, decide
 from fineline.resources.scrub.keys import stored_key
-from fineline.resources.storage import Manifest, Storage, changed_inputs
+from fineline.resources.storage import Blocked, Manifest, Storage, changed_inputs
 
 PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
 # A decision to train lets these follow; until then, data sets may change as they will.
@@ -79,7 +79,11 @@ def inputs_now(
     if asset in STAGE_OF:
         inputs["approval"] = approval(storage, asset) or "none"
     if asset == DECISION and "missing" not in inputs.values():
-        inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
+        try:
+            inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
+        except Blocked:
+            # A data set failed its check: until that is mended, nothing can be decided.
+            inputs["decision"] = "blocked"
     return inputs
 
 
