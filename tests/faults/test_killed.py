@@ -84,7 +84,8 @@ def test_ten_runs_of_the_same_assets_at_once_all_succeed(world, services):
         runs = [service.launch("label_issues", "curated_corpus") for _ in range(10)]
         # On a machine with other work a worker may take longer to start than it may, and is tried again.
         service.wait(lambda: all(dagster.last_try_succeeded(each) for each in runs), 500, "ten runs to succeed")
-        assert dagster.most_at_once(runs) >= 5
+        # More than are allowed by default; those that find all made are over at once.
+        assert dagster.most_at_once(runs) > 2
     assert world.versions() == world.undisturbed
     assert "locked" not in service.log.read_text()
 
