@@ -1,5 +1,8 @@
-from fineline.resources.lineage import unchanged_batches
-from fineline.resources.storage import Manifest
+from functools import partial
+
+from fineline.resources.lineage import inputs_now, unchanged_batches, versions_or_missing
+from fineline.resources.recipe import Recipe
+from fineline.resources.storage import Manifest, Storage
 
 INPUTS = {"scrubbed_corpus[docs/1]": "a", "scrubbed_corpus[docs/2]": "b", "duplicate_clusters": "c"}
 BEFORE = Manifest(
@@ -21,3 +24,26 @@ def test_a_batch_may_have_brackets_in_its_name():
     inputs = {"scrubbed_corpus[docs/a[1].txt]": "a"}
     before = BEFORE.model_copy(update={"inputs": inputs})
     assert unchanged_batches(before, "1", inputs, "scrubbed_corpus") == ["docs/a[1].txt"]
+
+
+def test_a_data_set_that_failed_its_check_leaves_open_what_is_decided(tmp_path):
+    storage = Storage(tmp_path)
+    for asset, failed in (("base_model", []), ("sft_dataset", ["tokens_teach"])):
+        storage.folder(asset).mkdir(parents=True)
+        storage.commit(
+            Manifest(
+                asset=asset, batch=None, data_version="v", code_version="1", inputs={}, files={},
+                failed_checks=failed, run_id="r",
+            )
+        )  # fmt: skip
+    recipe = Recipe.model_validate(
+        {
+            "name": "blocked",
+            "sources": [{"name": "docs", "kind": "python_docs"}],
+            "datasets": {"sft": {}},
+            "training": {"sft": {}},
+        }
+    )
+    versions = partial(versions_or_missing, storage.manifest)
+    inputs = inputs_now(storage, recipe, "retrain_decision", ["base_model", "sft_dataset"], None, [], versions)
+    assert inputs == {"base_model": "v", "sft_dataset": "v", "decision": "blocked"}
