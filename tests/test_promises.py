@@ -5,7 +5,6 @@ import dataclasses
 import dagster as dg
 import polars as pl
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from fineline.assets import datasets, evaluation
 from fineline.jobs.definitions import build
@@ -144,23 +143,22 @@ def test_promoted_on_evidence_a_model_that_is_no_better_is_not_released(world, b
     broken("evaluation", "promoted_on_evidence", "fineline.assets.evaluation._measure", worse)
 
 
-def test_the_model_served_is_the_model_tested_changed_weights_are_noticed(world):
-    weights = world.storage.file(world.storage.require("aligned_model"), "model") / "model.safetensors"
-    right = weights.read_bytes()
-    tensors = load_file(weights)
-    name = next(name for name in sorted(tensors) if "down_proj" in name)
-    save_file({**tensors, name: tensors[name] + 1.0}, weights, metadata={"format": "pt"})
-    world.forget("release")
-    with pytest.raises(RunFailed, match="release: check served_equals_tested failed"):
-        world.make()
-    weights.write_bytes(right)
-    assert world.make()[0] == ["release"]
+def test_the_model_served_is_the_model_tested_an_adapter_that_says_something_else_is_noticed(broken):
+    compare = evaluation._compare
+
+    def differs(*arguments):
+        return compare(*arguments).model_copy(update={"mean_difference": 9.0})
+
+    broken("release", "served_equals_tested", "fineline.assets.evaluation._compare", differs)
 
 
 def test_every_check_that_exists_is_broken_above_or_in_the_tests_of_its_table(world):
     graph = build(str(world.recipe)).resolve_asset_graph()
+    # The checks of the audit are broken in test_audit.py, that of forgetting in test_forgetting_sweep.py.
+    pipeline = set(world.assets)
     broken_here = {
         "accounted_for", "sums_close", "under_contract", "personal_data_is_replaced", "duplicates_are_verified",
         "nothing_leaks", "tokens_teach", "promoted_on_evidence", "served_equals_tested",
     }  # fmt: skip
-    assert {key.name for key in graph.asset_check_keys} == broken_here
+    checks = {key.name for key in graph.asset_check_keys if key.asset_key.to_user_string() in pipeline}
+    assert checks == broken_here
