@@ -21,7 +21,7 @@ from fineline.resources.tables import Made, Origin
 class _AuditStage(TableStage):
     """One audit: it is made from whatever is stored, also from what is blocked or behind."""
 
-    def origin(self, batch: str | None = None) -> Origin:
+    def _made_from(self, batch: str | None) -> Origin:
         """Its own code version, and the data versions of all that is stored."""
         stored = {label(each.asset, each.batch): each.data_version for each in manifests(self.storage)}
         inputs = {name: version for name, version in stored.items() if name.partition("[")[0] not in GOVERNED}

@@ -93,9 +93,11 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     """
     from fineline.resources.scrub.canaries import measure
 
+    # Made on first use, and part of what the asset is made from.
+    key = project.pseudonym_key
     stage = TableStage(context, project, ScrubbedRecord)
     section, changed = stage.recipe.scrub, stage.changed()
-    with Scrubber(section, key=project.pseudonym_key, memory=stage.storage.scrub_memory) as scrubber:
+    with Scrubber(section, key=key, memory=stage.storage.scrub_memory) as scrubber:
         hosts = stage.scan("raw_corpus", changed[0]).head(HOSTS).collect()
         report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall

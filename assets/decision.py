@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.models import ML_OWNERS, stages
-from fineline.assets.stages import Stage, made_when_changed, recipe_metadata
+from fineline.assets.stages import Making, made_when_changed, recipe_metadata
 from fineline.resources.project import Project
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_models import STAGES
@@ -41,7 +41,7 @@ def _retrain_decision(recipe: Recipe) -> dg.AssetsDefinition:
         Guarantees: models are trained on its decision alone; its data version changes only when it decides to
         train from something else than before.
         """
-        stage = Stage(context, project)
+        stage = Making(context, project)
         decision, origin = decide(stage.storage, stage.recipe, datetime.now(UTC)), stage.origin()
         table = pl.DataFrame([dataclasses.asdict(reason) for reason in decision.reasons])
         table = table.with_columns(met=pl.when("met").then(pl.lit("yes")).otherwise(pl.lit("no")))

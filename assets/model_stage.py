@@ -11,14 +11,14 @@ import dagster as dg
 import polars as pl
 from pydantic import BaseModel
 
-from fineline.assets.stages import Stage, recipe_metadata
+from fineline.assets.stages import Making, recipe_metadata
 from fineline.resources.models import seen as seen_records
 from fineline.resources.plots import curves
 from fineline.resources.recipe import digest
 from fineline.resources.storage import Manifest
 
 
-class ModelStage(Stage):
+class ModelStage(Making):
     """One execution of a model asset: stores the folder that a worker made and publishes what it measured."""
 
     def checkpoints(self) -> Path:

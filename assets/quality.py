@@ -41,9 +41,10 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
     from fineline.resources.quality import score_unique
 
     stage = TableStage(context, project, RecordQuality)
+    clusters = stage.read("duplicate_clusters")
     scored = score_unique(
         stage.scan("scrubbed_corpus"),
-        stage.read("duplicate_clusters"),
+        clusters,
         stage.recipe.quality,
         stage.said_before("scrubbed_corpus"),
         every_few_seconds(context.log.info, "records measured"),
@@ -51,7 +52,9 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
     failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
     rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
     stage.write(
-        Made(scored, rows_in=scored.height, facts={"failed": sum(int(n) for n in rules.values())}),
+        Made(
+            scored, rows_in=int(clusters["representative"].sum()), facts={"failed": sum(int(n) for n in rules.values())}
+        ),
         metadata={
             "failed rules": dg.MetadataValue.md(
                 bar_chart("Records that failed a rule", rules, "records") if rules else "none"

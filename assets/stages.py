@@ -149,7 +149,15 @@ class Stage:
         return why_stale(self.asset, manifest, now.code_version, now.inputs)
 
     def origin(self, batch: str | None = None) -> Origin:
-        """What this execution is made from."""
+        """What this execution is made from, as it was when that was first asked."""
+        return self.origins[batch]
+
+    @cached_property
+    def origins(self) -> Mapping[str | None, Origin]:
+        """The same of each batch asked for."""
+        return {batch: self._made_from(batch) for batch in self.asked}
+
+    def _made_from(self, batch: str | None) -> Origin:
         spec = self.context.assets_def.get_asset_spec(self.context.asset_key)
         if self.asset == "raw_corpus":
             inputs = {"arrival": version_of(self.arrived, str(batch))}
@@ -169,7 +177,19 @@ class Stage:
         return registry_of(self.storage)
 
 
-class TableStage(Stage):
+class Making(Stage):
+    """One execution that makes an asset: what it is made from is noted before anything of it is read.
+
+    An input may get another version meanwhile, in hours of training above all. What was made from the one before
+    must not seem to be made from the new one, or it would count as up to date.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, project: Project) -> None:
+        super().__init__(context, project)
+        _ = self.origins
+
+
+class TableStage(Making):
     """One execution of a table asset: writes its tables and publishes what came of it."""
 
     def __init__(self, context: dg.AssetExecutionContext, project: Project, schema: type[dy.Schema]) -> None:

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from small_corpus import write_corpus, write_recipe
 
+from fineline.assets import corpus
 from fineline.assets.stages import ANEW
 from fineline.jobs.definitions import build
 from fineline.resources.project import current_project
@@ -93,6 +94,21 @@ def test_a_run_with_the_tag_makes_it_all_the_same(world):
     assert world.ask(["raw_corpus"], **{ANEW: "true"}).success
     changed = {key for key, time in world.times().items() if time != times[key]}
     assert changed == {("raw_corpus", batch) for batch in BATCHES}
+
+
+def test_an_input_that_changes_meanwhile_is_not_what_the_asset_was_made_from(world, monkeypatch):
+    storage, batch = world.project.storage, BATCHES[0]
+    before = storage.require("raw_corpus", batch)
+    parts = corpus._scrubbed_parts
+
+    def changed_meanwhile(stage, *more):
+        storage.commit(before.model_copy(update={"data_version": "newer"}))
+        return parts(stage, *more)
+
+    monkeypatch.setattr(corpus, "_scrubbed_parts", changed_meanwhile)
+    assert world.ask(["scrubbed_corpus"], [batch], **{ANEW: "true"}).success
+    assert storage.require("scrubbed_corpus", batch).inputs[f"raw_corpus[{batch}]"] == before.data_version
+    storage.commit(before)
 
 
 def row(question, answer):
