@@ -10,8 +10,7 @@ from fineline.assets.stages import TableStage
 from fineline.assets.standards import GOVERNANCE, OWNERS, checks, contract
 from fineline.data_contracts.audits import AuditFinding
 from fineline.resources.audit import PROMISES, audit
-from fineline.resources.lineage import GOVERNANCE as GOVERNED
-from fineline.resources.lineage import label
+from fineline.resources.lineage import GOVERNED, label
 from fineline.resources.project import Project
 from fineline.resources.samples import frame_table
 from fineline.resources.stored import manifests

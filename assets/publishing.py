@@ -9,9 +9,11 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from fineline.resources.lineage import PER_BATCH
+from fineline.assets.standards import BATCHES
+from fineline.resources.lineage import DATA_VERSION_TAG, PER_BATCH, version_tags
 from fineline.resources.models.seen import flags_metadata
 from fineline.resources.recipe import digest
+from fineline.resources.samples import first_few
 from fineline.resources.storage import Manifest, Storage
 
 Outcome = dg.MaterializeResult[Any] | dg.AssetMaterialization
@@ -50,12 +52,7 @@ def publish(
                 context.asset_key,
                 partition=batch,
                 metadata=each.metadata,
-                tags={
-                    "dagster/data_version": each.manifest.data_version,
-                    "dagster/data_version_is_user_provided": "true",
-                    "dagster/code_version": each.manifest.code_version,
-                    **_provenance(context, str(batch)),
-                },
+                tags={**version_tags(each.manifest), **_provenance(context, str(batch))},
             )
 
 
@@ -109,16 +106,15 @@ def _with_other_batches(
     failed = [str(each.batch) for each in others if each is not None and check.check_name in each.failed_checks]
     if not failed:
         return check
-    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
     return check._replace(
         passed=False,
-        description=f"Passed here, but still fails for {', '.join(failed[:3])}{more}: mend what came in there.",
+        description=f"Passed here, but still fails for {first_few(failed)}: mend what came in there.",
     )
 
 
 def batch_keys(context: dg.AssetExecutionContext) -> list[str]:
     """All batches that have arrived, sorted, so that nothing depends on the order of arrival."""
-    return sorted(context.instance.get_dynamic_partitions("batches"))
+    return sorted(context.instance.get_dynamic_partitions(str(BATCHES.name)))
 
 
 def _provenance(context: dg.AssetExecutionContext, batch: str) -> dict[str, str]:
@@ -128,6 +124,6 @@ def _provenance(context: dg.AssetExecutionContext, batch: str) -> dict[str, str]
         same_batch = dg.AssetRecordsFilter(dep.asset_key, asset_partitions=[batch])
         for record in context.instance.fetch_materializations(same_batch, limit=1).records:
             name, event = dep.asset_key.to_user_string(), record.asset_materialization
-            tags[f"dagster/input_data_version/{name}"] = event.tags["dagster/data_version"]
+            tags[f"dagster/input_data_version/{name}"] = event.tags[DATA_VERSION_TAG]
             tags[f"dagster/input_event_pointer/{name}"] = str(record.storage_id)
     return tags

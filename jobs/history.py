@@ -7,6 +7,7 @@ from functools import cache, partial
 
 import dagster as dg
 
+from fineline.resources.lineage import DATA_VERSION_TAG, version_tags
 from fineline.resources.planning import Task
 from fineline.resources.storage import Manifest, Storage
 
@@ -45,7 +46,7 @@ def record_what_is_stored(
 
 def _recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, str | None]:
     """The data version that Dagster last heard of, of each batch of an asset or of the asset as a whole (None)."""
-    tag, event = "dagster/data_version", dg.DagsterEventType.ASSET_MATERIALIZATION
+    tag, event = DATA_VERSION_TAG, dg.DagsterEventType.ASSET_MATERIALIZATION
     by_batch = instance.event_log_storage.get_latest_tags_by_partition(key, event, [tag])
     versions: dict[str | None, str | None] = {batch: tags.get(tag) for batch, tags in by_batch.items()}
     records = instance.fetch_materializations(dg.AssetRecordsFilter(key), limit=1).records
@@ -59,9 +60,5 @@ def _materialization(key: dg.AssetKey, manifest: Manifest) -> dg.AssetMaterializ
         key,
         partition=manifest.batch,
         metadata={"dagster/row_count": manifest.rows or 0, "recorded": "after its run was interrupted"},
-        tags={
-            "dagster/data_version": manifest.data_version,
-            "dagster/data_version_is_user_provided": "true",
-            "dagster/code_version": manifest.code_version,
-        },
+        tags=version_tags(manifest),
     )

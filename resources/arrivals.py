@@ -11,6 +11,7 @@ from fineline.resources.arrival_registry import Arrival, Registry, SourceState, 
 from fineline.resources.inbox import SETTLED_SECONDS, Budget, look_into
 from fineline.resources.recipe import digest
 from fineline.resources.recipe_data import Files, HuggingFace, Source, Sql
+from fineline.resources.samples import first_few
 from fineline.resources.sources.batches import Bound, CommitPlace, FilePlace, IncrementPlace, Place, SourceError
 from fineline.resources.sources.files import NOT_IN_KEYS, batch_key, format_of, vanished
 from fineline.resources.sources.huggingface import newest_commit
@@ -55,7 +56,7 @@ class Look:
             "cannot be looked at": [f"{name} ({why})" for name, why in self.obstacles.items()],
             "without a batch": [name for name in self.empty if name not in self.obstacles],
         }
-        return [f"{len(names)} {what}: {_first(names)}" for what, names in named.items() if names]
+        return [f"{len(names)} {what}: {first_few(names, SHOWN)}" for what, names in named.items() if names]
 
 
 def look(storage: Storage, sources: Iterable[Source], *, now: float | None = None, ask: bool = True) -> Look:
@@ -265,8 +266,3 @@ def _describe(registry: Registry, sources: Sequence[Source], found: Look) -> Non
             found.obstacles[source.name] = state.obstacle
         if all(batch.state == "withdrawn" for batch in state.batches.values()):
             found.empty.append(source.name)
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

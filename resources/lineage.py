@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fineline.resources.recipe import Recipe
 from fineline.resources.retraining import DECISION, STAGE_OF, approval, decide
+from fineline.resources.samples import first_few
 from fineline.resources.scrub.keys import stored_key
 from fineline.resources.storage import Blocked, Manifest, Storage, changed_inputs
 
@@ -17,7 +18,9 @@ FOLLOWS_MODELS = frozenset({*STAGE_OF, "evaluation", "release"})
 MODEL_INPUTS = frozenset({"approval", *STAGE_OF, "evaluation"})
 PSEUDONYMISED = frozenset({"scrubbed_corpus"})
 # Assets that are about the pipeline: nothing is made from them, and no run of the graph makes them.
-GOVERNANCE = frozenset({"audit_report", "forgetting_certificates"})
+GOVERNED = frozenset({"audit_report", "forgetting_certificates"})
+# By these tags of an event Dagster knows a data version, and that it is none of Dagster's own making.
+DATA_VERSION_TAG, GIVEN_VERSION_TAG = "dagster/data_version", "dagster/data_version_is_user_provided"
 
 Stored = Callable[[str, str | None], Manifest | None]
 
@@ -35,6 +38,15 @@ def inputs_of(
         else:
             pairs += [(name, each) for each in sorted(batches)]
     return pairs
+
+
+def version_tags(manifest: Manifest) -> dict[str, str]:
+    """The tags of an event that says what is stored now."""
+    return {
+        DATA_VERSION_TAG: manifest.data_version,
+        GIVEN_VERSION_TAG: "true",
+        "dagster/code_version": manifest.code_version,
+    }
 
 
 def label(asset: str, batch: str | None) -> str:
@@ -105,8 +117,7 @@ def why_stale(asset: str, manifest: Manifest | None, code_version: str, inputs: 
     if asset in FOLLOWS_MODELS:
         changed = [name for name in changed if name in MODEL_INPUTS]
     if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        return f"changed: {', '.join(changed[:3])}{more}"
+        return f"changed: {first_few(changed)}"
     return None
 
 

@@ -1,6 +1,7 @@
 """Small tables for people: a few rows of a frame as Markdown."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,12 @@ def sample_table(frame: pl.DataFrame, rows: int = SHOWN_ROWS) -> str:
     picked = frame[positions]
     shown = [column for column in frame.columns if picked[column].null_count() < picked.height]
     return markdown_table(shown, [[row[column] for column in shown] for row in picked.iter_rows(named=True)])
+
+
+def first_few(names: Sequence[str], shown: int = 3) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def frame_table(frame: pl.DataFrame) -> str:

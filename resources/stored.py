@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from fineline.resources.disk import file_digest, folder_digest
-from fineline.resources.lineage import FOLLOWS_MODELS, GOVERNANCE, MODEL_INPUTS, label
+from fineline.resources.lineage import FOLLOWS_MODELS, GOVERNED, MODEL_INPUTS, label
 from fineline.resources.parquet_parts import joint_digest
 from fineline.resources.storage import Manifest, Storage
 
@@ -55,7 +55,7 @@ class Stored:
             manifest = read_manifest(path)
             if manifest is None:
                 self.unreadable.append(path.parent.relative_to(storage.root / "assets").as_posix())
-            elif manifest.asset not in GOVERNANCE:
+            elif manifest.asset not in GOVERNED:
                 self.manifests[label(manifest.asset, manifest.batch)] = manifest
 
     def check_files(self) -> int:

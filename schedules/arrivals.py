@@ -9,11 +9,11 @@ from fineline.assets.arrivals import arrivals
 from fineline.assets.standards import BATCHES
 from fineline.resources.arrival_registry import Arrival, locked
 from fineline.resources.arrivals import Look, known_arrivals, look
+from fineline.resources.lineage import DATA_VERSION_TAG, GIVEN_VERSION_TAG
 from fineline.resources.project import Project
 from fineline.resources.recipe_data import Source
 from fineline.resources.storage import Storage
 
-VERSION_TAG = "dagster/data_version"
 # Dagster stores events one by one. What is not told in this time is told by the next look.
 SECONDS_OF_EVENTS = 15.0
 # SQLite takes only so many values at once.
@@ -29,9 +29,9 @@ def take_in(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[So
         found = look(storage, sources, ask=False)
         _sync_partitions(instance, found.versions)
         told = instance.event_log_storage.get_latest_tags_by_partition(
-            arrivals.key, dg.DagsterEventType.ASSET_MATERIALIZATION, [VERSION_TAG]
+            arrivals.key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
         )
-        fresh = [key for key, version in found.versions.items() if told.get(key, {}).get(VERSION_TAG) != version]
+        fresh = [key for key, version in found.versions.items() if told.get(key, {}).get(DATA_VERSION_TAG) != version]
         known = known_arrivals(storage) if fresh else {}
         until = time.monotonic() + SECONDS_OF_EVENTS
         for key in fresh:
@@ -73,5 +73,5 @@ def _event(key: str, version: str, batch: Arrival) -> dg.AssetMaterialization:
             "first seen": dg.MetadataValue.timestamp(batch.first_seen),
             "place": batch.place.shown if batch.place else "the source as a whole",
         },
-        tags={VERSION_TAG: version, "dagster/data_version_is_user_provided": "true"},
+        tags={DATA_VERSION_TAG: version, GIVEN_VERSION_TAG: "true"},
     )

@@ -19,6 +19,7 @@ from fineline.resources.disk import write_atomically
 from fineline.resources.forgetting.sweep import bytes_say
 from fineline.resources.forgetting.tables import batch_of, folders, in_order
 from fineline.resources.forgetting.texts import blanked, says_any
+from fineline.resources.lineage import DATA_VERSION_TAG, version_tags
 from fineline.resources.models.seen import Sighting
 from fineline.resources.storage import Manifest, Storage
 
@@ -53,7 +54,7 @@ def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: s
             if manifest is None:
                 continue
             last = _last(instance, manifest)
-            if last is None or (last.tags or {}).get("dagster/data_version") == manifest.data_version:
+            if last is None or (last.tags or {}).get(DATA_VERSION_TAG) == manifest.data_version:
                 continue
             instance.report_runless_asset_event(_materialization(storage, manifest, last, request_id))
             told.append(asset)
@@ -84,11 +85,7 @@ def _materialization(
             "path": dg.MetadataValue.path(str(storage.file(manifest, "data"))),
             "rewritten": f"without what request {request_id} had forgotten",
         },
-        tags={
-            "dagster/data_version": manifest.data_version,
-            "dagster/data_version_is_user_provided": "true",
-            "dagster/code_version": manifest.code_version,
-        },
+        tags=version_tags(manifest),
     )
 
 

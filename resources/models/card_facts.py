@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from fineline.resources.curation import counts_by
-from fineline.resources.lineage import GOVERNANCE, label
+from fineline.resources.lineage import GOVERNED, label
 from fineline.resources.models.model_card import CardFacts, CheckFacts, ScoreFacts, SourceFacts, StageFacts
 from fineline.resources.recipe import Recipe
 from fineline.resources.recipe_models import STAGES, FolderModel, HubModel, PackagedModel
@@ -45,7 +45,7 @@ def lineage(storage: Storage, recipe_text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted((storage.root / "assets").rglob("manifest.json")):
         manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-        if manifest.asset not in {"release", *GOVERNANCE}:
+        if manifest.asset not in {"release", *GOVERNED}:
             fields = {"data_version", "code_version", "inputs", "rows", "rows_in", "dropped", "quarantined"}
             found[label(manifest.asset, manifest.batch)] = manifest.model_dump(include=fields)
     return {"recipe": recipe_text, "assets": found}
