@@ -5,12 +5,21 @@ import dagster as dg
 import pytest
 
 
+# First, or the plugin that shares the tests out has read the groups before they are made.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Where tests run in several processes, those that share what takes long to make are in the same one."""
     for item in items:
         makers = item._fixtureinfo.name2fixturedefs.get("world", [])
         session_wide = any(maker.scope == "session" for maker in makers)
         item.add_marker(pytest.mark.xdist_group("world" if session_wide else item.path.as_posix()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
+    """Raises UsageError where tests are shared out without regard to their groups; they would disturb each other."""
+    if not all("@" in name for name in ids):
+        raise pytest.UsageError("several processes need --dist loadgroup and a pytest by which it works: make test")
 
 
 @pytest.fixture(scope="session")
