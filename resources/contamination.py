@@ -21,6 +21,8 @@ WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
 MAXIMUM_REPEATS = 100
 # Odd, so that no multiplication loses a bit: 2^64 divided by the golden ratio.
 BASE = np.uint64(0x9E3779B97F4A7C15)
+# What undoes a multiplication by it, in arithmetic of 64 bits.
+INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
 ANSWERS = ["completion", "rejected"]
 TEXTS_AT_ONCE = 5_000
 
@@ -130,13 +132,17 @@ def _windows(words: Hashes, counts: Rows, ngram: int) -> tuple[Rows, Hashes]:
 
     ``counts`` are the words of each text. Returns the text of each run, and its hash.
     """
-    row, length = np.repeat(np.arange(len(counts)), counts), np.repeat(counts, counts)
-    end = np.repeat(np.cumsum(counts), counts)
-    position = np.arange(len(words))
-    total = np.zeros(len(words), dtype=np.uint64)
-    for offset in range(ngram):
-        there = position + offset
-        total = np.where(there < end, total * BASE + words[np.minimum(there, len(words) - 1)], total)
-    short = (position == end - length) & (length < ngram)
-    chosen = short | (position + ngram <= end)
-    return row[chosen], total[chosen]
+    ends = np.cumsum(counts)
+    # A text has as many runs as places for one, and one where it is shorter.
+    runs = np.where(counts < ngram, np.minimum(counts, 1), counts - ngram + 1)
+    row = np.repeat(np.arange(len(counts)), runs)
+    first = np.arange(len(row)) + np.repeat(ends - counts - (np.cumsum(runs) - runs), runs)
+    end = np.minimum(first + ngram, ends[row])
+    # A run is what came up to its end less what came before it, all multiplied so that its last word has factor 1.
+    sums = np.concatenate([[np.uint64(0)], np.cumsum(words * _powers(INVERSE, len(words)))])
+    return row, (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
+
+
+def _powers(of: np.uint64, number: int) -> Hashes:
+    """The powers from 0 on of a number, in arithmetic of 64 bits."""
+    return np.cumprod(np.concatenate([[np.uint64(1)], np.full(max(number - 1, 0), of)]), dtype=np.uint64)

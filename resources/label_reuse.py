@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from fineline.data_contracts.curation import LabelIssue
@@ -54,22 +52,18 @@ def judge_labels(
     Raises:
         EmbeddingError: the section asks for embeddings, and their model is not installed.
     """
-    issues: list[pl.DataFrame] = [LabelIssue.create_empty()]
-    features = [pl.DataFrame(schema=FEATURES)]
-    for source in _usable(records, section).partition_by("source", maintain_order=True):
-        known = pl.DataFrame(schema=FEATURES) if before is None else before.features
-        found = source.drop("text").join(known, on=[*KEY, "source"], how="left", maintain_order="left")
-        held = None if before is None else _held(before, source)
-        if held is None:
-            # Imported here: it takes seconds.
-            from fineline.resources.label_errors import judge
-
-            embeddings = _embedded(source["text"], found["embedding"], section, progress)
-            held = judge(source, embeddings, section.folds, seed)
-            found = found.with_columns(embedding=_stored(embeddings, source.height))
-        issues.append(held)
-        features.append(found.select(*FEATURES))
-    return Judged(pl.concat(issues), pl.concat(features))
+    known = pl.DataFrame(schema=FEATURES) if before is None else before.features
+    usable = _usable(records, section).join(known, on=[*KEY, "source"], how="left", maintain_order="left")
+    sources = usable.partition_by("source", maintain_order=True)
+    held = {source["source"][0]: None if before is None else _held(before, source) for source in sources}
+    if section.features == "embeddings":
+        usable = _embedded(usable, [name for name, issues in held.items() if issues is None], progress)
+        sources = usable.partition_by("source", maintain_order=True)
+    issues = [
+        _judged(source, section, seed) if was is None else was
+        for source, was in zip(sources, held.values(), strict=True)
+    ]
+    return Judged(pl.concat([LabelIssue.create_empty(), *issues]), usable.select(*FEATURES))
 
 
 def _usable(records: pl.DataFrame, section: Labels) -> pl.DataFrame:
@@ -88,18 +82,23 @@ def _held(before: Judged, source: pl.DataFrame) -> pl.DataFrame | None:
     return issues if issues.height == unchanged.height == source.height else None
 
 
-def _embedded(
-    texts: pl.Series, known: pl.Series, section: Labels, progress: Progress | None
-) -> npt.NDArray[Any] | None:
-    """The stored form of each text's embedding; only of texts without one is it made."""
-    if section.features == "words":
-        return None
-    rows = np.empty((len(texts), DIMENSIONS), STORED)
-    new = known.is_null().to_numpy()
-    rows[~new] = np.frombuffer(b"".join(known.drop_nulls()), STORED).reshape(-1, DIMENSIONS)
-    rows[new] = embed(texts.filter(pl.Series(new)).to_list(), progress)
-    return rows
+def _embedded(usable: pl.DataFrame, sources: Sequence[str], progress: Progress | None) -> pl.DataFrame:
+    """The same with the stored form of the embedding of each text of these sources; made only where there is none.
+
+    Of all sources at once, for loading the model takes seconds.
+    """
+    numbered = usable.with_row_index()
+    new = numbered.filter(pl.col("source").is_in(sources) & pl.col("embedding").is_null())
+    rows = embed(new["text"].to_list(), progress).astype(STORED)
+    made = new.with_columns(embedding=pl.Series([row.tobytes() for row in rows], dtype=pl.Binary))
+    return pl.concat([numbered.join(new, on="index", how="anti"), made]).sort("index").drop("index")
 
 
-def _stored(rows: npt.NDArray[Any] | None, height: int) -> pl.Series:
-    return pl.Series([None] * height if rows is None else [row.tobytes() for row in rows], dtype=pl.Binary)
+def _judged(source: pl.DataFrame, section: Labels, seed: int) -> pl.DataFrame:
+    # Imported here: it takes seconds.
+    from fineline.resources.label_errors import judge
+
+    rows = None
+    if section.features == "embeddings":
+        rows = np.frombuffer(b"".join(source["embedding"]), STORED).reshape(-1, DIMENSIONS)
+    return judge(source, rows, section.folds, seed)
