@@ -46,7 +46,6 @@ sources:
   - {name: tweets, kind: files, path: tweets, licence: MIT, columns: {text: text, label: label}}
   - {name: intents, kind: files, path: intents, licence: CC-BY-4.0, columns: {text: text, label: label}}
   - {name: dialogues, kind: files, path: dialogues, licence: CC-BY-SA-4.0, columns: {messages: messages}}
-scrub: {ner: spacy}
 labels: {features: FEATURES}
 datasets:
   sft: {maximum_tokens: 2048, train_rows: 2000, validation_rows: 200, test_rows: 200}

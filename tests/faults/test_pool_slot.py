@@ -1,0 +1,85 @@
+"""A worker that is killed while it trains gives its place back: by what the daemon does with our settings."""
+
+import logging
+import multiprocessing
+import time
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_test_daemon_workspace_context
+from dagster._core.workspace.load_target import EmptyWorkspaceTarget
+from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
+
+from fineline.jobs import postgres
+from fineline.jobs.launcher import RUNNER_TAG, runner
+from fineline.jobs.settings import write_settings
+
+POOL = "training"
+NOTICED_IN_SECONDS = 120
+LOGGER = logging.getLogger(__name__)
+
+
+@dg.op(pool=POOL, required_resource_keys={"begun", "for_ever"})
+def train(context):
+    context.resources.begun.set()
+    while context.resources.for_ever:
+        time.sleep(0.1)
+
+
+def train_in_process(home, begun, for_ever):
+    """What a worker does: a run of one step that takes the only place in the pool."""
+
+    @dg.job(
+        resource_defs={
+            "begun": dg.ResourceDefinition.hardcoded_resource(begun),
+            "for_ever": dg.ResourceDefinition.hardcoded_resource(for_ever),
+        }
+    )
+    def training():
+        train()
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert training.execute_in_process(instance=instance, tags={RUNNER_TAG: runner()}).success
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.delenv(postgres.VARIABLE, raising=False)
+    write_settings(tmp_path, "small")
+    return tmp_path
+
+
+@pytest.fixture
+def workers():
+    started = []
+    yield started
+    for worker in started:
+        worker.kill()
+        worker.join()
+
+
+def start(home, workers, for_ever):
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    workers.append(context.Process(target=train_in_process, args=(home, begun, for_ever)))
+    workers[-1].start()
+    return begun
+
+
+def test_a_killed_worker_gives_its_pool_slot_back_within_the_promised_time(home, workers):
+    assert start(home, workers, for_ever=True).wait(60)
+    workers[-1].kill()
+    killed = time.monotonic()
+    workers[-1].join()
+    begun = start(home, workers, for_ever=False)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        slots = instance.event_log_storage.get_concurrency_info
+        assert slots(POOL).slot_count == slots(POOL).active_slot_count == 1, "the dead one holds the only one"
+        with create_test_daemon_workspace_context(EmptyWorkspaceTarget(), instance) as context:
+            while not begun.wait(1):
+                assert time.monotonic() < killed + NOTICED_IN_SECONDS
+                list(execute_run_monitoring_iteration(context, LOGGER))
+                list(execute_concurrency_slots_iteration(context, LOGGER))
+    workers[-1].join(60)
+    assert workers[-1].exitcode == 0
