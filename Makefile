@@ -14,9 +14,10 @@ BENCH ?=
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
 
-# Half of the tests wait for processes of their own, so two at a time are no burden.
+# Half of the tests wait for processes of their own, so two at a time are no burden; in their order the long ones come
+# early.
 test: .venv/ready
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 ui: .venv/ready
 	$(BIN)/fineline ui --recipe $(RECIPE) --port $(PORT)
