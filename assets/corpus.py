@@ -42,30 +42,38 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
 
     Guarantees: each row read is a record, a repeat of one, forgotten on request (only a keyed hash of it is
     left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it came in, with
-    its source, the same on every run and machine. Texts are in normal form, and what that changed is counted.
+    its source, the same on every run and machine. Texts are in normal form, and what that changed is counted. A
+    batch that cannot be read keeps no other back.
     """
     from fineline.resources.arrivals import arrival
     from fineline.resources.forgetting.tombstones import Tombstones
     from fineline.resources.ingest import ingest
-    from fineline.resources.sources.reader import read_parts
+    from fineline.resources.sources.reader import SourceError, read_parts
 
     stage = TableStage(context, project, Record)
     forgotten = Tombstones.load(stage.storage, project.pseudonym_key)
     with Scrubber(stage.recipe.scrub, key=project.pseudonym_key) as scrubber:
+        unread: list[str] = []
         for batch in stage.changed():
             source = stage.recipe.source(batch.split("/", 1)[0])
-            place = arrival(stage.registry, batch).place
             progress = every_few_seconds(context.log.info, f"{batch}: rows read")
-            rows = read_parts(source, batch, place)
-            parts = ingest(rows, source.name, batch, stage.recipe.allowed_licences, progress, forgotten)
-            first = next(parts)
-            shown = scrubber.scrub(first.frame.head(3)).records
-            counts = stage.write(
-                chain([first], parts),
-                batch,
-                metadata={"sample": dg.MetadataValue.md(sample_table(shown))},
-            ).manifest
+            try:
+                rows = read_parts(source, batch, arrival(stage.registry, batch).place)
+                parts = ingest(rows, source.name, batch, stage.recipe.allowed_licences, progress, forgotten)
+                first = next(parts)
+                shown = scrubber.scrub(first.frame.head(3)).records
+                counts = stage.write(
+                    chain([first], parts),
+                    batch,
+                    metadata={"sample": dg.MetadataValue.md(sample_table(shown))},
+                ).manifest
+            except SourceError as error:
+                unread.append(str(error))
+                continue
             context.log.info(f"{batch}: {counts.rows_in or 0:,} rows read, {counts.rows or 0:,} records")
+    if unread:
+        yield from stage.made_so_far()
+        raise SourceError("\n".join(unread))
     yield from stage.results()
 
 

@@ -47,13 +47,18 @@ def publish(
     if others:
         # One step gives all its partitions one data version; each batch needs its own, or adding a
         # batch would look like a change of the others.
-        for batch, each in by_batch.items():
-            yield dg.AssetMaterialization(
-                context.asset_key,
-                partition=batch,
-                metadata=each.metadata,
-                tags={**version_tags(each.manifest), **_provenance(context, str(batch))},
-            )
+        for each in by_batch.values():
+            yield of_batch(context, each)
+
+
+def of_batch(context: dg.AssetExecutionContext, stored: Published) -> dg.AssetMaterialization:
+    """The event of one batch, with its own data version."""
+    return dg.AssetMaterialization(
+        context.asset_key,
+        partition=stored.manifest.batch,
+        metadata=stored.metadata,
+        tags={**version_tags(stored.manifest), **_provenance(context, str(stored.manifest.batch))},
+    )
 
 
 def publish_unchanged(

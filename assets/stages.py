@@ -13,7 +13,15 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
-from fineline.assets.publishing import Outcome, Published, batch_keys, last_published, publish, publish_unchanged
+from fineline.assets.publishing import (
+    Outcome,
+    Published,
+    batch_keys,
+    last_published,
+    of_batch,
+    publish,
+    publish_unchanged,
+)
 from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.resources.arrival_registry import Registry, registry_of
 from fineline.resources.arrivals import version_of, versions_of
@@ -84,8 +92,18 @@ class Stage:
 
     @cached_property
     def batches(self) -> list[str]:
-        """All batches that had arrived when they were first asked for."""
-        return batch_keys(self.context)
+        """The batches that this execution reads, as they were when first asked for.
+
+        A batch may arrive while the tables of all batches are made, and must not be in some of them alone: the
+        first of these tables takes the batches whose own tables are stored, and the others those that it took.
+        """
+        arrived = batch_keys(self.context)
+        if self.asset in PER_BATCH:
+            return arrived
+        first = self.storage.manifest("duplicate_clusters")
+        if self.asset != "duplicate_clusters":
+            return [batch for batch in arrived if first is None or f"minhash_signatures[{batch}]" in first.inputs]
+        return [batch for batch in arrived if self.storage.manifest("minhash_signatures", batch)] or arrived
 
     def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
         """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
@@ -224,6 +242,11 @@ class TableStage(Making):
         # The rows are stored; a step of hundreds of batches must not keep them all in memory.
         self.written.append((replace(written, frame=written.frame.clear()), shown))
         return written
+
+    def made_so_far(self) -> Iterator[dg.AssetMaterialization]:
+        """What Dagster records of the batches that were stored when an execution fails at others."""
+        for written, metadata in self.written:
+            yield of_batch(self.context, Published(written.manifest, metadata))
 
     def results(self, *more: dg.AssetCheckResult) -> Iterator[Outcome]:
         """What Dagster records: metadata and data version of each batch asked for, and every check."""

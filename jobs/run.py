@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from fineline.resources.arrivals import Look, look_patiently, require_batches
 from fineline.resources.disk import StorageError, make_writable
 from fineline.resources.planning import Task, plan
 from fineline.resources.project import Project
-from fineline.resources.storage import Storage
+from fineline.resources.storage import Manifest, Storage
 from fineline.schedules.arrivals import take_in
 from fineline.schedules.failures import CHECK_FAILED, told
 
@@ -78,21 +78,33 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     """The same in a given Dagster instance. See :func:`make_recipe`."""
     close_interrupted(instance)
     _look(project)
-    arrived = take_in(instance, project.storage, project.recipe.sources).versions
     graph = nodes(definitions.resolve_asset_graph())
-    stored = plan(graph, project.storage, arrived, project.recipe)
+    stored = plan(graph, project.storage, _arrived(project, instance), project.recipe)
     for label in record_what_is_stored(definitions, instance, project.storage, stored):
         print(f"  note  {label} was stored by a run that was interrupted; it is kept")
     made: list[Task] = []
+    before: list[tuple[Task, Manifest | None]] = []
     while True:
-        tasks = plan(graph, project.storage, arrived, project.recipe)
+        # Looked at each time: while this runs, a file may change, and whoever looks first takes it in.
+        tasks = plan(graph, project.storage, _arrived(project, instance), project.recipe)
         wave = next_wave(graph, tasks)
         if not wave:
             done = {task.label for task in made}
             return made, [task for task in tasks if task.label not in done]
+        state = [(task, project.storage.manifest(task.asset, task.batch)) for task in wave]
+        if state == before:
+            raise RunFailed(
+                f"{wave[0].label} was run and is still to be made ({wave[0].reason}), with nothing of it changed. "
+                "What is complete is kept: run the same command again; if it says this again, please report it."
+            )
+        before = state
         for task in wave:
             print(f"  make  {task.label}: {task.reason}", flush=True)
         made += _run_wave(definitions, instance, project, wave)
+
+
+def _arrived(project: Project, instance: dg.DagsterInstance) -> Mapping[str, str]:
+    return take_in(instance, project.storage, project.recipe.sources).versions
 
 
 def _look(project: Project) -> Look:

@@ -10,7 +10,7 @@ from fineline.resources.recipe import Recipe
 from fineline.resources.retraining import DECISION, STAGE_OF, approval, decide
 from fineline.resources.samples import first_few
 from fineline.resources.scrub.keys import stored_key
-from fineline.resources.storage import Blocked, Manifest, Storage, changed_inputs
+from fineline.resources.storage import Blocked, Damaged, Manifest, NotMaterialized, Storage, changed_inputs
 
 PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
 # A decision to train lets these follow; until then, data sets may change as they will.
@@ -92,9 +92,10 @@ def inputs_now(
         inputs["approval"] = approval(storage, asset) or "none"
     if asset == DECISION and "missing" not in inputs.values():
         try:
-            inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
-        except Blocked:
-            # A data set failed its check: until that is mended, nothing can be decided.
+            with storage.reading([*upstream, *STAGE_OF]):
+                inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
+        except (Blocked, Damaged, NotMaterialized):
+            # A data set failed its check, or is damaged: until it is made anew, nothing can be decided.
             inputs["decision"] = "blocked"
     return inputs
 

@@ -10,7 +10,7 @@ from typing import Any
 from fineline.resources.lineage import FOLLOWS_MODELS, PER_BATCH, inputs_now, label, versions_or_missing, why_stale
 from fineline.resources.recipe import Recipe, digest
 from fineline.resources.retraining import DECISION, STAGE_OF, approval
-from fineline.resources.storage import Storage
+from fineline.resources.storage import Manifest, Storage
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Node:
 class Task:
     """An asset (or a batch of one), and why it is to be made; ``reason`` is None when it is not.
 
-    Then it is up to date, or ``waits`` says what it is not made for. ``inputs`` is what it would be made from.
+    Then it is up to date, or ``waits`` says what it is not made for. ``inputs`` is what it would be made from;
+    ``failed`` that it was made from just that, and failed a check.
     """
 
     asset: str
@@ -35,6 +36,7 @@ class Task:
     missing: bool
     inputs: Mapping[str, str] = field(default_factory=dict)
     waits: str | None = None
+    failed: bool = False
 
     @property
     def label(self) -> str:
@@ -52,17 +54,25 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
     for node in graph:
         for batch in batches if node.name in PER_BATCH else [None]:
             manifest = stored(node.name, batch)
-            if manifest is None and (waits := _waits_for(node, storage, waiting, batches)):
-                waiting[node.name] = waits
-                tasks.append(Task(node.name, batch, None, True, waits=waits))
+            unapproved = node.name in STAGE_OF and approval(storage, node.name) is None
+            if (manifest is None or unapproved) and (waits := _waits_for(node, storage, waiting, batches)):
+                if manifest is None:
+                    waiting[node.name] = waits
+                tasks.append(Task(node.name, batch, None, manifest is None, waits=waits))
                 continue
             if node.name == "raw_corpus" and batch is not None:
                 inputs = {"arrival": arrived[batch]}
             else:
                 inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions)
             reason = why_stale(node.name, manifest, node.code_version, inputs)
-            tasks.append(Task(node.name, batch, reason, manifest is None, inputs))
+            failed = manifest is not None and _failed_with(manifest, node.code_version, inputs)
+            tasks.append(Task(node.name, batch, reason, manifest is None, inputs, failed=failed))
     return tasks
+
+
+def _failed_with(manifest: Manifest, code_version: str, inputs: Mapping[str, str]) -> bool:
+    """Whether an asset failed a check when it was made by this code from these inputs."""
+    return bool(manifest.failed_checks) and manifest.code_version == code_version and manifest.inputs == inputs
 
 
 def _waits_for(node: Node, storage: Storage, waiting: Mapping[str, str], batches: Sequence[str]) -> str | None:
@@ -80,7 +90,8 @@ def ready(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[str, dict[str | 
 
     A batch's tables come together, and so do the tables of all batches, once every batch is at rest: those
     below a stale one are in it too, for the run that makes it will know whether they change. Models, and what
-    is known of them, come when all tables are at rest.
+    is known of them, come when all tables are at rest. What failed a check would fail it again: until it would be
+    made from something else, it is left, and so is what would be made with it.
     """
     upstream = {node.name: node.upstream for node in graph}
     stale: dict[str, set[str | None]] = {}
@@ -90,6 +101,7 @@ def ready(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[str, dict[str | 
     begins = _beginnings(graph, tasks)
     ancestors: dict[str, set[str]] = {}
     found: dict[str, dict[str | None, str]] = {}
+    resting: set[tuple[str, str | None]] = set()
     for name in upstream:
         ancestors[name] = set(upstream[name]).union(*(ancestors[parent] for parent in upstream[name]))
         above = ancestors[name] & stale.keys()
@@ -97,7 +109,12 @@ def ready(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[str, dict[str | 
             continue
         batches = stale.get(name, set()).union(*(stale[each] for each in above))
         for task in tasks:
-            if task.asset == name and task.batch in batches and not task.waits:
+            if task.asset != name or task.batch not in batches or task.waits:
+                continue
+            changing = any(task.batch in stale[each] for each in above)
+            if (task.failed and not changing) or any((each, task.batch) in resting for each in above):
+                resting.add((name, task.batch))
+            else:
                 found.setdefault(name, {})[task.batch] = begins[together(name), task.batch]
     return found
 
@@ -110,12 +127,15 @@ def together(asset: str) -> str:
 
 
 def _beginnings(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[tuple[str, str | None], str]:
-    """What each run would begin from: code versions, and inputs that are not made in it."""
+    """What each run would begin from: code versions, inputs that are not made in it, and what is there of it.
+
+    By the last, what a run left undone when it failed at something else is known for another state.
+    """
     code = {node.name: node.code_version for node in graph}
     parts: dict[tuple[str, str | None], list[Any]] = {}
     for task in tasks:
         group = together(task.asset)
         made_with_it = {name for name in code if together(name) == group}
         outside = {name: at for name, at in task.inputs.items() if name.partition("[")[0] not in made_with_it}
-        parts.setdefault((group, task.batch), []).append([task.asset, code[task.asset], outside])
+        parts.setdefault((group, task.batch), []).append([task.asset, code[task.asset], outside, task.missing])
     return {key: digest(*part) for key, part in parts.items()}

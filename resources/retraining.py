@@ -9,9 +9,11 @@ from typing import Any
 
 import polars as pl
 
+from fineline.resources.integrity import whole_file
 from fineline.resources.models import seen
 from fineline.resources.recipe import Recipe, digest
 from fineline.resources.recipe_models import STAGES
+from fineline.resources.samples import first_few
 from fineline.resources.storage import Storage, changed_inputs
 
 DECISION = "retrain_decision"
@@ -78,10 +80,13 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     changed = {stage: changed_inputs(known.get(stage, {}), parts[stage]) for stage in stages}
     data = sorted({name for names in changed.values() for name in names if name.endswith("_dataset")})
     others = sorted({name for names in changed.values() for name in names} - set(data))
-    counts = [_changes(storage, stage) for stage in stages if STAGES[stage][1] in data]
+    # Until a training that was decided on has run, its model still is the one before it, and what it has not seen
+    # was decided on already.
+    due = [stage for stage in stages if stage in known and not _trained(storage, stage, known[stage])]
+    idle = [stage for stage in stages if changed[stage] and stage not in due]
+    counts = [_changes(storage, stage) for stage in idle if STAGES[stage][1] in data]
     new, gone = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
-    # Until the training that was decided on has run, its model still is the one that saw them.
-    forgotten = max((seen.forgotten_seen(storage, STAGES[stage][0]) for stage in stages if changed[stage]), default=0)
+    forgotten = max((seen.forgotten_seen(storage, STAGES[stage][0]) for stage in idle), default=0)
     section = recipe.retrain
     enough = bool(data) and new + gone >= section.minimum_new_records
     settings = bool(others) and bool(known)
@@ -93,7 +98,7 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
         Reason("training sets", _told(data), "a change", bool(data)),
         Reason(
             "training rows",
-            f"{new} new, {gone} removed",
+            f"{new} new, {gone} removed" + (f"; {first_few(due)}: decided on, not trained yet" if due else ""),
             f"≥ {section.minimum_new_records}",
             enough,
         ),
@@ -108,13 +113,14 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
         Reason("in seven days", f"{len(recent)} trainings", f"< {most}", within),
     ]
     train = wanted and cooled and within
-    now_approved = {stage: digest(parts[stage]) for stage in stages}
-    standing = {stage: digest(known[stage]) for stage in stages if stage in known}
+    # Also of stages that the recipe leaves out for now: their models are stored, and may be asked for again.
+    standing = {stage: digest(each) for stage, each in known.items()}
+    now_approved = standing | {stage: digest(parts[stage]) for stage in stages}
     return Decision(
         train=train,
         reasons=[*causes, *limits],
         approved=now_approved if train else standing,
-        parts=parts if train else {stage: known[stage] for stage in stages if stage in known},
+        parts={**known, **parts} if train else known,
         decided=[*recent, now] if train else decided[-max(len(recent), 1) :],
         figures={"new training rows": new, "removed training rows": gone, "forgotten records seen": forgotten},
     )
@@ -134,11 +140,17 @@ def _parts(storage: Storage, recipe: Recipe, stage: str) -> dict[str, str]:
     }
 
 
+def _trained(storage: Storage, stage: str, approved: Mapping[str, str]) -> bool:
+    """Whether the stage's model is the one that was decided on."""
+    manifest = storage.manifest(STAGES[stage][0])
+    return manifest is not None and manifest.inputs.get("approval") == digest(approved)
+
+
 def _changes(storage: Storage, stage: str) -> tuple[int, int]:
     """Training rows that the stage's model has not seen, and those it has seen that are there no more."""
     model, dataset = STAGES[stage]
     train = pl.col("split") == "train"
-    stored = pl.scan_parquet(storage.file(storage.require(dataset), "data"))
+    stored = pl.scan_parquet(whole_file(storage, storage.require(dataset), "data"))
     now = stored.filter(train).select("record_id").collect()
     then = seen.read(storage, model).filter(train & (pl.col("dataset") == dataset) & ~pl.col("forgotten"))
     return now.join(then, on="record_id", how="anti").height, then.join(now, on="record_id", how="anti").height

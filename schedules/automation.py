@@ -34,7 +34,8 @@ class Stale(dg.AutomationCondition[dg.AssetKey]):
       to be unchanged is skipped; the decision to train is the last of them;
     - models follow the decision, and wait for all tables; evaluation and release follow the models.
 
-    What was asked for and failed is not asked for again until code, recipe or inputs are others.
+    What was asked for and failed is not asked for again until code, recipe, inputs or what is stored of it are
+    others; so what a run left undone that failed at something else is asked for once more, without that.
     """
 
     def __init__(self, project: Project) -> None:

@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 
 from fineline.data_contracts.models import SeenRecord
+from fineline.resources.disk import file_digest
 from fineline.resources.recipe import Recipe, digest
 from fineline.resources.retraining import DECISION, approval, decide
-from fineline.resources.storage import Manifest, Storage
+from fineline.resources.storage import Damaged, Manifest, Storage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEN = [f"{n:032x}" for n in range(10)]
@@ -16,7 +17,7 @@ class World:
     """A storage root with a data set, and models that are trained whenever it is decided."""
 
     def __init__(self, root):
-        self.storage, self.learning_rate, self.retrain = Storage(root), 1e-4, {}
+        self.storage, self.learning_rate, self.retrain, self.stages = Storage(root), 1e-4, {}, None
         self.store("base_model", {})
         self.dataset(TEN)
 
@@ -27,20 +28,23 @@ class World:
                 "name": "decided",
                 "sources": [{"name": "docs", "kind": "python_docs"}],
                 "datasets": {"sft": {}},
-                "training": {"sft": {"learning_rate": self.learning_rate}},
+                "training": {"sft": {"learning_rate": self.learning_rate}} if self.stages is None else self.stages,
                 "retrain": self.retrain,
             }
         )
 
-    def store(self, asset, files, version="v", facts=None):
+    def store(self, asset, files, version="v", facts=None, inputs=None):
         folder = self.storage.folder(asset)
         folder.mkdir(parents=True, exist_ok=True)
+        names = {}
         for role, frame in files.items():
-            frame.write_parquet(folder / f"{role}-{version}.parquet")
+            frame.write_parquet(folder / "new")
+            names[role] = f"{role}-{file_digest(folder / 'new')[:16]}.parquet"
+            (folder / "new").rename(folder / names[role])
         self.storage.commit(
             Manifest(
-                asset=asset, batch=None, data_version=version, code_version="1", inputs={},
-                files={role: f"{role}-{version}.parquet" for role in files}, run_id="r", facts=facts or {},
+                asset=asset, batch=None, data_version=version, code_version="1", inputs=inputs or {},
+                files=names, run_id="r", facts=facts or {},
             )
         )  # fmt: skip
 
@@ -71,7 +75,10 @@ class World:
             forgotten=pl.lit(False),
             request=pl.lit(None, pl.String),
         )
-        self.store("sft_model", {"seen": SeenRecord.cast(seen)})
+        self.store_model(SeenRecord.cast(seen), approval(self.storage, "sft_model"))
+
+    def store_model(self, seen, approved):
+        self.store("sft_model", {"seen": seen}, inputs={"approval": approved})
 
     def unmet(self, hours=0.0):
         return [reason.question for reason in self.look(hours).reasons if not reason.met]
@@ -118,6 +125,44 @@ def test_while_a_decided_training_has_not_run_it_is_not_decided_again(world):
     assert (again.version, again.decided) == (first.version, first.decided)
 
 
+def test_rows_that_come_while_a_decided_training_runs_do_not_pass_the_threshold_by_what_was_decided_on(trained):
+    trained.retrain = {"minimum_new_records": 10}
+    trained.dataset([*TEN, *(f"{n:032x}" for n in range(20, 30))])
+    assert trained.look().train
+    trained.dataset([*TEN, *(f"{n:032x}" for n in range(20, 31))])
+    meanwhile = trained.look()
+    assert not meanwhile.train
+    assert "sft: decided on, not trained yet" in meanwhile.sentence
+    trained.train()
+    trained.dataset([*TEN, *(f"{n:032x}" for n in range(20, 32))])
+    after = trained.look()
+    assert not after.train
+    assert after.figures["new training rows"] == 1
+
+
+def test_settings_that_change_while_a_decided_training_runs_are_decided_on(trained):
+    trained.dataset([*TEN, "a" * 32])
+    assert trained.look().train
+    trained.learning_rate = 2e-4
+    assert trained.look().train
+
+
+def test_a_stage_that_the_recipe_leaves_out_for_a_while_keeps_what_was_decided_of_it(trained):
+    before = approval(trained.storage, "sft_model")
+    trained.stages = {}
+    trained.look()
+    assert approval(trained.storage, "sft_model") == before
+
+
+def test_a_damaged_data_set_is_told_and_made_anew(trained):
+    trained.dataset([*TEN, "a" * 32])
+    path = trained.storage.file(trained.storage.require("sft_dataset"), "data")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(Damaged, match="sft_dataset is damaged"):
+        trained.look()
+    assert trained.storage.manifest("sft_dataset") is None
+
+
 def test_new_and_removed_training_rows_count_and_test_rows_do_not(trained):
     trained.retrain = {"minimum_new_records": 3}
     trained.dataset([*TEN[1:], "a" * 32], test=["b" * 32, "c" * 32])
@@ -150,7 +195,7 @@ def test_forgotten_records_that_a_model_saw_need_no_further_rows(trained):
     seen = pl.read_parquet(trained.storage.file(manifest, "seen"))
     gone = pl.col("record_id") == TEN[0]
     marked = seen.with_columns(forgotten=gone, request=pl.when(gone).then(pl.lit("R-1")))
-    trained.store("sft_model", {"seen": marked})
+    trained.store_model(marked, manifest.inputs["approval"])
     assert not trained.look().train, "as long as the data set still holds it, nothing else can be trained"
     trained.dataset(TEN[1:])
     decision = trained.look()

@@ -4,6 +4,8 @@ import os
 import time
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
+from io import BytesIO
 
 import dagster as dg
 import polars as pl
@@ -13,7 +15,7 @@ from small_corpus import write_corpus, write_recipe
 from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 from fineline.resources.arrivals import look
-from fineline.resources.lineage import inputs_now, versions_or_missing, why_stale
+from fineline.resources.lineage import inputs_now, label, versions_or_missing, why_stale
 from fineline.resources.planning import plan
 from fineline.resources.project import current_project
 from fineline.resources.recipe import digest
@@ -35,7 +37,8 @@ class Graph:
 
     def __init__(self, folder, instance):
         self.folder, self.instance, self.cursor = folder, instance, None
-        self.code, self.failing = {}, set()
+        # Labels of what fails its check, and of what cannot be made at all.
+        self.code, self.failing, self.unreadable = {}, set(), set()
         write_corpus(folder / "corpus")
         self.recipe = write_recipe(folder)
         self.load()
@@ -76,9 +79,20 @@ class Graph:
             idle = 0 if wanted else idle + 1
             if idle == 2:
                 return sorted(asked)
+            # One run makes them, in their order; where one fails, what follows it is left.
+            failed = set()
             for node, batch in wanted:
-                asked.append(f"{node.name}[{batch}]" if batch else node.name)
+                name = label(node.name, batch)
+                asked.append(name)
+                if failed & ancestors(graph, node.name):
+                    continue
+                if name in self.unreadable:
+                    failed.add(node.name)
+                    continue
                 self._make(node, batch)
+                stored = self.project.storage.manifest(node.name, batch)
+                if stored is not None and stored.failed_checks:
+                    failed.add(node.name)
         raise AssertionError(f"never at rest: {asked}")
 
     def stale(self):
@@ -102,11 +116,12 @@ class Graph:
             version, facts = decision.version, {"sentence": decision.sentence, "approved": dict(decision.approved)}
             facts |= {"parts": decision.parts, "decided": [each.isoformat() for each in decision.decided]}
         elif node.name.endswith("_dataset"):
-            files = {"data": "rows.parquet"}
+            rows = BytesIO()
+            pl.DataFrame({"record_id": [version], "split": ["train"]}).write_parquet(rows)
+            files = {"data": f"rows-{sha256(rows.getvalue()).hexdigest()[:16]}.parquet"}
             storage.folder(node.name).mkdir(parents=True, exist_ok=True)
-            rows = pl.DataFrame({"record_id": [version], "split": ["train"]})
-            rows.write_parquet(storage.folder(node.name) / "rows.parquet")
-        failed = ["under_contract"] if node.name in self.failing else []
+            (storage.folder(node.name) / files["data"]).write_bytes(rows.getvalue())
+        failed = ["under_contract"] if label(node.name, batch) in self.failing else []
         manifest = Manifest(
             asset=node.name, batch=batch, data_version=version, code_version=node.code_version, inputs=inputs,
             files=files, failed_checks=failed, run_id="r", facts=facts,
@@ -115,6 +130,10 @@ class Graph:
         storage.commit(manifest)
         tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
         self.instance.report_runless_asset_event(dg.AssetMaterialization(node.name, partition=batch, tags=tags))
+
+
+def ancestors(graph, name):
+    return {key.to_user_string() for key in graph.get_ancestor_asset_keys(dg.AssetKey(name))}
 
 
 @pytest.fixture
@@ -180,11 +199,65 @@ def test_what_failed_is_not_asked_for_again_until_something_about_it_changes(gra
     graph.load()
     assert "curated_corpus" in graph.settle()
     assert graph.settle() == []
-    assert [task.label for task in graph.stale()] == ["curated_corpus"]
+    assert graph.stale()[0].label == "curated_corpus"
     graph.failing.clear()
     graph.code["curated_corpus"] = " mended"
     graph.load()
     assert "curated_corpus" in graph.settle()
+    assert graph.stale() == []
+
+
+def arrive(graph, *names, answer="Because."):
+    for name in names:
+        (graph.folder / "corpus" / name).write_text(f'{{"question": "Why?", "answer": "{answer} {name}"}}\n')
+    graph.load()
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_back_and_all_goes_on_when_it_is_mended(graph):
+    graph.unreadable.add("raw_corpus[colours/bad.jsonl]")
+    arrive(graph, "bad.jsonl", "good.jsonl")
+    asked = graph.settle()
+    assert asked.count("minhash_signatures[colours/good.jsonl]") == 2, "in vain with the bad one, then by itself"
+    assert asked.count("raw_corpus[colours/bad.jsonl]") == 1
+    assert {task.batch for task in graph.stale() if task.asset in PER_BATCH} == {"colours/bad.jsonl"}
+    graph.unreadable.clear()
+    arrive(graph, "bad.jsonl", answer="Mended.")
+    assert {"raw_corpus[colours/bad.jsonl]", "curated_corpus"} <= set(graph.settle())
+    assert graph.stale() == []
+
+
+def test_a_file_that_breaks_its_contract_is_made_once_and_keeps_no_other_batch_back(graph):
+    graph.failing.add("raw_corpus[colours/bad.jsonl]")
+    arrive(graph, "bad.jsonl", "good.jsonl")
+    asked = graph.settle()
+    assert asked.count("raw_corpus[colours/bad.jsonl]") == 1
+    assert graph.project.storage.manifest("minhash_signatures", "colours/good.jsonl") is not None
+    graph.failing.clear()
+    arrive(graph, "bad.jsonl", answer="Mended.")
+    graph.settle()
+    assert graph.stale() == []
+
+
+def test_a_model_that_was_not_promoted_may_be_followed_by_a_better_one(graph):
+    graph.failing.add("evaluation")
+    graph.edit_recipe("learning_rate: 1.0e-6", "learning_rate: 2.0e-6")
+    assert graph.settle().count("evaluation") == 1
+    graph.failing.clear()
+    graph.edit_recipe("learning_rate: 2.0e-6", "learning_rate: 3.0e-6")
+    assert {"aligned_model", "evaluation", "release"} <= set(graph.settle())
+    assert graph.stale() == []
+
+
+def test_a_table_that_is_found_damaged_is_made_anew_and_then_what_was_asked_for(graph):
+    storage = graph.project.storage
+    graph.unreadable.add("record_quality")
+    graph.code["record_quality"] = " is another"
+    graph.load()
+    graph.settle()
+    # What a step does that finds its input damaged, before it fails.
+    storage.set_aside(storage.require("duplicate_clusters"))
+    graph.unreadable.clear()
+    assert {"duplicate_clusters", "record_quality"} <= set(graph.settle())
     assert graph.stale() == []
 
 
