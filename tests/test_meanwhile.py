@@ -1,5 +1,6 @@
 """What comes or changes while a run is at work is neither lost nor half in its tables."""
 
+import json
 import os
 
 import dagster as dg
@@ -18,6 +19,12 @@ from fineline.schedules.arrivals import take_in
 
 NEW = "colours/third.jsonl"
 MERGED = ["record_quality", "label_issues", "curated_corpus", "splits", "record_ledger"]
+
+
+def line(answer):
+    return (
+        json.dumps({"question": "Why so late?", "answer": answer, "kind": "door", "topic": "weather"}).encode() + b"\n"
+    )
 
 
 class World:
@@ -75,7 +82,7 @@ def test_a_file_that_changes_while_a_run_is_at_work_is_made_again_in_it(world, m
         waves.append(given)
         if len(waves) == 1:
             before = (world.corpus / "first.jsonl").read_bytes()
-            world.drop("first.jsonl", before + b'{"question": "Why so late?", "answer": "It rained."}\n')
+            world.drop("first.jsonl", before + line("It rained."))
             world.arrive()
         return real(*given)
 
@@ -88,13 +95,13 @@ def test_a_file_that_changes_while_a_run_is_at_work_is_made_again_in_it(world, m
 
 def test_what_is_run_in_vain_ends_the_run(world, monkeypatch):
     monkeypatch.setattr(run, "_run_wave", lambda *given: list(given[-1]))
-    with pytest.raises(run.RunFailed, match=r"(base_model|raw_corpus\S*) was run and is still to be made \(not made yet\)"):
+    with pytest.raises(run.RunFailed, match=r"was run and is still to be made \(not made yet\)"):
         world.make()
 
 
 def test_a_batch_that_comes_while_the_tables_of_all_are_made_is_in_all_or_none_of_them(world):
     world.make()
-    world.drop("third.jsonl", b'{"question": "Why so late?", "answer": "It rained all day.", "kind": "door", "topic": "weather"}\n')
+    world.drop("third.jsonl", line("It rained all day."))
     assert NEW in world.arrive()
     assert world.ask("duplicate_clusters").success
     for asset in ("raw_corpus", "scrubbed_corpus", "minhash_signatures"):
@@ -116,6 +123,6 @@ def test_a_file_that_cannot_be_read_is_told_and_keeps_no_other_back(world):
     assert all(world.project.storage.manifest("raw_corpus", batch) for batch in good)
     told = world.instance.get_materialized_partitions(dg.AssetKey("raw_corpus"))
     assert sorted(told) == good
-    world.drop("bad.jsonl", b'{"question": "Why?", "answer": "Because it rained.", "kind": "door", "topic": "weather"}\n')
+    world.drop("bad.jsonl", line("Because it rained."))
     world.make()
     assert world.stale() == []
