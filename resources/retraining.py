@@ -88,7 +88,7 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     new, gone = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
     forgotten = max((seen.forgotten_seen(storage, STAGES[stage][0]) for stage in idle), default=0)
     section = recipe.retrain
-    enough = bool(data) and new + gone >= section.minimum_new_records
+    enough = bool(counts) and new + gone >= section.minimum_new_records
     settings = bool(others) and bool(known)
     recent = [time for time in decided if now - time < WEEK]
     hours = (now - decided[-1]).total_seconds() / 3600 if decided else None
