@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from fineline.resources.recipe_data import Columns, Files, Location
 from fineline.resources.sources.batches import Batch, BatchRows, FilePlace, RawRow, Row, SourceError
@@ -16,6 +17,8 @@ from fineline.resources.sources.tool_calls import Services, read_services
 
 TEMPORARY = {".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".swp"}
 KEY_CHARACTERS = 120
+# A key is the name of a folder too, in which letters that are not ASCII take 6 to 12 bytes; file systems allow 255.
+FOLDER_BYTES = 200
 NOT_IN_KEYS = re.compile(r"[^\w .()+@=-]|\.\.+")
 KNOWN = f"{', '.join(READERS)} (each also as {' and '.join(UNPACKERS)}), {', '.join(TABLE_READERS)}"
 
@@ -56,10 +59,17 @@ def batch_key(source: str, name: str) -> str:
     """``<source>/<name>``; a name that is too long or unfit for a key is changed and ends in a hash."""
     safe = NOT_IN_KEYS.sub("_", name)
     room = KEY_CHARACTERS - len(source) - 1
-    if safe == name and len(name) <= room:
+    if safe == name and len(name) <= room and _fits(f"{source}/{name}"):
         return f"{source}/{name}"
     digest = hashlib.blake2b(name.encode("utf-8", errors="surrogatepass"), digest_size=6).hexdigest()
-    return f"{source}/{safe[: max(room - 13, 8)]}-{digest}"
+    start = safe[: max(room - 13, 8)]
+    while start and not _fits(f"{source}/{start}-{digest}"):
+        start = start[:-1]
+    return f"{source}/{start}-{digest}"
+
+
+def _fits(key: str) -> bool:
+    return len(quote(key, safe="")) <= FOLDER_BYTES
 
 
 def is_known(name: str) -> bool:

@@ -14,6 +14,7 @@ from fineline.data_contracts.records import Record
 from fineline.resources.recipe_data import Columns, Files
 from fineline.resources.sources.files import batch_key
 from fineline.resources.sources.reader import SourceError, list_batches, read_batch
+from fineline.resources.storage import Storage
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS)
@@ -309,6 +310,22 @@ def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
     source = files(tmp_path, columns=Columns(prompt="q", completion="a"))
     kinds = [read_batch(source, batch.key).records["kind"][0] for batch in list_batches(source)]
     assert kinds == ["chat", "text"]
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(categories=["L"]), min_size=20, max_size=200))
+def test_the_folder_of_a_key_has_a_name_that_file_systems_allow_whatever_the_name(name):
+    assert len(Storage(Path("root")).folder("raw_corpus", batch_key("corpus", name)).name) <= 255
+
+
+def test_long_names_in_other_letters_stay_apart_and_short_ones_as_they_are():
+    long = [f"Обращения граждан в поликлинику за январь {year} года.jsonl" for year in (2025, 2026)]
+    keys = {batch_key("corpus", name) for name in long}
+    assert len(keys) == 2
+    assert all(len(Storage(Path("root")).folder("raw_corpus", key).name) <= 206 for key in keys)
+    assert batch_key("corpus", long[0]).startswith("corpus/Обращения граждан")
+    assert batch_key("corpus", "Обращения.jsonl") == "corpus/Обращения.jsonl"
+    assert batch_key("corpus", "x" * 113) == "corpus/" + "x" * 113
 
 
 @settings(deadline=None)
