@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, select, text
+from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, make_url, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from fineline.resources.recipe_data import Sql
@@ -87,16 +87,21 @@ def _rows(query: str | Select[Any], key: str, connection: Connection) -> Iterato
 def _connection(source: Sql) -> Iterator[Connection]:
     """A connection that reads rows as they come. What fails is told without the address, which may hold a password."""
     try:
-        engine = create_engine(_uri(source))
+        url = make_url(_uri(source))
+        if url.password is not None and "@" in f"{url.host} {url.database}":
+            raise ValueError("the password has an @, so that its rest would be taken for the host and told")
+        engine = create_engine(url)
     except ModuleNotFoundError as error:
         raise SourceError(
             f"{source.name}: the database needs the package {error.name}, which is not installed: "
             f"pip install {error.name}"
         ) from None
-    except (ArgumentError, NoSuchModuleError):
+    # Also where a part of the password stands where the port should; the error quotes it.
+    except (ArgumentError, NoSuchModuleError, ValueError):
         raise SourceError(
             f"{source.name}: {source.uri_variable} holds no address that SQLAlchemy understands. Set it as in "
-            "postgresql+psycopg://user:password@host/database or sqlite:////path/to/file.db."
+            "postgresql+psycopg://user:password@host/database or sqlite:////path/to/file.db; a password's : / @ and # "
+            "are written as %3A %2F %40 and %23."
         ) from None
     try:
         with engine.connect() as connection:

@@ -73,6 +73,8 @@ def test_an_address_that_is_not_set_is_told():
     ("uri", "message"),
     [
         ("nonsense with a Secret", "ANSWERS holds no address that SQLAlchemy understands"),
+        ("sqlite://me:pass:word@host:Secret/db", "ANSWERS holds no address that SQLAlchemy understands"),
+        ("postgresql://me:p@Secret/db@host/db", "ANSWERS holds no address that SQLAlchemy understands"),
         ("nosuch://me:Secret@host/db", "ANSWERS holds no address that SQLAlchemy understands"),
         ("mysql+aiomysql://me:Secret@host/db", "needs the package aiomysql"),
     ],
