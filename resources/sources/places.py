@@ -26,8 +26,8 @@ VERSIONS += ["Last-Modified", "modify", "last_write_time", "created"]
 class LocalFile:
     """A file of this machine, as it was when it was listed.
 
-    ``size`` is in bytes, as stored; ``mark`` changes when the file was written to, and stays when it is renamed;
-    ``modified`` is when that was, in seconds since 1970.
+    ``size`` is in bytes, as stored; ``mark`` changes when the file was written to, renamed or replaced, also by one
+    of the same time; ``modified`` is when it was last written to, in seconds since 1970.
     """
 
     path: Path
@@ -159,7 +159,10 @@ def _local(path: Path) -> list[File]:
 
 
 def _local_file(path: Path, stat: os.stat_result) -> LocalFile:
-    return LocalFile(path, stat.st_size, f"{stat.st_ino}-{stat.st_mtime_ns}", stat.st_mtime)
+    # The time of change is the one that nobody can set: an archive gives its files their old times again, and the
+    # inode of a file that was removed is soon that of another.
+    mark = f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
+    return LocalFile(path, stat.st_size, mark, stat.st_mtime)
 
 
 def _store(url: str) -> tuple[Any, str]:

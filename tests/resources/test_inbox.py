@@ -1,4 +1,5 @@
 import os
+import time
 from mailbox import Inbox, row
 
 import pytest
@@ -78,12 +79,43 @@ def test_a_renamed_file_stays_its_batch_and_is_read_at_its_new_place(mail):
     assert mail.read("mail/a.jsonl") == ["Because."]
 
 
-def test_a_renamed_file_is_not_read_again_to_know_it(mail, monkeypatch):
+def test_a_renamed_file_that_was_looked_at_is_not_read_again(mail, monkeypatch):
     mail.drop("a.jsonl")
     mail.look()
     (mail.folder / "a.jsonl").rename(mail.folder / "z.jsonl")
+    assert list(mail.look().versions) == ["mail/a.jsonl"]
     monkeypatch.setattr(inbox, "_read_on", lambda *_: pytest.fail("was read"))
     assert list(mail.look().versions) == ["mail/a.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "b.jsonl"])
+def test_a_file_of_the_inode_size_and_time_of_a_removed_one_is_read(mail, name):
+    mail.drop("a.jsonl", "Old.")
+    old = mail.folder / "a.jsonl"
+    os.utime(old, (0, 0))
+    [before] = mail.look().versions.values()
+    # Written over and renamed, it has the inode again that a file system would give to another file by chance.
+    time.sleep(0.02)
+    mail.drop("a.jsonl", "New.")
+    os.utime(old, (0, 0))
+    old.rename(mail.folder / name)
+    found = mail.look()
+    [key] = found.versions.keys() - found.gone
+    assert (key, mail.read(key)) == (f"mail/{name}", ["New."])
+    assert found.versions[key] != before
+
+
+def test_a_registry_that_was_written_with_other_marks_loads_and_costs_one_read_of_each_file(mail, monkeypatch):
+    mail.drop("a.jsonl")
+    before = mail.look().versions
+    registry = mail.storage.root / "arrivals" / "registry.json"
+    stat = (mail.folder / "a.jsonl").stat()
+    mark = mail.batch("mail/a.jsonl").place.mark
+    registry.write_text(registry.read_text().replace(mark, f"{stat.st_ino}-{stat.st_mtime_ns}"))
+    assert mail.look().versions == before
+    assert (mail.batch("mail/a.jsonl").versions, mail.read("mail/a.jsonl")) == (1, ["Because."])
+    monkeypatch.setattr(inbox, "_read_on", lambda *_: pytest.fail("was read"))
+    assert mail.look().versions == before
 
 
 def test_a_file_of_another_format_under_the_same_content_is_another_version(mail):
