@@ -19,7 +19,7 @@ class SeenFile(BaseModel):
     """A file as it was when it was last looked at, and its content as far as that is known.
 
     ``since`` is when it was first seen like this, ``pieces`` are the hashes of its first parts, ``content`` is the
-    hash of the whole. A file whose size and mark stay is not read again.
+    hash of the whole; ``failed`` says that it could not be read. A file whose size and mark stay is not read again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +29,7 @@ class SeenFile(BaseModel):
     since: float
     pieces: tuple[str, ...] = ()
     content: str | None = None
+    failed: Literal[True] | None = None
 
 
 class Arrival(BaseModel):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fineline.resources.arrival_registry import Arrival, Registry, SourceState, opened, registry_of
+from fineline.resources.disk import StorageError
 from fineline.resources.inbox import SETTLED_SECONDS, Budget, look_into
 from fineline.resources.recipe import digest
 from fineline.resources.recipe_data import Files, HuggingFace, Source, Sql
@@ -70,12 +71,17 @@ def look(storage: Storage, sources: Iterable[Source], *, now: float | None = Non
     found = Look()
     budget = Budget()
     sources = list(sources)
+    folders = [source for source in sources if isinstance(source, Files)]
+    asked = [source for source in sources if not isinstance(source, Files)]
     with opened(storage) as registry:
-        for source in sources:
+        # Those with the least to read come first: what they leave of their shares is for the others.
+        folders.sort(key=lambda source: _unread(_state_of(registry, source)))
+        for done, source in enumerate([*folders, *asked]):
             state = _state_of(registry, source)
             try:
                 if isinstance(source, Files):
-                    _look_into_folder(state, source, now, budget, storage, found)
+                    share = budget.share(len(folders) - done)
+                    _look_into_folder(state, source, now, share, storage, found)
                 elif ask or state.asked is None or abs(now - state.asked) >= ASKED_EVERY_SECONDS:
                     state.asked = now
                     _ask(state, source, now)
@@ -84,6 +90,15 @@ def look(storage: Storage, sources: Iterable[Source], *, now: float | None = Non
                 state.obstacle = None
             except SourceError as error:
                 state.obstacle = str(error)
+            except StorageError:
+                raise
+            # What the packages of stores and databases raise has no common class, and one source must not stop the
+            # others. Their messages may hold addresses and passwords: only the name of the class is told.
+            except Exception as error:  # noqa: BLE001
+                state.obstacle = (
+                    f"{source.name}: what it is asked with failed ({type(error).__name__}). Check its address in the "
+                    "recipe, and the credentials in the environment."
+                )
         _describe(registry, sources, found)
     return found
 
@@ -181,6 +196,11 @@ def _state_of(registry: Registry, source: Source) -> SourceState:
         withdrawn = {key: batch for key, batch in before.items() if batch.state == "withdrawn"}
         state = registry.sources[source.name] = SourceState(origin=_origin(source), batches=withdrawn)
     return state
+
+
+def _unread(state: SourceState) -> int:
+    """The bytes of the files whose content was not known yet at the last look."""
+    return sum(seen.size for seen in state.files.values() if seen.content is None)
 
 
 def _origin(source: Source) -> str:

@@ -11,7 +11,7 @@ from fineline.resources.arrival_registry import Arrival, SeenFile, SourceState
 from fineline.resources.recipe_data import Files
 from fineline.resources.sources.batches import FilePlace, SourceError
 from fineline.resources.sources.files import KNOWN, batch_key, beside, is_known, is_temporary, single
-from fineline.resources.sources.places import File, files_at
+from fineline.resources.sources.places import File, files_at, told
 
 # A file that nobody has written to for so long is complete.
 SETTLED_SECONDS = 2.0
@@ -26,15 +26,32 @@ HASH_CHARACTERS = 32
 
 @dataclass
 class Budget:
-    """How much one look may still read."""
+    """How much may still be read: by one look, or by one source of those that are looked at."""
 
     bytes_left: int = BYTES_A_LOOK
     until: float = field(default_factory=lambda: time.monotonic() + SECONDS_A_LOOK)
+    whole: Budget | None = None
+    is_untouched: bool = False
+
+    def share(self, among: int) -> Budget:
+        """The part of one of so many sources; what it does not read is left to the others.
+
+        A first piece may always be read, so that each source gets on, however much there is to read in others.
+        """
+        now = time.monotonic()
+        return Budget(max(self.bytes_left, 0) // among, now + (self.until - now) / among, self, is_untouched=True)
 
     @property
     def is_left(self) -> bool:
         """Whether another piece may be read."""
-        return self.bytes_left > 0 and time.monotonic() < self.until
+        return self.is_untouched or (self.bytes_left > 0 and time.monotonic() < self.until)
+
+    def spend(self, size: int) -> None:
+        """Take off what was read."""
+        self.is_untouched = False
+        self.bytes_left -= size
+        if self.whole is not None:
+            self.whole.spend(size)
 
 
 @dataclass
@@ -76,10 +93,14 @@ def look_into(
         state.beside_content = "-".join(str(seen.content) for seen in state.beside.values())
     known = {}
     for file in found:
-        if is_temporary(file.name):
-            findings.waiting[file.name] = "until it is renamed"
-        elif is_known(file.name):
-            known[file.name] = file
+        # Bytes that are no UTF-8 come as halves of surrogate pairs, which can be neither stored nor shown.
+        name = file.name.encode(errors="backslashreplace").decode()
+        if is_temporary(name):
+            findings.waiting[name] = "until it is renamed"
+        elif is_known(name) and name != file.name:
+            findings.waiting[name] = "its name is not UTF-8; rename it"
+        elif is_known(name):
+            known[name] = file
     if found and not known and not findings.waiting and not state.batches:
         raise SourceError(f"{source.path} holds no file of a known format. Known formats: {KNOWN}.")
     state.files = _followed(known, state.files, now, budget, findings)
@@ -175,12 +196,13 @@ def _followed(
     files: Mapping[str, File], before: Mapping[str, SeenFile], now: float, budget: Budget, findings: Findings
 ) -> dict[str, SeenFile]:
     """The files as they are now, each with its content as far as it is known; the others wait, with why."""
-    moved = {(seen.size, seen.mark): seen for seen in before.values()}
     after = {}
-    for name, file in files.items():
-        seen = before.get(name)
+    # What could not be read is tried last: a bad disk may take all the time there is.
+    failed = {name for name, seen in before.items() if seen.failed}
+    for name in sorted(files, key=failed.__contains__):
+        file, seen = files[name], before.get(name)
         if seen is None or (seen.size, seen.mark) != (file.size, file.mark):
-            seen = moved.get((file.size, file.mark)) or SeenFile(size=file.size, mark=file.mark, since=now)
+            seen = SeenFile(size=file.size, mark=file.mark, since=now)
         if seen.content is None and not _is_settled(file, seen, now):
             findings.waiting[name] = "until nobody writes to it"
             findings.settles = True
@@ -189,10 +211,11 @@ def _followed(
                 seen = _read_on(file, seen, budget)
             except SourceError as error:
                 findings.waiting[name] = str(error)
+                seen = seen.model_copy(update={"failed": True})
             else:
                 if seen.content is None:
                     findings.waiting[name] = f"{len(seen.pieces) * PIECE >> 20} of {seen.size >> 20} MiB are read"
-                    findings.reads_on = True
+                    findings.reads_on |= not seen.failed
         after[name] = seen
     return after
 
@@ -210,20 +233,24 @@ def _read_on(file: File, seen: SeenFile, budget: Budget) -> SeenFile:
     """The file with the hashes of as many further pieces as may be read now; with that of all when they are."""
     pieces = list(seen.pieces)
     count = max(1, -(-seen.size // PIECE))
-    with file.open() as content:
+    # A disk or a connection may fail at any byte.
+    with told(file.name), file.open() as content:
         content.seek(len(pieces) * PIECE)
         while len(pieces) < count and budget.is_left:
             digest = hashlib.sha256()
             left = PIECE
-            while left and (block := content.read(min(BLOCK, left))):
-                digest.update(block)
-                left -= len(block)
-            budget.bytes_left -= PIECE - left
+            try:
+                while left and (block := content.read(min(BLOCK, left))):
+                    digest.update(block)
+                    left -= len(block)
+            finally:
+                budget.spend(PIECE - left)
             pieces.append(digest.hexdigest()[:HASH_CHARACTERS])
     if len(pieces) < count:
-        return seen.model_copy(update={"pieces": tuple(pieces)})
+        failed = seen.failed if len(pieces) == len(seen.pieces) else None
+        return seen.model_copy(update={"pieces": tuple(pieces), "failed": failed})
     now = file.again()
     if (now.size, now.mark) != (seen.size, seen.mark):
         raise SourceError("it was written to while it was read")
     whole = pieces[0] if count == 1 else hashlib.sha256("".join(pieces).encode()).hexdigest()[:HASH_CHARACTERS]
-    return seen.model_copy(update={"pieces": (), "content": whole})
+    return seen.model_copy(update={"pieces": (), "content": whole, "failed": None})
