@@ -15,8 +15,8 @@ from urllib.parse import unquote
 from fineline.resources.disk import make_writable
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.recipe_automation import Retention
-from fineline.resources.storage import Storage
-from fineline.resources.stored import Stored, read_manifest
+from fineline.resources.storage import DAMAGED, Damaged, Storage
+from fineline.resources.stored import Stored
 
 # A file that is being written, or read in an older version, is younger.
 UNFINISHED = timedelta(days=1)
@@ -37,8 +37,9 @@ def removable(storage: Storage, section: Retention, offered: Collection[str], no
     """All that the policy does not keep. ``offered`` are the batches that the sources offer now.
 
     Checkpoints of unfinished trainings but the newest of each model; per-batch tables of a batch that is gone for
-    long and that no stored asset is made from; files older than a day that no manifest names. A folder without a
-    manifest, such as one that was set aside as damaged, is kept as long as runs are.
+    long and that no stored asset is made from; files older than a day that no manifest names. What a manifest names
+    that was set aside as damaged stays, as an asset's memory can be made from nothing else; so does all in a folder
+    whose manifest cannot be read, which is to be restored. A folder without a manifest is kept as long as runs are.
     """
     return [
         *_checkpoints(storage, section.checkpoints),
@@ -91,14 +92,19 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
 def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Removal]:
     assets = storage.root / "assets"
     for folder in sorted([*assets.glob("*"), *assets.glob("*/batch=*")]):
-        manifest = read_manifest(folder / "manifest.json")
-        named = {Path(name).parts[0] for name in ("manifest.json", *manifest.files.values())} if manifest else set()
+        asset, *batch = folder.relative_to(assets).parts
+        try:
+            manifest = storage.last_stored(asset, unquote(batch[0].removeprefix("batch=")) if batch else None)
+        except Damaged:
+            continue
+        stands = "manifest.json" if (folder / "manifest.json").exists() else DAMAGED
+        named = {Path(name).parts[0] for name in (stands, *manifest.files.values())} if manifest else set()
         for leftover in sorted(folder.iterdir()):
             if leftover.name in named or leftover.name.startswith("batch="):
                 continue
             unfinished = manifest is not None or leftover.name.startswith(_TEMPORARY)
             if _age(leftover, now) > (UNFINISHED if unfinished else kept):
-                yield Removal("leftover", leftover, folder.relative_to(assets).parts[0], _size(leftover))
+                yield Removal("leftover", leftover, asset, _size(leftover))
 
 
 @contextmanager

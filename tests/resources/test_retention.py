@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from small_storage import BATCHES, make_small_storage, read, write_ledger
 
+from fineline.resources.integrity import last_whole, whole_file
 from fineline.resources.recipe_automation import Retention
 from fineline.resources.retention import removable, remove
-from fineline.resources.storage import Storage
+from fineline.resources.storage import Damaged, Storage
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -79,21 +80,38 @@ def test_what_a_killed_run_left_is_removed_after_a_day(storage):
     ] * 2  # fmt: skip
 
 
-def test_a_folder_whose_manifest_was_set_aside_is_kept_as_long_as_runs_are(storage):
-    folder = storage.folder("splits")
-    (folder / "manifest.json").rename(folder / "manifest.damaged.json")
-    for path in folder.iterdir():
+def test_a_memory_that_is_to_be_restored_outlives_every_prune(storage):
+    memory = storage.file(storage.require("splits"), "memory")
+    content = memory.read_bytes()
+    memory.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
+    age_all(storage, days=5000)
+    with pytest.raises(Damaged, match="is damaged"):
+        whole_file(storage, storage.require("splits"), "memory")
+    remove(storage, removable(storage, Retention(runs_days=1), BATCHES, NOW))
+    with pytest.raises(Damaged, match="Restore the file"):
+        last_whole(storage, "splits", "memory")
+    memory.write_bytes(content)
+    assert last_whole(storage, "splits", "memory") == memory
+
+
+def test_beside_what_a_set_aside_manifest_names_a_killed_run_s_files_go(storage):
+    storage.set_aside(storage.require("raw_corpus", "notes/1"))
+    put(storage.folder("raw_corpus", "notes/1") / "data-0123456789abcdef.parquet", days=2)
+    assert found(storage) == [("leftover", "assets/raw_corpus/batch=notes%2F1/data-0123456789abcdef.parquet")]
+
+
+def test_a_folder_whose_manifest_cannot_be_read_stays_as_it_is(storage):
+    age_all(storage, days=5000)
+    (storage.folder("splits") / "manifest.json").write_text("{")
+    assert found(storage, runs_days=1) == []
+
+
+def test_a_folder_without_a_manifest_is_kept_as_long_as_runs_are(storage):
+    (storage.folder("splits") / "manifest.json").unlink()
+    for path in storage.folder("splits").iterdir():
         age(path, days=30)
     assert found(storage, runs_days=60) == []
     assert {kind for kind, _ in found(storage, runs_days=29)} == {"leftover"}
-
-
-def test_a_manifest_that_cannot_be_read_keeps_its_files_as_long(storage):
-    folder = storage.folder("splits")
-    (folder / "manifest.json").write_text("{")
-    for path in folder.iterdir():
-        age(path, days=30)
-    assert found(storage, runs_days=60) == []
 
 
 def test_tables_of_a_batch_that_is_gone_stay_while_something_is_made_from_them(storage):
