@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
 from polars.datatypes import DataTypeClass
+
+from fineline.data_contracts.records import RECORD_ID_PATTERN
 
 # Stands between two strings of a row, so that no text is found across them.
 BETWEEN = "\x1e"
@@ -21,6 +25,9 @@ IDENTIFIERS = frozenset({"__class__", "asset_key", "partition", "path", "run_id"
 _SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
 _NO_WORD = rf"[^\p{{L}}\p{{M}}\p{{N}}{BETWEEN}]+"
 _ESCAPES = {r"\\": " ", r"\n": " ", r"\r": " ", r"\t": " ", r"\b": " ", r"\f": " ", r"\/": "/", r"\"": '"'}
+_ID = re.compile(RECORD_ID_PATTERN)
+_ID_LENGTH = 32
+_DIGITS = rf"[0-9a-fA-F]{{{_ID_LENGTH},}}"
 _CODE_UNITS = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 
@@ -51,24 +58,62 @@ def text_columns(schema: pl.Schema) -> list[str]:
 
 def says_any(said: pl.Series, needles: Sequence[str]) -> pl.Series:
     """Which strings say one of the needles, which are in comparable form; also where they are escaped as in JSON."""
+    return _say(said, _sought(tuple(needles)))
+
+
+@dataclass(frozen=True)
+class _Sought:
+    """Needles by how they are looked for: record_ids in a set, of which there may be very many, texts one by one.
+
+    ``anchors`` are the longest words of the texts that are plain ASCII.
+    """
+
+    ids: frozenset[str]
+    texts: list[str]
+    anchors: list[str]
+
+
+@lru_cache(maxsize=4)
+def _sought(needles: tuple[str, ...]) -> _Sought:
+    ids = frozenset(needle for needle in needles if _ID.fullmatch(needle))
+    texts = [needle for needle in needles if needle not in ids]
+    return _Sought(ids, texts, sorted({max(text.split(" "), key=len) for text in texts if text.isascii()}))
+
+
+def _say(said: pl.Series, sought: _Sought) -> pl.Series:
     rows = said.fill_null("").alias("said").to_frame().with_row_index()
-    if not needles:
+    possible = rows.filter(_may_say(rows["said"], sought))
+    if possible.is_empty():
         return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
-    possible = rows.filter(_may_say(needles))
     escaped = possible.filter(pl.col("said").str.contains("\\", literal=True))
     forms = pl.concat([possible, escaped.with_columns(said=unescaped(escaped["said"]))])
-    found = forms.filter(folded(pl.col("said")).str.contains_any(list(needles)))["index"]
+    compared = forms.select(folded(pl.col("said")))["said"]
+    found = forms["index"].filter(_holds_id(compared, sought.ids) | _holds_text(compared, sought.texts))
     return rows.select(found=pl.col("index").is_in(found.implode()))["found"]
 
 
-def _may_say(needles: Sequence[str]) -> pl.Expr:
-    """A quick look: in plain ASCII, a needle's longest word must stand as it is."""
-    anchors = {max(needle.split(" "), key=len) for needle in needles if needle.isascii()}
-    is_ascii = pl.col("said").str.len_bytes() == pl.col("said").str.len_chars()
-    plain = is_ascii & ~pl.col("said").str.contains(r"\u", literal=True)
-    if not anchors:
-        return ~plain
-    return ~plain | pl.col("said").str.contains_any(sorted(anchors), ascii_case_insensitive=True)
+def _may_say(said: pl.Series, sought: _Sought) -> pl.Series:
+    """A quick look: in plain ASCII, an id and a text's longest word must stand as they are."""
+    plain = (said.str.len_bytes() == said.str.len_chars()) & ~said.str.contains(r"\u", literal=True)
+    return ~plain | _holds_id(said, sought.ids) | _holds_text(said, sought.anchors, ascii_case_insensitive=True)
+
+
+def _holds_id(said: pl.Series, ids: frozenset[str]) -> pl.Series:
+    """Which strings hold one of these record_ids, alone or within a longer run of hexadecimal digits."""
+    if not ids:
+        return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
+    runs = said.str.extract_all(_DIGITS).to_list()
+    return pl.Series([any(_names_one(run.lower(), ids) for run in some) for some in runs], dtype=pl.Boolean)
+
+
+def _names_one(run: str, ids: frozenset[str]) -> bool:
+    return any(run[start : start + _ID_LENGTH] in ids for start in range(len(run) - _ID_LENGTH + 1))
+
+
+def _holds_text(said: pl.Series, texts: Sequence[str], *, ascii_case_insensitive: bool = False) -> pl.Series:
+    if not texts:
+        return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
+    return said.str.contains_any(texts, ascii_case_insensitive=ascii_case_insensitive)
 
 
 def unescaped(text: pl.Series) -> pl.Series:
@@ -85,19 +130,23 @@ def blanked(value: Any, needles: Sequence[str]) -> Any:
 
     What is named in ``IDENTIFIERS`` stays: without it the value would no longer be of the same thing.
     """
+    return _blanked(value, _sought(tuple(needles)))
+
+
+def _blanked(value: Any, sought: _Sought) -> Any:
     if isinstance(value, dict):
-        return {name: each if name in IDENTIFIERS else blanked(each, needles) for name, each in value.items()}
+        return {name: each if name in IDENTIFIERS else _blanked(each, sought) for name, each in value.items()}
     if isinstance(value, list):
-        return [blanked(each, needles) for each in value]
-    if not isinstance(value, str) or not _says(value, needles):
+        return [_blanked(each, sought) for each in value]
+    if not isinstance(value, str) or not _says(value, sought):
         return value
     lines = value.splitlines()
-    rest = "\n".join(line for line, gone in zip(lines, says_any(pl.Series(lines), needles), strict=True) if not gone)
-    return rest if rest and not _says(rest, needles) else BLANK
+    rest = "\n".join(line for line, gone in zip(lines, _say(pl.Series(lines), sought), strict=True) if not gone)
+    return rest if rest and not _says(rest, sought) else BLANK
 
 
-def _says(text: str, needles: Sequence[str]) -> bool:
-    return bool(says_any(pl.Series([text]), needles).any())
+def _says(text: str, sought: _Sought) -> bool:
+    return bool(_say(pl.Series([text]), sought).any())
 
 
 def _decoded(found: re.Match[str]) -> str:

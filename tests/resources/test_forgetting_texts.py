@@ -1,11 +1,13 @@
+import hashlib
 import json
+import time
 
 import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fineline.resources.forgetting.texts import BLANK, blanked, fold, says_any, strings
+from fineline.resources.forgetting.texts import BLANK, blanked, fold, says_any, strings, unescaped
 
 WORDS = st.text(alphabet="abcABCéßΣ张 \n\"\\'.,-_1ﬁ", max_size=30)
 
@@ -59,6 +61,29 @@ def test_the_quick_look_overlooks_nothing(said, texts):
     needles = [needle for needle in fold(texts) if needle]
     stands = any(needle in fold([said])[0] for needle in needles)
     assert says_any(pl.Series([said]), needles).item() or not stands
+
+
+IDS = st.sampled_from([*(hashlib.sha256(text).hexdigest()[:32] for text in (b"a", b"b", b"c")), "f" * 32])
+AROUND = st.text(alphabet='0fF1 |"\\né张', max_size=3)
+
+
+@given(st.lists(IDS, max_size=2), st.lists(st.tuples(AROUND, IDS, AROUND), max_size=2), st.booleans(), st.booleans())
+@example(["0" * 32], [("a", "0" * 32, "b")], False, False)
+@example(["0" * 32], [("\\u0030", "0" * 31, "é")], False, False)
+def test_record_ids_are_found_as_any_other_text_is(ids, parts, upper, escaped):
+    said = "".join(before + name + after for before, name, after in parts)
+    said = said.upper() if upper else said
+    said = json.dumps(said) if escaped else said
+    needles = [*ids, "é é"]
+    forms = fold([said, unescaped(pl.Series([said])).item()])
+    assert says_any(pl.Series([said]), needles).item() == any(each in form for each in needles for form in forms)
+
+
+def test_many_record_ids_make_a_short_string_no_slower_to_look_at():
+    ids = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(15_000)]
+    started = time.process_time()
+    assert not any(says_any(pl.Series([f"an ordinary message {number}"]), ids).any() for number in range(20))
+    assert time.process_time() - started < 1
 
 
 def test_a_null_says_nothing():
