@@ -10,8 +10,13 @@ import polars as pl
 from fineline.resources.disk import StorageError
 
 _SCHEMA = pl.Schema({"record_id": pl.String(), "batch": pl.String()})
+_MESSAGES = ("prompt", "completion", "rejected")
+_STRINGS = ("tools", "label", "group", "metadata")
 # Between two words may stand anything but letters and digits; in JSON also an escaped line end or tab.
 _BETWEEN = r"(?:\\[nrtbf]|[^\p{L}\p{M}\p{N}])+"
+# A regular expression of some hundreds of words is too large to be made. The beginning rules nearly all records out.
+_WORDS_OF_PATTERN = 40
+_LETTERS_OF_PATTERN = 1_000
 
 
 def mentions(raw: list[Path], quarantine: list[Path], text: str) -> pl.DataFrame:
@@ -22,34 +27,57 @@ def mentions(raw: list[Path], quarantine: list[Path], text: str) -> pl.DataFrame
     another; the first and the last may be part of a longer word.
 
     Raises:
-        StorageError: the text has neither letters nor digits.
+        StorageError: the text has neither letters nor digits, or a table cannot be read.
     """
-    pattern = _pattern(text)
-    found = [_in_records(raw, pattern), _in_quarantine(quarantine, pattern)]
-    return pl.concat(pl.collect_all(found))
-
-
-def _in_records(paths: list[Path], pattern: str) -> pl.LazyFrame:
-    if not paths:
-        return pl.LazyFrame(schema=_SCHEMA)
-    says = pl.element().struct.field("content").str.contains(pattern)
-    said = [pl.col(name).list.eval(says).list.any() for name in ("prompt", "completion", "rejected")]
-    said += [pl.col(name).str.contains(pattern) for name in ("tools", "label", "group", "metadata")]
-    return pl.scan_parquet(paths).filter(pl.any_horizontal(said)).select(_SCHEMA.names())
-
-
-def _in_quarantine(paths: list[Path], pattern: str) -> pl.LazyFrame:
-    if not paths:
-        return pl.LazyFrame(schema=_SCHEMA)
-    return pl.scan_parquet(paths).filter(pl.col("record").str.contains(pattern)).select(_SCHEMA.names())
-
-
-def _pattern(text: str) -> str:
-    """A regular expression of the text's words, as they are given and as Unicode's NFKC writes them."""
-    forms = dict.fromkeys(_BETWEEN.join(_words(unicodedata.normalize(form, text))) for form in ("NFC", "NFKC"))
+    forms = dict.fromkeys(" ".join(_words(unicodedata.normalize(form, text))) for form in ("NFC", "NFKC"))
     if "" in forms:
         raise StorageError("a text to look for needs letters or digits")
-    return f"(?i){'|'.join(forms)}"
+    beginnings = dict.fromkeys(map(_beginning, forms))
+    pattern = f"(?i){'|'.join(beginning.replace(' ', _BETWEEN) for beginning in beginnings)}"
+    tables = [
+        (raw, _in_record(pattern), [*_MESSAGES, *_STRINGS]),
+        (quarantine, pl.col("record").str.contains(pattern), ["record"]),
+    ]
+    try:
+        if beginnings == forms:
+            return pl.concat(pl.collect_all(_found(paths, says) for paths, says, _ in tables))
+        return pl.concat(_confirmed(*table, text) for table in tables)
+    except pl.exceptions.PolarsError as error:
+        # What polars says of an error may hold the pattern, and so the text.
+        raise StorageError(
+            f"a table of the raw corpora cannot be read ({type(error).__name__}); the job audit says which is damaged"
+        ) from None
+
+
+def _in_record(pattern: str) -> pl.Expr:
+    says = pl.element().struct.field("content").str.contains(pattern)
+    said = [pl.col(name).list.eval(says).list.any() for name in _MESSAGES]
+    return pl.any_horizontal(*said, *(pl.col(name).str.contains(pattern) for name in _STRINGS))
+
+
+def _found(paths: list[Path], says: pl.Expr) -> pl.LazyFrame:
+    if not paths:
+        return pl.LazyFrame(schema=_SCHEMA)
+    return pl.scan_parquet(paths).filter(says).select(_SCHEMA.names())
+
+
+def _confirmed(paths: list[Path], begins: pl.Expr, columns: list[str], text: str) -> pl.DataFrame:
+    """Of the rows that say the beginning, those that say the whole text."""
+    # Imported here: it loads the contracts, which takes as long as to look through a million records.
+    from fineline.resources.forgetting.tables import parts
+    from fineline.resources.forgetting.texts import fold, says_any, strings
+
+    rows = [pl.DataFrame(schema=_SCHEMA)]
+    for part in (part for path in paths for part in parts(path)):
+        candidates = part.filter(begins)
+        whole = says_any(strings(candidates.select(columns)), fold([text]))
+        rows.append(candidates.filter(whole).select(_SCHEMA.names()))
+    return pl.concat(rows)
+
+
+def _beginning(words: str) -> str:
+    """As many of the words as go into a pattern; the last may be cut."""
+    return " ".join(words[:_LETTERS_OF_PATTERN].split(" ")[:_WORDS_OF_PATTERN]).strip()
 
 
 def _words(text: str) -> list[str]:

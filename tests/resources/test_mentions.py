@@ -1,9 +1,15 @@
+import json
+import re
+import traceback
+
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from records import record, records
 from traced_storage import BROKEN, FIRST, KEPT, SECOND, SIMILAR, fill
 
+from fineline.resources import mentions as module
 from fineline.resources.disk import StorageError
 from fineline.resources.mentions import mentions
 from fineline.resources.storage import Storage
@@ -51,12 +57,40 @@ def test_letters_of_other_alphabets_and_widths_are_found(tmp_path, said, text):
     assert mentions([written(tmp_path, [said])], [], text).height == 1
 
 
+LONG = " ".join(f"Wört{number}" for number in range(600))
+
+
+@pytest.mark.parametrize("text", [LONG, f"ﬁne {LONG}", LONG.replace(" ", "")])
+def test_a_long_text_is_found_where_all_of_it_is_said(tmp_path, text):
+    cut, other = text[: len(text) // 2], text[:-7] + "another"
+    path = written(tmp_path, [f"“{text.upper()}”!", cut, other, text.replace(" ", "\n* "), f"and then {text}, he said"])
+    assert mentions([path], [], text)["batch"].to_list() == ["0", "3", "4"]
+
+
+def test_a_long_text_is_found_in_quarantine_where_it_is_escaped(tmp_path):
+    said = [json.dumps({"text": each}, ensure_ascii=False) for each in (LONG.replace(" ", "\n"), LONG[:-1])]
+    pl.DataFrame({"record_id": ["a", "b"], "batch": ["0", "1"], "record": said}).write_parquet(tmp_path / "q.parquet")
+    assert mentions([], [tmp_path / "q.parquet"], LONG)["batch"].to_list() == ["0"]
+
+
+@pytest.mark.parametrize("text", ["Ada Lovelace", LONG])
+def test_a_table_that_cannot_be_read_is_told_without_the_text(tmp_path, text):
+    path = written(tmp_path, [text])
+    pl.read_parquet(path).drop("group").write_parquet(path)
+    with pytest.raises(StorageError, match="cannot be read") as refused:
+        mentions([path], [], text)
+    assert not re.search("ada|wört", "".join(traceback.format_exception(refused.value)).lower())
+
+
 LETTERS = st.text("aAbBéÉ9 .,\n_-(", max_size=12)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(LETTERS, min_size=1, max_size=20), text=LETTERS)
-def test_found_is_what_has_the_words_in_order(tmp_path, said, text):
+@pytest.mark.parametrize("limits", [(40, 1_000), (2, 4)], ids=["short", "longer than a pattern"])
+def test_found_is_what_has_the_words_in_order(tmp_path, monkeypatch, limits, said, text):
+    monkeypatch.setattr(module, "_WORDS_OF_PATTERN", limits[0])
+    monkeypatch.setattr(module, "_LETTERS_OF_PATTERN", limits[1])
     wanted = " ".join(words(text))
     if not wanted:
         return
