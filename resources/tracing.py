@@ -6,10 +6,10 @@ Only ids, places, rules and counts are told, never what a record says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import polars as pl
@@ -19,6 +19,8 @@ from fineline.resources.models.seen import ROLE as SEEN
 from fineline.resources.models.seen import Sighting, lists, saw
 from fineline.resources.scrub.keys import stored_key
 from fineline.resources.storage import Manifest, Storage
+
+T = TypeVar("T")
 
 SHOWN = 50
 TOMBSTONES = Path("forgotten") / "tombstones.parquet"
@@ -121,15 +123,31 @@ def trace(storage: Storage, record_ids: Sequence[str]) -> list[Trace]:
     Raises:
         StorageError: the key that hides forgotten ids cannot be used.
     """
-    return _traces(storage, list(_tables(storage)), record_ids)
+    return _look(storage, lambda: _traces(storage, list(_tables(storage)), record_ids))
 
 
 def trace_text(storage: Storage, text: str) -> TextTrace:
     """The records of the raw corpora that mention a text. See :func:`mentions`.
 
     Raises:
-        StorageError: the text has neither letters nor digits.
+        StorageError: the text has neither letters nor digits, or a table cannot be read.
     """
+    return _look(storage, lambda: _trace_text(storage, text))
+
+
+def _look(storage: Storage, look: Callable[[], T]) -> T:
+    """Look while runs go on: stored files are kept meanwhile; where a training ends and takes its list along, again."""
+    with storage.reading(folder.name for folder in storage.root.glob("assets/*")):
+        while True:
+            trainings = [each.path for each in lists(storage) if each.manifest is None]
+            try:
+                return look()
+            except FileNotFoundError:
+                if all(path.exists() for path in trainings):
+                    raise
+
+
+def _trace_text(storage: Storage, text: str) -> TextTrace:
     tables = list(_tables(storage))
     corpus = {table.role: list(table.files) for table in tables if table.asset == "raw_corpus"}
     found = mentions(corpus.get("data", []), corpus.get("quarantine", []), text)

@@ -60,7 +60,9 @@ def test_letters_of_other_alphabets_and_widths_are_found(tmp_path, said, text):
 LONG = " ".join(f"Wört{number}" for number in range(600))
 
 
-@pytest.mark.parametrize("text", [LONG, f"ﬁne {LONG}", LONG.replace(" ", "")])
+@pytest.mark.parametrize(
+    "text", [LONG, f"ﬁne {LONG}", LONG.replace(" ", "")], ids=["words", "with a ligature", "one word"]
+)
 def test_a_long_text_is_found_where_all_of_it_is_said(tmp_path, text):
     cut, other = text[: len(text) // 2], text[:-7] + "another"
     path = written(tmp_path, [f"“{text.upper()}”!", cut, other, text.replace(" ", "\n* "), f"and then {text}, he said"])
@@ -73,7 +75,7 @@ def test_a_long_text_is_found_in_quarantine_where_it_is_escaped(tmp_path):
     assert mentions([], [tmp_path / "q.parquet"], LONG)["batch"].to_list() == ["0"]
 
 
-@pytest.mark.parametrize("text", ["Ada Lovelace", LONG])
+@pytest.mark.parametrize("text", ["Ada Lovelace", LONG], ids=["short", "long"])
 def test_a_table_that_cannot_be_read_is_told_without_the_text(tmp_path, text):
     path = written(tmp_path, [text])
     pl.read_parquet(path).drop("group").write_parquet(path)

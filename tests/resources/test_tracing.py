@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -85,6 +86,52 @@ def test_a_quarantined_record_names_the_rule_that_it_broke(storage):
 def test_an_unknown_record_is_not_found(storage):
     (trace,) = tracing.trace(storage, ["0" * 32])
     assert not trace.found
+
+
+def meanwhile(monkeypatch, name, happens):
+    """Have something happen once, after the manifests were read and before the tables are."""
+    reads, left = getattr(tracing, name), [happens]
+
+    def read(*arguments):
+        if left:
+            left.pop()()
+        return reads(*arguments)
+
+    monkeypatch.setattr(tracing, name, read)
+
+
+def make_corpus_and_ledger_anew(storage):
+    """Commit both again, each with another table in the place of the one that its manifest named."""
+    for asset, batch in (("raw_corpus", FIRST), ("record_ledger", None)):
+        manifest = storage.require(asset, batch)
+        path = storage.file(manifest, "data")
+        shutil.copy(path, path.with_name("data-anew.parquet"))
+        files = manifest.files | {"data": "data-anew.parquet"}
+        storage.commit(manifest.model_copy(update={"files": files}))
+
+
+def test_a_run_that_stores_newer_tables_meanwhile_does_not_disturb_a_trace(storage, monkeypatch):
+    meanwhile(monkeypatch, "_steps", lambda: make_corpus_and_ledger_anew(storage))
+    assert steps(storage, KEPT, "record_ledger")
+    assert "anew" in storage.require("record_ledger").files["data"]
+
+
+def test_nor_a_trace_of_a_text(storage, monkeypatch):
+    meanwhile(monkeypatch, "mentions", lambda: make_corpus_and_ledger_anew(storage))
+    assert tracing.trace_text(storage, "ada lovelace").records == 2
+
+
+def test_nor_does_a_training_that_ends_meanwhile(storage, monkeypatch):
+    checkpoints = storage.root / "checkpoints" / "sft_model-2"
+    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
+    meanwhile(monkeypatch, "_steps", lambda: shutil.rmtree(checkpoints))
+    assert steps(storage, KEPT, "sft_model", "seen")
+
+
+def test_a_table_that_somebody_deletes_meanwhile_is_told(storage, monkeypatch):
+    meanwhile(monkeypatch, "_steps", storage.file(storage.require("record_ledger"), "data").unlink)
+    with pytest.raises(FileNotFoundError):
+        tracing.trace(storage, [KEPT["record_id"]])
 
 
 def test_an_empty_storage_root_holds_nothing(tmp_path):
