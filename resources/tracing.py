@@ -136,7 +136,7 @@ def trace_text(storage: Storage, text: str) -> TextTrace:
 
 
 def _look(storage: Storage, look: Callable[[], T]) -> T:
-    """Look while runs go on: stored files are kept meanwhile; where a training ends and takes its list along, again."""
+    """Look at what is stored, whatever is committed meanwhile; anew where a training ended and its list with it."""
     with storage.reading(folder.name for folder in storage.root.glob("assets/*")):
         while True:
             trainings = [each.path for each in lists(storage) if each.manifest is None]

@@ -81,6 +81,8 @@ def _sought(needles: tuple[str, ...]) -> _Sought:
 
 
 def _say(said: pl.Series, sought: _Sought) -> pl.Series:
+    if not sought.ids and not sought.texts:
+        return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
     rows = said.fill_null("").alias("said").to_frame().with_row_index()
     possible = rows.filter(_may_say(rows["said"], sought))
     if possible.is_empty():
@@ -110,7 +112,7 @@ def _names_one(run: str, ids: frozenset[str]) -> bool:
     return any(run[start : start + _ID_LENGTH] in ids for start in range(len(run) - _ID_LENGTH + 1))
 
 
-def _holds_text(said: pl.Series, texts: Sequence[str], *, ascii_case_insensitive: bool = False) -> pl.Series:
+def _holds_text(said: pl.Series, texts: list[str], *, ascii_case_insensitive: bool = False) -> pl.Series:
     if not texts:
         return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
     return said.str.contains_any(texts, ascii_case_insensitive=ascii_case_insensitive)
