@@ -24,6 +24,7 @@ _CHUNK = 2**22
 _OVERLAP = 2**14
 _ROWS = 2_000
 _SQLITE = b"SQLite format 3\0"
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def says(path: Path, needles: Sequence[str]) -> bool:
     try:
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
-        if path.suffix == ".parquet":
+        # What a run is writing, or has left unfinished, has no suffix yet.
+        if path.suffix == ".parquet" or start.startswith(_PARQUET):
             texts: Iterator[pl.Series] = (strings(part) for part in parts(path))
             return any(says_any(text, needles).any() for text in texts)
         return bytes_say(path, needles) or (start == _SQLITE and _cells_say(path, needles))

@@ -1,4 +1,5 @@
 import json
+import random
 import sqlite3
 from contextlib import closing
 
@@ -11,6 +12,7 @@ from fineline.resources.storage import Storage
 
 SOUGHT = ["jörg öztürk"]
 PERSON = "Jörg Öztürk"
+WORDS = [f"{number:x}" for number in range(0, 2**20, 299)]
 
 
 @pytest.fixture
@@ -69,6 +71,16 @@ def test_it_is_found_in_every_kind_of_file(storage, write):
 def test_a_table_that_cannot_be_read_is_told(storage):
     (storage.root / "assets" / "data.parquet").write_bytes(b"PAR1 and no more")
     assert sweep(storage, SOUGHT).remains == ["assets/data.parquet"]
+
+
+def test_an_unfinished_table_is_told_by_how_it_begins(storage):
+    whole = storage.root / "assets" / "data.parquet"
+    said = [" ".join(random.Random(number).choices(WORDS, k=60)) for number in range(400)]
+    said[250] = f"of {PERSON} {said[250]}"
+    pl.DataFrame({"text": said}).write_parquet(whole, compression="zstd", statistics=False)
+    (storage.root / "assets" / ".data.0a1b").write_bytes(whole.read_bytes()[:-8])
+    whole.rename(storage.root / "assets" / ".data.2c3d")
+    assert sweep(storage, SOUGHT).remains == ["assets/.data.0a1b", "assets/.data.2c3d"]
 
 
 def test_a_file_that_is_named_so_is_told_without_its_name(storage):
