@@ -13,11 +13,12 @@ from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.forgetting import CERTIFICATES, ForgettingError, tombstones
 from fineline.resources.forgetting.history import cleanse, report_changes, report_flags
 from fineline.resources.forgetting.journal import Journal, journal_path
-from fineline.resources.forgetting.plan import Plan, plan, plan_path
+from fineline.resources.forgetting.plan import CORPORA, Plan, plan, plan_path
 from fineline.resources.forgetting.removal import Targets, remove
 from fineline.resources.forgetting.request import Request, finish, load
 from fineline.resources.forgetting.sweep import Swept, sweep
 from fineline.resources.forgetting.texts import says_any
+from fineline.resources.forgetting.tombstones import Tombstones
 from fineline.resources.models.seen import Sighting, mark_forgotten
 from fineline.resources.recipe_data import Source
 from fineline.resources.scrub.keys import PseudonymKey
@@ -42,8 +43,11 @@ def carry_out(
     first, so that nothing comes back meanwhile. Killed at any moment, the same call completes it.
 
     Raises:
-        ForgettingError: there is no such request, or it cannot be carried out as it stands.
+        ForgettingError: there is no such request, it cannot be carried out as it stands, or former ones were carried
+            out under another key.
     """
+    # Under a second key nothing would be recognised any more.
+    Tombstones.load(storage, key)
     request = load(storage, request_id)
     before = certificates(storage).filter(pl.col("request_id") == request_id)
     goes_on = plan_path(storage, request_id).exists()
@@ -52,13 +56,16 @@ def carry_out(
             raise ForgettingError(
                 f"request {request_id} was carried out and named something else; give this one its own id"
             )
-        found = plan(storage, key, request)
+        # A batch has come in before the plan, or comes in after the tombstones.
+        with storage.lock("raw_corpus"), storage.reading(CORPORA):
+            found = plan(storage, key, request)
+            tombstones.add(storage, _tombstones(key, request, found))
     except ForgettingError:
-        finish(storage, request_id)
+        if not goes_on:
+            finish(storage, request_id)
         raise
     log(f"{len(found.tombstones):,} records to forget")
     journal = Journal(journal_path(storage, request_id))
-    tombstones.add(storage, _tombstones(key, request, found))
     remove(storage, Targets(found.tombstones, request.needles), journal, log)
     sightings = mark_forgotten(storage, found.tombstones, request_id)
     if found.tombstones:

@@ -57,12 +57,14 @@ def plan(storage: Storage, key: PseudonymKey, request: Request) -> Plan:
     """What the request finds now, with what an interrupted attempt had found; kept for the next attempt.
 
     Raises:
-        NeedsConfirmation: a text is said by more of the corpus than a request without confirmation may forget.
+        NeedsConfirmation: a text is said by more of the corpus than a request without confirmation may forget, and
+            no attempt has begun.
     """
     path = plan_path(storage, request.request_id)
     before = Plan.model_validate_json(path.read_bytes()) if path.exists() else None
     found = _find(storage, request)
-    _refuse_too_much(storage, request, found)
+    if before is None:
+        _refuse_too_much(storage, request, found)
     ids = found["record_id"].unique().sort().to_list()
     passages = [] if request.texts else _passages(storage, set(ids))
     now = Plan(

@@ -98,10 +98,11 @@ def _holds_tables(storage: Storage, asset: str) -> bool:
 
 def _clean(storage: Storage, asset: str, folder: Path, targets: Targets) -> None:
     """Remove what no manifest names: what killed runs left, and of a table that was set aside what says it."""
+    # Also where a reader keeps what is old: nobody reads what is unfinished.
+    remove_leftovers(folder)
     if storage.manifest(asset, batch_of(folder)) is not None:
         storage.remove_old(asset, batch_of(folder))
         return
-    remove_leftovers(folder)
     for path in folder.iterdir():
         if path.is_file() and says(path, [*targets.tombstones, *targets.needles]):
             path.unlink()

@@ -1,12 +1,15 @@
 import hashlib
+import threading
 
 import dagster as dg
 import polars as pl
 import pytest
 import traced_storage
+from records import record, records
 from traced_storage import FIRST, HELD_OUT, KEPT, SECOND, SIMILAR
 
-from fineline.resources.forgetting import NeedsConfirmation
+from fineline.data_contracts.records import Record
+from fineline.resources.forgetting import ForgettingError, NeedsConfirmation, certificate, tombstones
 from fineline.resources.forgetting import plan as planning
 from fineline.resources.forgetting.certificate import carry_out
 from fineline.resources.forgetting.journal import Journal, journal_path
@@ -14,13 +17,15 @@ from fineline.resources.forgetting.plan import plan, plan_path
 from fineline.resources.forgetting.removal import Targets, remove
 from fineline.resources.forgetting.request import Request, finish, put, request_path
 from fineline.resources.forgetting.sweep import sweep
-from fineline.resources.forgetting.tombstones import tombstone
+from fineline.resources.forgetting.tombstones import Tombstones, tombstone
+from fineline.resources.ingest import ingest
 from fineline.resources.integrity import whole_file
 from fineline.resources.models import seen
 from fineline.resources.recipe_data import Files
-from fineline.resources.scrub.keys import load_key
+from fineline.resources.scrub.keys import PseudonymKey, load_key
+from fineline.resources.sources.batches import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.storage import Storage
-from fineline.resources.tables import jsonl_bytes, scan_table
+from fineline.resources.tables import Origin, jsonl_bytes, scan_table, write_table
 
 PERSON = "Ada Lovelace"
 BOTH = {KEPT["record_id"], SIMILAR["record_id"]}
@@ -183,6 +188,14 @@ def test_leftovers_of_killed_runs_are_removed(storage):
     assert not folder.exists()
 
 
+def test_an_unfinished_table_is_removed_also_where_somebody_reads_the_asset(storage):
+    left = storage.folder("raw_corpus", FIRST) / ".data.0a1b"
+    left.write_bytes(storage.file(storage.require("raw_corpus", FIRST), "data").read_bytes()[:-8])
+    with storage.reading(["raw_corpus"]):
+        forget(storage, texts=[PERSON])
+    assert not left.exists()
+
+
 def test_a_batch_that_the_source_still_offers_is_named_as_a_place_outside(storage, tmp_path):
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -202,11 +215,15 @@ class Killed(BaseException):
     """As kill -9 ends a process: no handler of errors runs."""
 
 
+def kill(*given):
+    raise Killed
+
+
 @pytest.mark.parametrize("step", range(1, 9))
 def test_killed_before_any_commit_the_same_request_completes_it(storage, monkeypatch, step):
     commit, count = Storage.commit, 0
 
-    def kill(self, manifest):
+    def kill_at_step(self, manifest):
         nonlocal count
         count += 1
         if count == step:
@@ -214,7 +231,7 @@ def test_killed_before_any_commit_the_same_request_completes_it(storage, monkeyp
         commit(self, manifest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Storage, "commit", kill)
+        patch.setattr(Storage, "commit", kill_at_step)
         with pytest.raises(Killed):
             forget(storage, texts=[PERSON])
     assert plan_path(storage, "R-17").exists()
@@ -225,6 +242,83 @@ def test_killed_before_any_commit_the_same_request_completes_it(storage, monkeyp
     for batch in (FIRST, SECOND):
         version = storage.require("raw_corpus", batch).data_version
         assert storage.require("scrubbed_corpus", batch).inputs == {f"raw_corpus[{batch}]": version}
+
+
+def test_a_batch_that_comes_in_while_a_request_is_planned_is_forgotten_too(storage, monkeypatch):
+    third, began, planned = "notes/third.jsonl", threading.Event(), threading.Event()
+
+    def come_in():
+        with storage.lock("raw_corpus"):
+            known = Tombstones.load(storage, load_key(storage.root))
+            began.set()
+            planned.wait(0.5)
+            rows = BatchRows(records(record("Late.", batch=third)), pl.DataFrame([], schema=UNREADABLE_SCHEMA))
+            made = ingest([rows], "notes", third, forgotten=known)
+            write_table(storage, "raw_corpus", third, made, Record, Origin("1", {}, "run"), maximum_quarantine=1.0)
+
+    def noted(*given):
+        found = plan(*given)
+        planned.set()
+        return found
+
+    monkeypatch.setattr(certificate, "plan", noted)
+    run = threading.Thread(target=come_in)
+    run.start()
+    began.wait()
+    row = forget(storage, source="notes")
+    run.join()
+    assert ids(storage, "raw_corpus", [FIRST, SECOND, third]) == set()
+    assert storage.require("raw_corpus", third).dropped == 1
+    assert row["records"] == 5
+
+
+def test_a_table_that_is_read_for_the_plan_keeps_its_files(storage, monkeypatch):
+    def while_it_reads(*given):
+        assert not storage.remove_old("scrubbed_corpus", FIRST)
+        return plan(*given)
+
+    monkeypatch.setattr(certificate, "plan", while_it_reads)
+    forget(storage, texts=[PERSON])
+    assert storage.remove_old("scrubbed_corpus", FIRST)
+
+
+def test_a_request_under_way_is_completed_however_much_it_is_of(storage, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(certificate, "remove", kill)
+        with pytest.raises(Killed):
+            forget(storage, texts=[PERSON], confirmed=True)
+    monkeypatch.setattr(planning, "UNASKED_RECORDS", 1)
+    row = forget(storage, texts=[PERSON])
+    assert (row["records"], row["remains"]) == (2, [])
+
+
+def test_what_refuses_a_request_under_way_leaves_its_plan(storage, monkeypatch):
+    def refuse(*given):
+        raise ForgettingError("not as it stands")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(certificate, "remove", kill)
+        with pytest.raises(Killed):
+            forget(storage, texts=[PERSON])
+        patch.setattr(certificate, "plan", refuse)
+        with pytest.raises(ForgettingError, match="not as it stands"):
+            forget(storage, texts=[PERSON])
+    assert plan_path(storage, "R-17").exists()
+    assert forget(storage, texts=[PERSON])["records"] == 2
+
+
+def test_a_request_under_another_key_is_refused_and_changes_nothing(storage):
+    forget(storage, records=[KEPT["record_id"]])
+    finish(storage, "R-17")
+    before = tombstones.read(storage)
+    put(storage, Request(request_id="R-18", reason="erasure request", texts=[PERSON]))
+    another = PseudonymKey(b"other" * 8)
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(ForgettingError, match="bring back the key"):
+        carry_out(storage, another, [], "R-18", instance, lambda _: None)
+    assert tombstones.read(storage).equals(before)
+    assert not plan_path(storage, "R-18").exists()
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert carried_out(storage, instance, "R-18")["records"] == 1
 
 
 def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage):
