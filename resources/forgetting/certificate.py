@@ -71,10 +71,11 @@ def carry_out(
     if found.tombstones:
         _empty_scrub_memory(storage)
     sought = sorted({*request.needles, *found.sought})
-    cleanse(instance, storage, sought)
+    cleansed = cleanse(instance, storage, sought)
     report_changes(instance, storage, request_id)
     report_flags(instance, sightings, request_id)
     swept = sweep(storage, sought)
+    swept = Swept(swept.files, [*swept.remains, *cleansed.kept])
     row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
     if before.height and not goes_on:
         row = _added(before.row(0, named=True), row)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +28,69 @@ from fineline.resources.storage import Manifest, Storage
 _ROWS = 1_000
 _WAITS = 20
 _LOGS = (".out", ".err", ".log")
+# Columns by which Dagster finds a row again; those of a bounded length or in a unique index are so, too.
+_NAMES = frozenset(
+    {
+        "asset_key",
+        "check_name",
+        "concurrency_key",
+        "dagster_event_type",
+        "job_name",
+        "key",
+        "name",
+        "partition",
+        "partition_set",
+        "partitions_def_name",
+        "pipeline_name",
+        "run_id",
+        "run_storage_id",
+        "selector_id",
+        "status",
+        "step_key",
+    }
+)
+# Where the daemon keeps how far it has come.
+_CURSORS = "kvs"
 
 
-def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[str]) -> int:
-    """Take out of Dagster's storage and logs what says one of the needles; returns how many values and lines.
+@dataclass(frozen=True)
+class Cleansed:
+    """How many ``values`` and lines were taken out, and where in Dagster's storage names that say it were ``kept``."""
 
-    Of a table in an asset's metadata the lines that say it go, or name one of the records; the rest stays. The
+    values: int
+    kept: list[str]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    changed: Counter[str]
+    kept: Counter[str]
+
+
+def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[str]) -> Cleansed:
+    """Take out of Dagster's storage and logs what says one of the needles.
+
+    Of a table in an asset's metadata the lines that say it go, or name one of the records; the rest stays. What
+    names an asset, a batch, a step or a kind of event stays, or Dagster could not read its history any more. The
     files of SQLite are rewritten, so that nothing of it stays in free pages; of PostgreSQL the changed tables.
     """
     if not needles:
-        return 0
+        return Cleansed(0, [])
     homes = {storage.root / "dagster", Path(instance.root_directory)}
     databases = {path for home in homes for path in home.rglob("*.db")}
-    changed = sum(_cleanse_sqlite(path, needles) for path in sorted(databases))
-    for connection in _served(instance):
-        changed += _cleanse_server(connection, needles)
+    counts = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
+    counts += [_cleanse_server(connection, needles) for connection in _served(instance)]
     logs = {path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}
-    return changed + sum(_cleanse_log(path, needles) for path in sorted(logs))
+    lines = sum(_cleanse_log(path, needles) for path in sorted(logs))
+    kept = sum((each.kept for each in counts), Counter[str]())
+    return Cleansed(
+        lines + sum(each.changed.total() for each in counts),
+        [
+            f"{rows:,} rows of Dagster's {place} say it in a name that Dagster needs: give what is called so another "
+            "name, and delete the old one in Dagster"
+            for place, rows in sorted(kept.items())
+        ],
+    )
 
 
 def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: str) -> list[str]:
@@ -96,13 +144,13 @@ def _last(instance: dg.DagsterInstance, manifest: Manifest) -> dg.AssetMateriali
     return records[0].asset_materialization if records else None
 
 
-def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> int:
+def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Counts:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 60}, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        tables = _cleanse_tables(connection, needles)
+        counts = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if tables or any(bytes_say(file, needles) for file in files):
+    if counts.changed or any(bytes_say(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             # Readers such as the web server may hold the old pages for a moment.
@@ -111,36 +159,48 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> int:
                 if not busy:
                     break
                 time.sleep(0.5)
-    return sum(tables.values())
+    return counts
 
 
-def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> int:
-    tables = _cleanse_tables(connection, needles)
+def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> _Counts:
+    counts = _cleanse_tables(connection, needles)
     engine = connection.engine
     connection.commit()
-    if tables and engine.dialect.name == "postgresql":
+    if counts.changed and engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
-            for table in tables:
+            for table in counts.changed:
                 alone.exec_driver_sql(f'VACUUM FULL "{table}"')
-    return sum(tables.values())
+    return counts
 
 
-def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> dict[str, int]:
-    """Blank all text of a database that says a needle; returns how many values in which tables."""
+def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Counts:
+    """Blank the free text of a database that says a needle; counts values by table, and by column what still does."""
     schema = sa.MetaData()
     schema.reflect(connection)
-    changed: dict[str, int] = {}
+    counts = _Counts(Counter(), Counter())
     for table in schema.sorted_tables:
-        texts = [column for column in table.columns if isinstance(column.type, sa.String) and not column.primary_key]
-        keys = list(table.primary_key.columns)
-        for column in texts if keys else ():
-            found = list(_saying(connection, keys, column, needles))
-            for row in found:
-                this = sa.and_(*(key == value for key, value in zip(keys, row[:-1], strict=True)))
-                connection.execute(sa.update(table).where(this).values({column: _blanked(row[-1], needles)}))
-            if found:
-                changed[table.name] = changed.get(table.name, 0) + len(found)
-    return changed
+        keys, free = list(table.primary_key.columns), _free_text(table)
+        for column in table.columns if keys else ():
+            if not isinstance(column.type, sa.String):
+                continue
+            for row in list(_saying(connection, keys, column, needles)):
+                text = _blanked(row[-1], needles) if column.name in free else row[-1]
+                if text != row[-1]:
+                    this = sa.and_(*(key == value for key, value in zip(keys, row[:-1], strict=True)))
+                    connection.execute(sa.update(table).where(this).values({column: text}))
+                    counts.changed[table.name] += 1
+                if says_any(pl.Series([text]), needles).any():
+                    counts.kept[f"{table.name}.{column.name}"] += 1
+    return counts
+
+
+def _free_text(table: sa.Table) -> set[str]:
+    """The columns of a table by which nothing is found again."""
+    keys = (sa.PrimaryKeyConstraint, sa.ForeignKeyConstraint, sa.UniqueConstraint)
+    found = {column.name for each in table.constraints if isinstance(each, keys) for column in each.columns}
+    found |= {column.name for index in table.indexes if index.unique for column in index.columns}
+    texts = (each for each in table.columns if isinstance(each.type, sa.String) and each.type.length is None)
+    return {each.name for each in texts if each.name not in _NAMES | found and table.name != _CURSORS}
 
 
 def _saying(
@@ -149,7 +209,7 @@ def _saying(
     rows = connection.execute(sa.select(*keys, column).where(column.is_not(None)))
     for some in rows.partitions(_ROWS):
         said = says_any(pl.Series([str(row[-1]) for row in some], dtype=pl.String), needles)
-        yield from (row for row, says in zip(some, said, strict=True) if says and _blanked(row[-1], needles) != row[-1])
+        yield from (row for row, says in zip(some, said, strict=True) if says)
 
 
 def _blanked(stored: str, needles: Sequence[str]) -> str:

@@ -21,7 +21,32 @@ from fineline.data_contracts.records import RECORD_ID_PATTERN
 # Stands between two strings of a row, so that no text is found across them.
 BETWEEN = "\x1e"
 BLANK = "(forgotten)"
-IDENTIFIERS = frozenset({"__class__", "asset_key", "partition", "path", "run_id", "step_key"})
+IDENTIFIERS = frozenset(
+    {
+        "__class__",
+        "__enum__",
+        "asset_check_selection",
+        "asset_key",
+        "check_name",
+        "cursor",
+        "event_type_value",
+        "execution_plan_snapshot_id",
+        "external_pipeline_origin",
+        "job_name",
+        "op_name",
+        "output_name",
+        "partition",
+        "path",
+        "pipeline_name",
+        "pipeline_snapshot_id",
+        "run_id",
+        "solid_handle",
+        "step_handle",
+        "step_key",
+        "step_keys_to_execute",
+        "step_kind_value",
+    }
+)
 _SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
 _NO_WORD = rf"[^\p{{L}}\p{{M}}\p{{N}}{BETWEEN}]+"
 _ESCAPES = {r"\\": " ", r"\n": " ", r"\r": " ", r"\t": " ", r"\b": " ", r"\f": " ", r"\/": "/", r"\"": '"'}

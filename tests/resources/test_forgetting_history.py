@@ -3,7 +3,7 @@ import json
 import dagster as dg
 import pytest
 
-from fineline.resources.forgetting.history import cleanse, report_changes
+from fineline.resources.forgetting.history import Cleansed, cleanse, report_changes
 from fineline.resources.forgetting.sweep import sweep
 from fineline.resources.storage import Manifest, Storage
 
@@ -49,7 +49,7 @@ def run(instance):
 
 
 def test_only_what_says_it_goes_from_metadata_messages_and_checks(storage, instance, run):
-    assert cleanse(instance, storage, SOUGHT) > 0
+    assert cleanse(instance, storage, SOUGHT).values > 0
     (record,) = instance.fetch_materializations(dg.AssetKey("corpus"), limit=1).records
     metadata = record.asset_materialization.metadata
     assert metadata["sample"].value.splitlines()[2:] == ["| ffffffffffffffffffffffffffffffff | assistant: another |"]
@@ -72,7 +72,55 @@ def test_no_file_keeps_it_and_a_second_time_finds_nothing(storage, instance, run
     cleanse(instance, storage, SOUGHT)
     assert log.read_text() == "before\nafter\n"
     assert sweep(storage, SOUGHT).remains == []
-    assert cleanse(instance, storage, SOUGHT) == 0
+    assert cleanse(instance, storage, SOUGHT) == Cleansed(0, [])
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("no_evasion", asset="evaluation")])
+def evaluation(context):
+    context.log.info("asked by Eva")
+    return dg.MaterializeResult(metadata={"by": "Eva"}, check_results=[dg.AssetCheckResult(passed=True)])
+
+
+# Also what stands in types of events, their steps and states.
+@pytest.mark.parametrize("needle", ["eva", "materialization", "success"])
+def test_what_names_an_asset_a_step_or_a_kind_of_event_stays_readable(storage, instance, needle):
+    run = dg.materialize([evaluation], instance=instance).run_id
+    kinds = [entry.get_dagster_event().event_type for entry in instance.all_logs(run) if entry.is_dagster_event]
+    cleanse(instance, storage, [needle])
+    entries = instance.all_logs(run)
+    assert [entry.get_dagster_event().event_type for entry in entries if entry.is_dagster_event] == kinds
+    assert {entry.step_key for entry in entries} == {None, "evaluation"}
+    assert instance.get_asset_keys() == [evaluation.key]
+    assert instance.get_run_by_id(run).is_success
+    last = instance.get_latest_materialization_event(evaluation.key)
+    assert last.asset_materialization.asset_key == evaluation.key
+    if needle == "eva":
+        assert last.asset_materialization.metadata["by"].value == "(forgotten)"
+        assert "asked by Eva" not in str(entries)
+    check = dg.AssetCheckKey(evaluation.key, "no_evasion")
+    stored = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+    assert stored.event.get_dagster_event().asset_check_evaluation_data.asset_check_key == check
+    assert dg.materialize([evaluation], instance=instance).success
+
+
+def test_batches_that_are_named_so_stay_and_are_told(storage, instance):
+    names = ["support/margaret-thompson-1.txt", "support/margaret-thompson-2.txt", "support/other.txt"]
+    instance.add_dynamic_partitions("batches", names)
+    told = cleanse(instance, storage, SOUGHT)
+    assert instance.get_dynamic_partitions("batches") == names
+    assert told.values == 0
+    (place,) = told.kept
+    assert place.startswith("2 rows of Dagster's dynamic_partitions.partition say it ")
+    for name in names[:2]:
+        instance.delete_dynamic_partition("batches", name)
+    assert cleanse(instance, storage, SOUGHT).kept == []
+
+
+def test_a_cursor_of_the_daemon_stays_readable(storage, instance):
+    cursor = {"asset_daemon": "eJyEvaMargaret+Thompson/=="}
+    instance.daemon_cursor_storage.set_cursor_values(cursor)
+    cleanse(instance, storage, ["margaret thompson"])
+    assert instance.daemon_cursor_storage.get_cursor_values({"asset_daemon"}) == cursor
 
 
 def test_what_a_killed_attempt_left_in_free_pages_goes_too(storage):
