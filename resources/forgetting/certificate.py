@@ -75,7 +75,7 @@ def carry_out(
     report_changes(instance, storage, request_id)
     report_flags(instance, sightings, request_id)
     swept = sweep(storage, sought)
-    swept = Swept(swept.files, [*swept.remains, *cleansed.kept])
+    swept = Swept(swept.files, [*swept.remains, *cleansed.remains])
     row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
     if before.height and not goes_on:
         row = _added(before.row(0, named=True), row)

@@ -55,16 +55,26 @@ _CURSORS = "kvs"
 
 @dataclass(frozen=True)
 class Cleansed:
-    """How many ``values`` and lines were taken out, and where in Dagster's storage names that say it were ``kept``."""
+    """How many ``values`` and lines were taken out, and in which columns names that say it were ``kept``."""
 
     values: int
     kept: list[str]
 
+    @property
+    def remains(self) -> list[str]:
+        """What a person must do where names say it, in words for the certificate."""
+        if not self.kept:
+            return []
+        return [
+            f"Dagster needs names that say it ({', '.join(self.kept)}): give what is called so another name, and "
+            "delete the old one in Dagster"
+        ]
+
 
 @dataclass(frozen=True)
-class _Counts:
-    changed: Counter[str]
-    kept: Counter[str]
+class _Changes:
+    values: Counter[str]
+    kept: set[str]
 
 
 def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[str]) -> Cleansed:
@@ -78,19 +88,12 @@ def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[st
         return Cleansed(0, [])
     homes = {storage.root / "dagster", Path(instance.root_directory)}
     databases = {path for home in homes for path in home.rglob("*.db")}
-    counts = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
-    counts += [_cleanse_server(connection, needles) for connection in _served(instance)]
+    changes = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
+    changes += [_cleanse_server(connection, needles) for connection in _served(instance)]
     logs = {path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}
     lines = sum(_cleanse_log(path, needles) for path in sorted(logs))
-    kept = sum((each.kept for each in counts), Counter[str]())
-    return Cleansed(
-        lines + sum(each.changed.total() for each in counts),
-        [
-            f"{rows:,} rows of Dagster's {place} say it in a name that Dagster needs: give what is called so another "
-            "name, and delete the old one in Dagster"
-            for place, rows in sorted(kept.items())
-        ],
-    )
+    kept = {place for each in changes for place in each.kept}
+    return Cleansed(lines + sum(each.values.total() for each in changes), sorted(kept))
 
 
 def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: str) -> list[str]:
@@ -144,13 +147,13 @@ def _last(instance: dg.DagsterInstance, manifest: Manifest) -> dg.AssetMateriali
     return records[0].asset_materialization if records else None
 
 
-def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Counts:
+def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 60}, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        counts = _cleanse_tables(connection, needles)
+        changes = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if counts.changed or any(bytes_say(file, needles) for file in files):
+    if changes.values or any(bytes_say(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             # Readers such as the web server may hold the old pages for a moment.
@@ -159,25 +162,25 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Counts:
                 if not busy:
                     break
                 time.sleep(0.5)
-    return counts
+    return changes
 
 
-def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> _Counts:
-    counts = _cleanse_tables(connection, needles)
+def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
+    changes = _cleanse_tables(connection, needles)
     engine = connection.engine
     connection.commit()
-    if counts.changed and engine.dialect.name == "postgresql":
+    if changes.values and engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
-            for table in counts.changed:
+            for table in changes.values:
                 alone.exec_driver_sql(f'VACUUM FULL "{table}"')
-    return counts
+    return changes
 
 
-def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Counts:
-    """Blank the free text of a database that says a needle; counts values by table, and by column what still does."""
+def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
+    """Blank the free text of a database that says a needle; values by table, and the columns that still say it."""
     schema = sa.MetaData()
     schema.reflect(connection)
-    counts = _Counts(Counter(), Counter())
+    changes = _Changes(Counter(), set())
     for table in schema.sorted_tables:
         keys, free = list(table.primary_key.columns), _free_text(table)
         for column in table.columns if keys else ():
@@ -188,10 +191,10 @@ def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Count
                 if text != row[-1]:
                     this = sa.and_(*(key == value for key, value in zip(keys, row[:-1], strict=True)))
                     connection.execute(sa.update(table).where(this).values({column: text}))
-                    counts.changed[table.name] += 1
+                    changes.values[table.name] += 1
                 if says_any(pl.Series([text]), needles).any():
-                    counts.kept[f"{table.name}.{column.name}"] += 1
-    return counts
+                    changes.kept.add(f"{table.name}.{column.name}")
+    return changes
 
 
 def _free_text(table: sa.Table) -> set[str]:

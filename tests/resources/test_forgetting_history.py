@@ -109,8 +109,7 @@ def test_batches_that_are_named_so_stay_and_are_told(storage, instance):
     told = cleanse(instance, storage, SOUGHT)
     assert instance.get_dynamic_partitions("batches") == names
     assert told.values == 0
-    (place,) = told.kept
-    assert place.startswith("2 rows of Dagster's dynamic_partitions.partition say it ")
+    assert told.kept == ["dynamic_partitions.partition"]
     for name in names[:2]:
         instance.delete_dynamic_partition("batches", name)
     assert cleanse(instance, storage, SOUGHT).kept == []

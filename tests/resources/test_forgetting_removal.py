@@ -154,6 +154,14 @@ def test_models_are_flagged_and_the_memory_of_the_scrubber_is_empty(storage):
     assert list(storage.scrub_memory.iterdir()) == []
 
 
+def test_the_certificate_tells_of_names_that_dagster_keeps(storage):
+    ask(storage, texts=["Ada Lovelace"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("batches", ["mail/ada-lovelace.txt"])
+        (told,) = carried_out(storage, instance)["remains"]
+    assert "names that say it (dynamic_partitions.partition): give what is called so another name" in told
+
+
 def test_a_record_that_is_not_there_is_kept_out_all_the_same(storage):
     versions = {path: path.read_bytes() for path in storage.root.rglob("manifest.json")}
     row = forget(storage, records=["0" * 32])
