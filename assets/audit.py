@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 
-from fineline.assets.stages import TableStage
 from fineline.assets.standards import GOVERNANCE, OWNERS, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.audits import AuditFinding
 from fineline.resources.audit import PROMISES, audit
 from fineline.resources.lineage import GOVERNED, label

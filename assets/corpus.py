@@ -9,8 +9,9 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.arrivals import arrivals
-from fineline.assets.stages import TableStage, made_when_changed
+from fineline.assets.stages import made_when_changed
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.plots import bar_chart
 from fineline.resources.progress import every_few_seconds

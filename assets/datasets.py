@@ -10,8 +10,9 @@ import polars as pl
 
 from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
-from fineline.assets.stages import TableStage, made_when_changed
+from fineline.assets.stages import made_when_changed
 from fineline.assets.standards import OWNERS, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import PreferenceRow, PretrainingRow, SftRow
 from fineline.resources import training_sets as sets

@@ -7,8 +7,9 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.corpus import scrubbed_corpus
-from fineline.assets.stages import TableStage, made_when_changed
+from fineline.assets.stages import made_when_changed
 from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.curation import DuplicateCluster, Signature
 from fineline.resources.curation import cluster_size_bands, similarity_bands
 from fineline.resources.plots import bar_chart

@@ -11,8 +11,9 @@ import polars as pl
 from fineline.assets.model_stage import ModelStage
 from fineline.assets.models import ML_OWNERS, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
-from fineline.assets.stages import Stage, TableStage, made_when_changed
+from fineline.assets.stages import Stage, made_when_changed
 from fineline.assets.standards import checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.assets.workers import run_worker
 from fineline.data_contracts.training_sets import HeldOutLoss
 from fineline.resources.models import seen

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.stages import TableStage
 from fineline.assets.standards import GOVERNANCE, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.project import Project
 from fineline.resources.samples import markdown_table

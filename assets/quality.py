@@ -8,8 +8,9 @@ import polars as pl
 
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
-from fineline.assets.stages import TableStage, made_when_changed
+from fineline.assets.stages import made_when_changed
 from fineline.assets.standards import OWNERS, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.balance import composition

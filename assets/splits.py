@@ -10,8 +10,9 @@ import polars as pl
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
 from fineline.assets.quality import curated_corpus
-from fineline.assets.stages import TableStage, made_when_changed
+from fineline.assets.stages import made_when_changed
 from fineline.assets.standards import OWNERS, checks, contract
+from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.curation import counts_by
