@@ -10,37 +10,13 @@ from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
+from faults.pool_worker import POOL, train_in_process
 
 from fineline.jobs import postgres
-from fineline.jobs.launcher import RUNNER_TAG, runner
 from fineline.jobs.settings import write_settings
 
-POOL = "training"
 NOTICED_IN_SECONDS = 120
 LOGGER = logging.getLogger(__name__)
-
-
-@dg.op(pool=POOL, required_resource_keys={"begun", "for_ever"})
-def train(context):
-    context.resources.begun.set()
-    while context.resources.for_ever:
-        time.sleep(0.1)
-
-
-def train_in_process(home, begun, for_ever):
-    """What a worker does: a run of one step that takes the only place in the pool."""
-
-    @dg.job(
-        resource_defs={
-            "begun": dg.ResourceDefinition.hardcoded_resource(begun),
-            "for_ever": dg.ResourceDefinition.hardcoded_resource(for_ever),
-        }
-    )
-    def training():
-        train()
-
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert training.execute_in_process(instance=instance, tags={RUNNER_TAG: runner()}).success
 
 
 @pytest.fixture
