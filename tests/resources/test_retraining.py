@@ -5,6 +5,7 @@ import pytest
 
 from fineline.data_contracts.models import SeenRecord
 from fineline.resources.disk import file_digest
+from fineline.resources.planning import Node, plan
 from fineline.resources.recipe import Recipe, digest
 from fineline.resources.retraining import DECISION, approval, decide
 from fineline.resources.storage import Damaged, Manifest, Storage
@@ -152,6 +153,16 @@ def test_a_stage_that_the_recipe_leaves_out_for_a_while_keeps_what_was_decided_o
     trained.stages = {}
     trained.look()
     assert approval(trained.storage, "sft_model") == before
+
+
+def test_a_stored_model_whose_decision_was_lost_waits_for_another(trained):
+    (trained.storage.folder(DECISION) / "manifest.json").unlink()
+    assert not trained.look().train, "it has seen all rows"
+    made_from = ("base_model", "sft_dataset")
+    graph = [Node(DECISION, made_from, "1"), Node("sft_model", (*made_from, DECISION), "1")]
+    *_, model = plan(graph, trained.storage, {}, trained.recipe)
+    assert model.reason is None
+    assert model.waits.startswith("retrain_decision: wait")
 
 
 def test_a_damaged_data_set_is_told_and_made_anew(trained):
