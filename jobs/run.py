@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from fineline.jobs.planner import next_wave
 from fineline.jobs.settings import write_settings
 from fineline.resources.arrivals import Look, look_patiently, require_batches
 from fineline.resources.disk import StorageError, make_writable
-from fineline.resources.planning import Task, plan
+from fineline.resources.planning import Node, Task, plan
 from fineline.resources.project import Project
 from fineline.resources.storage import Manifest, Storage
 from fineline.schedules.arrivals import take_in
@@ -79,18 +79,12 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     close_interrupted(instance)
     _look(project)
     graph = nodes(definitions.resolve_asset_graph())
-    stored = plan(graph, project.storage, _arrived(project, instance), project.recipe)
-    for label in record_what_is_stored(definitions, instance, project.storage, stored):
+    tasks = _tasks(project, graph, instance)
+    for label in record_what_is_stored(definitions, instance, project.storage, tasks):
         print(f"  note  {label} was stored by a run that was interrupted; it is kept")
     made: list[Task] = []
     before: list[tuple[Task, Manifest | None]] = []
-    while True:
-        # Looked at each time: while this runs, a file may change, and whoever looks first takes it in.
-        tasks = plan(graph, project.storage, _arrived(project, instance), project.recipe)
-        wave = next_wave(graph, tasks)
-        if not wave:
-            done = {task.label for task in made}
-            return made, [task for task in tasks if task.label not in done]
+    while wave := next_wave(graph, tasks):
         state = [(task, project.storage.manifest(task.asset, task.batch)) for task in wave]
         if state == before:
             raise RunFailed(
@@ -101,10 +95,15 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
         for task in wave:
             print(f"  make  {task.label}: {task.reason}", flush=True)
         made += _run_wave(definitions, instance, project, wave)
+        tasks = _tasks(project, graph, instance)
+    done = {task.label for task in made}
+    return made, [task for task in tasks if task.label not in done]
 
 
-def _arrived(project: Project, instance: dg.DagsterInstance) -> Mapping[str, str]:
-    return take_in(instance, project.storage, project.recipe.sources).versions
+def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance) -> list[Task]:
+    """What is to be made now of what is there now: a file may change at any time, and whoever looks takes it in."""
+    arrived = take_in(instance, project.storage, project.recipe.sources).versions
+    return plan(graph, project.storage, arrived, project.recipe)
 
 
 def _look(project: Project) -> Look:

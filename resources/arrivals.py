@@ -145,7 +145,7 @@ def versions_of(registry: Registry, sources: Iterable[Source]) -> dict[str, str]
 def version_of(versions: Mapping[str, str], key: str) -> str:
     """The version of a batch. Raises SourceError where it is none, as after it was withdrawn."""
     if key not in versions:
-        raise SourceError(f"{key} is no batch of the recipe's sources, or no longer; what is, says fineline plan")
+        raise _no_batch(key)
     return versions[key]
 
 
@@ -158,11 +158,15 @@ def arrival(registry: Registry, key: str) -> Arrival:
     state = registry.sources.get(key.partition("/")[0])
     batch = state.batches.get(key) if state else None
     if batch is None or batch.state == "withdrawn":
-        raise SourceError(f"{key} is no batch of the recipe's sources, or no longer; what is, says fineline plan")
+        raise _no_batch(key)
     if batch.state == "gone":
         what = f"its file {batch.place.name} is gone" if isinstance(batch.place, FilePlace) else "it is gone"
         raise SourceError(vanished(key, what))
     return batch
+
+
+def _no_batch(key: str) -> SourceError:
+    return SourceError(f"{key} is no batch of the recipe's sources, or no longer; what is, says fineline plan")
 
 
 def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:

@@ -54,10 +54,10 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
     for node in graph:
         for batch in batches if node.name in PER_BATCH else [None]:
             manifest = stored(node.name, batch)
-            unapproved = node.name in STAGE_OF and approval(storage, node.name) is None
-            if (manifest is None or unapproved) and (waits := _waits_for(node, storage, waiting, batches)):
-                if manifest is None:
-                    waiting[node.name] = waits
+            waits = _unapproved(node, storage)
+            if manifest is None and (waits := waits or _waits_for(node, waiting, batches)):
+                waiting[node.name] = waits
+            if waits:
                 tasks.append(Task(node.name, batch, None, manifest is None, waits=waits))
                 continue
             if node.name == "raw_corpus" and batch is not None:
@@ -75,13 +75,18 @@ def _failed_with(manifest: Manifest, code_version: str, inputs: Mapping[str, str
     return bool(manifest.failed_checks) and manifest.code_version == code_version and manifest.inputs == inputs
 
 
-def _waits_for(node: Node, storage: Storage, waiting: Mapping[str, str], batches: Sequence[str]) -> str | None:
-    """What a missing asset waits for: a first batch, a decision to train, or what is made from either."""
+def _unapproved(node: Node, storage: Storage) -> str | None:
+    """The decision that a trained model waits for, if there is none to train it."""
+    if node.name not in STAGE_OF or approval(storage, node.name) is not None:
+        return None
+    decision = storage.manifest(DECISION)
+    return f"{DECISION}: {decision.facts['sentence'] if decision else 'not made yet'}"
+
+
+def _waits_for(node: Node, waiting: Mapping[str, str], batches: Sequence[str]) -> str | None:
+    """What a missing asset waits for: a first batch, or what its inputs wait for."""
     if not batches and not PER_BATCH.isdisjoint(node.upstream):
         return "a first batch"
-    if node.name in STAGE_OF and approval(storage, node.name) is None:
-        decision = storage.manifest(DECISION)
-        return f"{DECISION}: {decision.facts['sentence'] if decision else 'not made yet'}"
     return next((waiting[name] for name in node.upstream if name in waiting), None)
 
 

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import unquote
 
 from fineline.resources.disk import make_writable
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.recipe_automation import Retention
-from fineline.resources.storage import DAMAGED, Damaged, Storage
+from fineline.resources.storage import DAMAGED, Damaged, Storage, batch_of
 from fineline.resources.stored import Stored
 
 # A file that is being written, or read in an older version, is younger.
@@ -84,7 +83,7 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
     }
     for asset in sorted(PER_BATCH):
         for folder in sorted((storage.root / "assets" / asset).glob("batch=*")):
-            batch = unquote(folder.name.removeprefix("batch="))
+            batch = str(batch_of(folder))
             if batch not in offered and label(asset, batch) not in needed and _age(folder, now) > timedelta(days=days):
                 yield Removal("batch", folder, asset, _size(folder))
 
@@ -92,9 +91,9 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
 def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Removal]:
     assets = storage.root / "assets"
     for folder in sorted([*assets.glob("*"), *assets.glob("*/batch=*")]):
-        asset, *batch = folder.relative_to(assets).parts
+        asset = folder.relative_to(assets).parts[0]
         try:
-            manifest = storage.last_stored(asset, unquote(batch[0].removeprefix("batch=")) if batch else None)
+            manifest = storage.last_stored(asset, batch_of(folder))
         except Damaged:
             continue
         stands = "manifest.json" if (folder / "manifest.json").exists() else DAMAGED

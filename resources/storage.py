@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -37,6 +37,8 @@ from fineline.resources.disk import (
 )
 
 DAMAGED = "manifest.damaged.json"
+# The name of a batch's folder begins so.
+BATCH_FOLDER = "batch="
 
 
 class NotMaterialized(StorageError):
@@ -87,7 +89,7 @@ class Storage:
     def folder(self, asset: str, batch: str | None = None) -> Path:
         """The folder of an asset; a batch has a folder of its own in it."""
         folder = self.root / "assets" / asset
-        return folder / f"batch={quote(batch, safe='')}" if batch else folder
+        return folder / f"{BATCH_FOLDER}{quote(batch, safe='')}" if batch else folder
 
     @property
     def scrub_memory(self) -> Path:
@@ -252,6 +254,11 @@ class Storage:
         finally:
             if folder.exists():
                 shutil.rmtree(folder)
+
+
+def batch_of(folder: Path) -> str | None:
+    """The batch whose folder this is; None for an asset's own folder."""
+    return unquote(folder.name.removeprefix(BATCH_FOLDER)) if folder.name.startswith(BATCH_FOLDER) else None
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -18,7 +17,7 @@ from fineline.resources.mentions import mentions
 from fineline.resources.models.seen import ROLE as SEEN
 from fineline.resources.models.seen import Sighting, lists, saw
 from fineline.resources.scrub.keys import stored_key
-from fineline.resources.storage import Manifest, Storage
+from fineline.resources.storage import Manifest, Storage, batch_of
 
 T = TypeVar("T")
 
@@ -192,7 +191,7 @@ def _tables(storage: Storage) -> Iterator[_Table]:
 
 def _manifests(storage: Storage) -> Iterator[Manifest]:
     for folder in sorted(storage.root.glob("assets/*")):
-        parts = [unquote(each.name.removeprefix("batch=")) for each in sorted(folder.glob("batch=*"))]
+        parts = [batch_of(each) for each in sorted(folder.glob("batch=*"))]
         for batch in parts or (None,):
             manifest = storage.manifest(folder.name, batch)
             if manifest is not None:

@@ -19,36 +19,27 @@ from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStor
 
 from fineline.resources.disk import write_atomically
 from fineline.resources.forgetting.sweep import bytes_say
-from fineline.resources.forgetting.tables import batch_of, folders, in_order
-from fineline.resources.forgetting.texts import blanked, says_any
+from fineline.resources.forgetting.tables import folders, in_order
+from fineline.resources.forgetting.texts import IDENTIFIERS, blanked, says_any
 from fineline.resources.lineage import DATA_VERSION_TAG, version_tags
 from fineline.resources.models.seen import Sighting
-from fineline.resources.storage import Manifest, Storage
+from fineline.resources.storage import Manifest, Storage, batch_of
 
 _ROWS = 1_000
 _WAITS = 20
 _LOGS = (".out", ".err", ".log")
 # Columns by which Dagster finds a row again; those of a bounded length or in a unique index are so, too.
-_NAMES = frozenset(
-    {
-        "asset_key",
-        "check_name",
-        "concurrency_key",
-        "dagster_event_type",
-        "job_name",
-        "key",
-        "name",
-        "partition",
-        "partition_set",
-        "partitions_def_name",
-        "pipeline_name",
-        "run_id",
-        "run_storage_id",
-        "selector_id",
-        "status",
-        "step_key",
-    }
-)
+_NAMES = IDENTIFIERS | {
+    "concurrency_key",
+    "dagster_event_type",
+    "key",
+    "name",
+    "partition_set",
+    "partitions_def_name",
+    "run_storage_id",
+    "selector_id",
+    "status",
+}
 # Where the daemon keeps how far it has come.
 _CURSORS = "kvs"
 

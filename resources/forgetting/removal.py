@@ -16,11 +16,11 @@ from fineline.resources.disk import file_digest, remove_leftovers, write_atomica
 from fineline.resources.forgetting import CERTIFICATES
 from fineline.resources.forgetting.journal import Change, Journal
 from fineline.resources.forgetting.sweep import says
-from fineline.resources.forgetting.tables import batch_of, folders, in_order, parts
+from fineline.resources.forgetting.tables import folders, in_order, parts
 from fineline.resources.forgetting.texts import blanked, says_any, strings, text_columns
 from fineline.resources.lineage import PER_BATCH, label
 from fineline.resources.parquet_parts import ParquetParts, joint_digest
-from fineline.resources.storage import Manifest, Storage
+from fineline.resources.storage import Manifest, Storage, batch_of
 from fineline.resources.tables import dropped, jsonl_bytes
 
 LEDGER = "record_ledger"

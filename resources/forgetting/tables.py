@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from fineline.resources.storage import Manifest, Storage
-
-_BATCH = "batch="
+from fineline.resources.storage import BATCH_FOLDER, Manifest, Storage, batch_of
 
 
 def manifests(storage: Storage, asset: str) -> Iterator[Manifest]:
@@ -26,12 +23,7 @@ def manifests(storage: Storage, asset: str) -> Iterator[Manifest]:
 def folders(storage: Storage, asset: str) -> list[Path]:
     """The folders of an asset in which a manifest may lie."""
     folder = storage.folder(asset)
-    return [folder, *sorted(folder.glob(f"{_BATCH}*"))]
-
-
-def batch_of(folder: Path) -> str | None:
-    """The batch whose folder this is; None for an asset's own folder."""
-    return unquote(folder.name.removeprefix(_BATCH)) if folder.name.startswith(_BATCH) else None
+    return [folder, *sorted(folder.glob(f"{BATCH_FOLDER}*"))]
 
 
 def in_order(storage: Storage) -> list[str]:

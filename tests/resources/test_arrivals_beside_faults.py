@@ -141,15 +141,18 @@ def test_an_address_with_a_password_that_is_not_written_as_it_must_be_stops_no_o
     assert "Secret" not in str(found)
 
 
+def folders_in(mail, *names):
+    for name in names:
+        (mail.folder / name).mkdir()
+    return [Files(name=name, kind="files", licence="MIT", path=mail.folder / name) for name in names]
+
+
 def test_much_to_read_in_one_source_keeps_no_other_waiting(mail, monkeypatch):
     monkeypatch.setattr(inbox, "PIECE", 1000)
     monkeypatch.setattr("fineline.resources.arrivals.Budget", lambda: Budget(bytes_left=1000))
-    sources = []
-    for name in ["first", "second", "third"]:
-        folder = mail.folder / name
-        folder.mkdir()
-        (folder / "a.jsonl").write_text(row(name * 2000))
-        sources.append(Files(name=name, kind="files", licence="MIT", path=folder))
+    sources = folders_in(mail, "first", "second", "third")
+    for source in sources:
+        (source.path / "a.jsonl").write_text(row(source.name * 2000))
     (mail.folder / "third" / "a.jsonl").write_text(row("third"))
     assert list(look(mail.storage, sources, now=mail.now).versions) == ["third/a.jsonl"]
     read = {name: state.files["a.jsonl"].pieces for name, state in registry_of(mail.storage).sources.items()}
@@ -160,10 +163,7 @@ def test_much_to_read_in_one_source_keeps_no_other_waiting(mail, monkeypatch):
 def test_what_the_others_do_not_read_is_for_the_source_with_much_to_read(mail, monkeypatch):
     monkeypatch.setattr(inbox, "PIECE", 1000)
     monkeypatch.setattr("fineline.resources.arrivals.Budget", lambda: Budget(bytes_left=4000))
-    sources = []
-    for name in ["first", "second"]:
-        (mail.folder / name).mkdir()
-        sources.append(Files(name=name, kind="files", licence="MIT", path=mail.folder / name))
+    sources = folders_in(mail, "first", "second")
     (mail.folder / "first" / "a.jsonl").write_text(row("x" * 20_000))
     pieces = []
     for _ in range(2):
