@@ -33,7 +33,7 @@ types: .venv/ready
 	cd .venv/types && MYPYPATH=. $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p fineline
 
 .venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) jobs/preflight.py
+	$(PYTHON) jobs/cli/preflight.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,postgres]'

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from fineline.assets.standards import BATCHES, OWNERS
+from fineline.assets.execution.definition import BATCHES, OWNERS
 
 # Nothing here makes it: sensor and command line report what they found (schedules/arrivals.py).
 arrivals = dg.AssetSpec(

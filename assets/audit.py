@@ -6,15 +6,15 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 
-from fineline.assets.standards import GOVERNANCE, OWNERS, checks, contract
-from fineline.assets.table_stage import TableStage
-from fineline.data_contracts.audits import AuditFinding
-from fineline.resources.audit import PROMISES, audit
-from fineline.resources.lineage import GOVERNED, label
+from fineline.assets.execution.definition import GOVERNANCE, OWNERS, checks, contract
+from fineline.assets.execution.tables import TableStage
+from fineline.data_contracts.audit import AuditFinding
+from fineline.resources.core.presentation.tables import frame_table
+from fineline.resources.core.storage.tables import Made, Origin
+from fineline.resources.governance.audit.evidence import manifests
+from fineline.resources.governance.audit.promises import PROMISES, audit
+from fineline.resources.planning.inputs import GOVERNED, label
 from fineline.resources.project import Project
-from fineline.resources.samples import frame_table
-from fineline.resources.stored import manifests
-from fineline.resources.tables import Made, Origin
 
 
 class _AuditStage(TableStage):

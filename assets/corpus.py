@@ -9,17 +9,17 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.arrivals import arrivals
-from fineline.assets.stages import made_when_changed
-from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
-from fineline.assets.table_stage import TableStage
+from fineline.assets.execution.definition import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
+from fineline.assets.execution.inputs import made_when_changed
+from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.records import Record, ScrubbedRecord
-from fineline.resources.plots import bar_chart
-from fineline.resources.progress import every_few_seconds
+from fineline.resources.core.presentation.plots import bar_chart
+from fineline.resources.core.presentation.progress import every_few_seconds
+from fineline.resources.core.presentation.tables import frame_table, sample_table
+from fineline.resources.core.storage.tables import Made
+from fineline.resources.data.pii.cache import FINDING_VERSION
+from fineline.resources.data.scrubbing.scrubber import SCRUBBER_VERSION, Scrubber
 from fineline.resources.project import Project
-from fineline.resources.samples import frame_table, sample_table
-from fineline.resources.scrub.memory import FINDING_VERSION
-from fineline.resources.scrub.scrubber import SCRUBBER_VERSION, Scrubber
-from fineline.resources.tables import Made
 
 # Records of a batch into whose text canaries are put.
 HOSTS = 500
@@ -46,10 +46,10 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     its source, the same on every run and machine. Texts are in normal form, and what that changed is counted. A
     batch that cannot be read keeps no other back.
     """
-    from fineline.resources.arrivals import arrival
-    from fineline.resources.forgetting.tombstones import Tombstones
-    from fineline.resources.ingest import ingest
-    from fineline.resources.sources.reader import SourceError, read_parts
+    from fineline.resources.data.ingestion.ingest import ingest
+    from fineline.resources.data.ingestion.scan import arrival
+    from fineline.resources.data.sources.reader import SourceError, read_parts
+    from fineline.resources.governance.forgetting.tombstones import Tombstones
 
     stage = TableStage(context, project, Record)
     forgotten = Tombstones.load(stage.storage, project.pseudonym_key)
@@ -100,7 +100,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     Guarantees: prompts, completions, rejected answers, tools and metadata are all scrubbed; what the scrubber
     misses is measured with planted values at each run, and too much of it blocks all that follows.
     """
-    from fineline.resources.scrub.canaries import measure
+    from fineline.resources.data.scrubbing.canaries import measure
 
     # Made on first use, and part of what the asset is made from.
     key = project.pseudonym_key

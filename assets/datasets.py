@@ -8,23 +8,23 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
+from fineline.assets.execution.definition import OWNERS, checks, contract
+from fineline.assets.execution.inputs import made_when_changed
+from fineline.assets.execution.tables import TableStage
+from fineline.assets.execution.workers import run_worker
 from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
-from fineline.assets.stages import made_when_changed
-from fineline.assets.standards import OWNERS, checks, contract
-from fineline.assets.table_stage import TableStage
-from fineline.assets.workers import run_worker
-from fineline.data_contracts.training_sets import PreferenceRow, PretrainingRow, SftRow
-from fineline.resources import training_sets as sets
-from fineline.resources.balance import balanced
-from fineline.resources.curation import counts_by
-from fineline.resources.models.spec import CountTokens, Generate
-from fineline.resources.plots import histogram
+from fineline.data_contracts.datasets import PreferenceRow, PretrainingRow, SftRow
+from fineline.resources.core.presentation.plots import histogram
+from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.sources import Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.core.storage.tables import Made
+from fineline.resources.data.curation.curate import counts_by
+from fineline.resources.data.datasets import rows as sets
+from fineline.resources.data.datasets.balance import balanced
+from fineline.resources.data.datasets.token_counts import joined, split_known, with_content
+from fineline.resources.models.worker.tasks import CountTokens, Generate
 from fineline.resources.project import Project
-from fineline.resources.recipe import Recipe
-from fineline.resources.recipe_data import Preference, Pretraining, SampledRejections, Sft
-from fineline.resources.tables import Made
-from fineline.resources.token_counts import joined, split_known, with_content
 
 Section = TypeVar("Section", Sft, Preference, Pretraining)
 TOKENS_TEACH = "Every row has trained tokens, the token that ends an answer is among them, and no answer is cut off."

@@ -7,15 +7,15 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.corpus import scrubbed_corpus
-from fineline.assets.stages import made_when_changed
-from fineline.assets.standards import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
-from fineline.assets.table_stage import TableStage
+from fineline.assets.execution.definition import ALL_MISSING_IN_ONE_STEP, BATCHES, OWNERS, checks, contract
+from fineline.assets.execution.inputs import made_when_changed
+from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.curation import DuplicateCluster, Signature
-from fineline.resources.curation import cluster_size_bands, similarity_bands
-from fineline.resources.plots import bar_chart
-from fineline.resources.progress import every_few_seconds
+from fineline.resources.core.presentation.plots import bar_chart
+from fineline.resources.core.presentation.progress import every_few_seconds
+from fineline.resources.core.storage.tables import Made
+from fineline.resources.data.curation.curate import cluster_size_bands, similarity_bands
 from fineline.resources.project import Project
-from fineline.resources.tables import Made
 
 # Records in memory at once while they are signed.
 SIGNED_AT_ONCE = 50_000
@@ -66,8 +66,8 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
     no duplicates; the representative does not depend on the order of the input; cluster, similarity and reason
     are kept for each removed record. Of a corpus that grew, only the text of new candidates is read.
     """
-    from fineline.resources.duplicates import find_clusters
-    from fineline.resources.verification import unverified
+    from fineline.resources.data.deduplication.clusters import find_clusters
+    from fineline.resources.data.deduplication.spot_check import unverified
 
     stage = TableStage(context, project, DuplicateCluster)
     section, records = stage.recipe.deduplicate, stage.scan("scrubbed_corpus")
@@ -108,7 +108,7 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
 
 def _signed(stage: TableStage, batch: str) -> Iterator[Made]:
     """The signatures of a batch, in parts, so that its size does not matter."""
-    from fineline.resources.minhash import sign
+    from fineline.resources.data.deduplication.signatures import sign
 
     records = stage.scan("scrubbed_corpus", batch)
     total = records.select(pl.len()).collect().item()

@@ -8,23 +8,23 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.model_stage import ModelStage
+from fineline.assets.execution.definition import checks, contract
+from fineline.assets.execution.inputs import Stage, made_when_changed
+from fineline.assets.execution.models import ModelStage
+from fineline.assets.execution.tables import TableStage
+from fineline.assets.execution.workers import run_worker
 from fineline.assets.models import ML_OWNERS, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
-from fineline.assets.stages import Stage, made_when_changed
-from fineline.assets.standards import checks, contract
-from fineline.assets.table_stage import TableStage
-from fineline.assets.workers import run_worker
-from fineline.data_contracts.training_sets import HeldOutLoss
-from fineline.resources.models import seen
-from fineline.resources.models.model_card import CheckFacts
-from fineline.resources.models.spec import Evaluate, MergeCheck, MergeChecked
-from fineline.resources.plots import intervals
+from fineline.data_contracts.datasets import HeldOutLoss
+from fineline.resources.core.presentation.plots import intervals
+from fineline.resources.core.presentation.tables import frame_table, sample_table
+from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.core.storage.tables import Made
+from fineline.resources.models import exposure as seen
+from fineline.resources.models.release.card import CheckFacts
+from fineline.resources.models.worker.tasks import Evaluate, MergeCheck, MergeChecked
 from fineline.resources.project import Project
-from fineline.resources.recipe import Recipe
-from fineline.resources.recipe_models import STAGES
-from fineline.resources.samples import frame_table, sample_table
-from fineline.resources.tables import Made
 
 # The parts of the recipe that decide on promotion; the tolerance of the merge is the release's.
 GATE = ["promotion.maximum_p_value", "promotion.minimum_improvement", "promotion.maximum_slice_regression"]
@@ -61,8 +61,8 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
         Guarantees: all models read the same test records, none of which was trained on; differences come with
         a bootstrap interval and a paired test.
         """
-        from fineline.resources.models.held_out import loss_intervals
-        from fineline.resources.models.promotion import decide
+        from fineline.resources.models.evaluation.held_out import loss_intervals
+        from fineline.resources.models.evaluation.promotion import decide
 
         stage = TableStage(context, project, HeldOutLoss)
         section = stage.recipe.evaluation
@@ -210,9 +210,9 @@ def _compare(stage: ModelStage, folder: Path, candidate: str, before: str, judge
 
 def _assemble(stage: ModelStage, output: Path, candidate: str, agrees: CheckFacts) -> int:
     """Write the release; returns how many of its files were read back and have the right checksum."""
-    from fineline.resources.models.card_facts import card_facts, lineage
-    from fineline.resources.models.model_card import model_card
-    from fineline.resources.models.release import assemble, verify
+    from fineline.resources.models.release.card import model_card
+    from fineline.resources.models.release.card_facts import card_facts, lineage
+    from fineline.resources.models.release.package import assemble, verify
 
     accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
     facts = card_facts(stage.storage, stage.recipe, stages(stage.recipe), [accounted, agrees])

@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.standards import GOVERNANCE, checks, contract
-from fineline.assets.table_stage import TableStage
+from fineline.assets.execution.definition import GOVERNANCE, checks, contract
+from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.forgetting import ForgettingCertificate
+from fineline.resources.core.presentation.tables import markdown_table
+from fineline.resources.core.storage.tables import Made
 from fineline.resources.project import Project
-from fineline.resources.samples import markdown_table
-from fineline.resources.tables import Made
 
 
 class Forget(dg.Config):
@@ -37,8 +37,8 @@ def forgetting_certificates(context: dg.AssetExecutionContext, config: Forget, p
     Guarantees: it holds no personal data; what was forgotten is in no file under the storage root, and does not
     come in again; a request that was interrupted is completed by launching it again.
     """
-    from fineline.resources.forgetting.certificate import certificates
-    from fineline.resources.forgetting.request import waiting
+    from fineline.resources.governance.forgetting.certificate import certificates
+    from fineline.resources.governance.forgetting.request import waiting
 
     stage = TableStage(context, project, ForgettingCertificate)
     with stage.storage.lock(stage.asset):
@@ -53,8 +53,8 @@ def forgetting_certificates(context: dg.AssetExecutionContext, config: Forget, p
 
 
 def _carry_out(stage: TableStage, request: str) -> None:
-    from fineline.resources.forgetting.certificate import carry_out
-    from fineline.resources.forgetting.request import finish
+    from fineline.resources.governance.forgetting.certificate import carry_out
+    from fineline.resources.governance.forgetting.request import finish
 
     table = carry_out(
         stage.storage,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fineline.assets.standards import GOVERNANCE
-from fineline.resources.planning import Node
+from fineline.assets.execution.definition import GOVERNANCE
+from fineline.resources.planning.plan import Node
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph

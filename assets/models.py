@@ -8,15 +8,15 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.assets.model_stage import ModelStage
-from fineline.assets.stages import ANEW, made_when_changed
-from fineline.assets.workers import run_worker
-from fineline.resources.models import seen
-from fineline.resources.models.spec import PrepareBase, TrainDpo, TrainPretraining, TrainSft
+from fineline.assets.execution.inputs import ANEW, made_when_changed
+from fineline.assets.execution.models import ModelStage
+from fineline.assets.execution.workers import run_worker
+from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.models import exposure as seen
+from fineline.resources.models.worker.tasks import PrepareBase, TrainDpo, TrainPretraining, TrainSft
+from fineline.resources.planning.retraining import DECISION, approval
 from fineline.resources.project import Project
-from fineline.resources.recipe import Recipe
-from fineline.resources.recipe_models import STAGES
-from fineline.resources.retraining import DECISION, approval
 
 SPECS: dict[str, type[TrainPretraining | TrainSft | TrainDpo]] = {
     "pretraining": TrainPretraining,

@@ -8,15 +8,15 @@ import dagster as dg
 from fineline.assets.audit import audit_report
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.datasets import dataset_assets
-from fineline.assets.decision import decision_assets
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
 from fineline.assets.evaluation import evaluation_assets
 from fineline.assets.forgetting import forgetting_certificates
 from fineline.assets.models import model_assets
 from fineline.assets.quality import curated_corpus, label_issues, record_quality
+from fineline.assets.retraining import decision_assets
 from fineline.assets.splits import record_ledger, splits
-from fineline.resources.recipe import Recipe, digest
-from fineline.resources.sources.reader import SourceError, list_batches
+from fineline.resources.core.recipe.loading import Recipe, digest
+from fineline.resources.data.sources.reader import SourceError, list_batches
 
 DATA_HALF = [
     raw_corpus,

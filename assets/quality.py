@@ -8,18 +8,18 @@ import polars as pl
 
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters
-from fineline.assets.stages import made_when_changed
-from fineline.assets.standards import OWNERS, checks, contract
-from fineline.assets.table_stage import TableStage
+from fineline.assets.execution.definition import OWNERS, checks, contract
+from fineline.assets.execution.inputs import made_when_changed
+from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
-from fineline.resources.balance import composition
-from fineline.resources.curation import counts_by, curate
-from fineline.resources.plots import bar_chart, histogram
-from fineline.resources.progress import every_few_seconds
+from fineline.resources.core.presentation.plots import bar_chart, histogram
+from fineline.resources.core.presentation.progress import every_few_seconds
+from fineline.resources.core.presentation.tables import frame_table
+from fineline.resources.core.storage.tables import Made
+from fineline.resources.data.curation.curate import counts_by, curate
+from fineline.resources.data.datasets.balance import composition
 from fineline.resources.project import Project
-from fineline.resources.samples import frame_table
-from fineline.resources.tables import Made
 
 SHOWN_LABELS = 20
 
@@ -39,7 +39,7 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
 
     Guarantees: scores are kept for all; the recipe's thresholds decide, and a failed rule has a name.
     """
-    from fineline.resources.quality import score_unique
+    from fineline.resources.data.quality.rules import score_unique
 
     stage = TableStage(context, project, RecordQuality)
     clusters = stage.read("duplicate_clusters")
@@ -87,7 +87,7 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
 
     Guarantees: judged by a model that did not see the record; nothing is dropped by it.
     """
-    from fineline.resources.label_reuse import LABEL_COLUMNS, Judged, judge_labels
+    from fineline.resources.data.curation.label_reuse import LABEL_COLUMNS, Judged, judge_labels
 
     stage = TableStage(context, project, LabelIssue)
     passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
@@ -147,7 +147,7 @@ def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Itera
 
 def _contaminated(stage: TableStage, clusters: pl.DataFrame, quality: pl.DataFrame) -> pl.DataFrame | None:
     """Records that repeat evaluation sets, compared as they came in: scrubbing changes words on one side only."""
-    from fineline.resources.contamination import contaminated, evaluation_set
+    from fineline.resources.data.curation.contamination import contaminated, evaluation_set
 
     section = stage.recipe.decontaminate
     if not section.against:
@@ -165,7 +165,7 @@ def _topics(stage: TableStage, curated: pl.DataFrame) -> dict[str, Any]:
     number = stage.recipe.balance.topics
     if number is None:
         return {}
-    from fineline.resources.topics import topics
+    from fineline.resources.data.curation.topics import topics
 
     found = topics(curated, number, every_few_seconds(stage.context.log.info, "texts embedded"))
     return {"topics": dg.MetadataValue.md(frame_table(found))}

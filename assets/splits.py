@@ -9,20 +9,20 @@ import polars as pl
 
 from fineline.assets.corpus import raw_corpus, scrubbed_corpus
 from fineline.assets.duplicates import duplicate_clusters, minhash_signatures
+from fineline.assets.execution.definition import OWNERS, checks, contract
+from fineline.assets.execution.inputs import made_when_changed
+from fineline.assets.execution.tables import TableStage
 from fineline.assets.quality import curated_corpus
-from fineline.assets.stages import made_when_changed
-from fineline.assets.standards import OWNERS, checks, contract
-from fineline.assets.table_stage import TableStage
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
-from fineline.resources.curation import counts_by
-from fineline.resources.funnel import funnel, reasons
-from fineline.resources.integrity import last_whole
-from fineline.resources.plots import bar_chart
+from fineline.resources.core.presentation.plots import bar_chart
+from fineline.resources.core.presentation.tables import frame_table
+from fineline.resources.core.storage.integrity import last_whole
+from fineline.resources.core.storage.tables import Made, dropped
+from fineline.resources.data.curation.curate import counts_by
+from fineline.resources.data.splitting.history import follow_clusters, remember
+from fineline.resources.governance.accounting.funnel import funnel, reasons
 from fineline.resources.project import Project
-from fineline.resources.samples import frame_table
-from fineline.resources.split_memory import follow_clusters, remember
-from fineline.resources.tables import Made, dropped
 
 SHOWN = 40  # rows of a table that people look at
 
@@ -54,11 +54,11 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     in test; a new record that would tie train to test is in neither, with its reason; strata keep their
     proportions where group sizes allow, and those that do not are named.
     """
-    from fineline.resources.contamination import repeats_of_held_out_prompts
-    from fineline.resources.leakage import measure
-    from fineline.resources.prompt_leakage import repeated_prompts
-    from fineline.resources.proportions import by_dimension, misfits
-    from fineline.resources.splitter import assign
+    from fineline.resources.data.curation.contamination import repeats_of_held_out_prompts
+    from fineline.resources.data.splitting.assignment import assign
+    from fineline.resources.data.splitting.leakage import measure
+    from fineline.resources.data.splitting.prompt_leakage import repeated_prompts
+    from fineline.resources.data.splitting.proportions import by_dimension, misfits
 
     stage = TableStage(context, project, SplitAssignment)
     section = stage.recipe.split
@@ -131,7 +131,7 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
 
     Guarantees: one entry for each row as it was read, counted before anything was kept or dropped.
     """
-    from fineline.resources.ledger import build, find_gaps
+    from fineline.resources.governance.accounting.ledger import build, find_gaps
 
     stage = TableStage(context, project, LedgerEntry)
     raw = stage.read("raw_corpus", role="arrivals")

@@ -21,12 +21,12 @@ from rows import p3
 from scipy.sparse import csr_array
 from seeded import seeded_duplicates
 
-from fineline.resources.components import connect
-from fineline.resources.dedup.shingles import shingles
-from fineline.resources.dedup.texts import normalise
-from fineline.resources.duplicates import find_clusters
-from fineline.resources.minhash import record_text, sign, similar_pairs, sketch
-from fineline.resources.recipe_data import Deduplicate
+from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.data.deduplication.buffers import normalise
+from fineline.resources.data.deduplication.clusters import find_clusters
+from fineline.resources.data.deduplication.components import connect
+from fineline.resources.data.deduplication.shingles import shingles
+from fineline.resources.data.deduplication.signatures import record_text, sign, similar_pairs, sketch
 
 SECTION = Deduplicate()
 SAMPLE = 5_000

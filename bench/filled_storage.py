@@ -7,14 +7,14 @@ from rows import p3
 
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import DuplicateCluster, RecordQuality, SplitAssignment
+from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
-from fineline.data_contracts.training_sets import SftRow
-from fineline.resources import ledger
-from fineline.resources.curation import curate
-from fineline.resources.minhash import content_hash
-from fineline.resources.models import seen
-from fineline.resources.storage import Manifest, Storage
-from fineline.resources.tables import Made, Origin, dropped, scan_table, write_table
+from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.tables import Made, Origin, dropped, scan_table, write_table
+from fineline.resources.data.curation.curate import curate
+from fineline.resources.data.deduplication.signatures import content_hash
+from fineline.resources.governance.accounting import ledger
+from fineline.resources.models import exposure as seen
 
 BATCHES = 20
 # Characters that are taken of a row's text; with the answer, a record has about 300 bytes.

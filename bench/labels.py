@@ -9,11 +9,11 @@ import polars as pl
 from figures import Figure
 from rows import data
 
-from fineline.resources.embeddings import embed
-from fineline.resources.label_errors import find_label_issues
-from fineline.resources.recipe_curation import Labels
-from fineline.resources.recipe_data import Columns, Files
-from fineline.resources.sources.reader import list_batches, read_batch
+from fineline.resources.core.recipe.curation import Labels
+from fineline.resources.core.recipe.sources import Columns, Files
+from fineline.resources.data.curation.embeddings import embed
+from fineline.resources.data.curation.label_issues import find_label_issues
+from fineline.resources.data.sources.reader import list_batches, read_batch
 
 DATA = data()
 FLIPPED = 0.1

@@ -141,7 +141,7 @@ class Living:
             RuntimeError: the run failed; with all that it said.
         """
         environment = {**os.environ, "FINELINE_HOME": str(self.folder / "home"), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "fineline.jobs.cli", "run", "--recipe", str(self.folder / "living.yaml")]
+        command = [sys.executable, "-m", "fineline.jobs.cli.main", "run", "--recipe", str(self.folder / "living.yaml")]
         before, started = _cpu(), time.perf_counter()
         ran = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False)
         wall, cpu = time.perf_counter() - started, _cpu() - before

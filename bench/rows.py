@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from fineline.resources.ingest import ingest
-from fineline.resources.recipe_data import Columns, Files
-from fineline.resources.sources.reader import list_batches, read_batch
+from fineline.resources.core.recipe.sources import Columns, Files
+from fineline.resources.data.ingestion.ingest import ingest
+from fineline.resources.data.sources.reader import list_batches, read_batch
 
 
 def data() -> Path:

@@ -7,13 +7,13 @@ from figures import Figure
 from rows import p3
 from sklearn.model_selection import train_test_split
 
-from fineline.resources.curation import unique_records
-from fineline.resources.duplicates import find_clusters
-from fineline.resources.leakage import measure as measure_leakage
-from fineline.resources.minhash import sign
-from fineline.resources.proportions import by_dimension
-from fineline.resources.recipe_data import Deduplicate, Split
-from fineline.resources.splitter import assign
+from fineline.resources.core.recipe.sources import Deduplicate, Split
+from fineline.resources.data.curation.curate import unique_records
+from fineline.resources.data.deduplication.clusters import find_clusters
+from fineline.resources.data.deduplication.signatures import sign
+from fineline.resources.data.splitting.assignment import assign
+from fineline.resources.data.splitting.leakage import measure as measure_leakage
+from fineline.resources.data.splitting.proportions import by_dimension
 
 SHORT = 4_000
 NEAR = Deduplicate(threshold=0.5)

@@ -12,8 +12,8 @@ import polars as pl
 from figures import Figure
 from filled_storage import fill
 
-from fineline.resources.storage import Storage
-from fineline.resources.tracing import trace, trace_text
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.governance.accounting.trace import trace, trace_text
 
 RECORDS, SHORT = 1_000_000, 100_000
 RUNS = 3
@@ -48,7 +48,7 @@ def _wanted(storage: Storage) -> tuple[str, str]:
 
 
 def _command(recipe: Path, storage: Storage, *arguments: str) -> Callable[[], object]:
-    line = [sys.executable, "-m", "fineline.jobs.cli", "trace", "--recipe", str(recipe), *arguments]
+    line = [sys.executable, "-m", "fineline.jobs.cli.main", "trace", "--recipe", str(recipe), *arguments]
     environment = {**os.environ, "FINELINE_HOME": str(storage.root.parent)}
     return lambda: subprocess.run(line, env=environment, check=True, capture_output=True)
 

@@ -63,7 +63,7 @@ class RecordQuality(dy.Schema):
     """Measures of a representative record's answer, and the first rule that it failed, if any.
 
     Ratios, shares and characters (shares of characters) are described where they are measured:
-    fineline.resources.measures, repetition and language. The language is null where the recipe takes all.
+    fineline.resources.data.quality.measures, repetition and language. The language is null where the recipe takes all.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)

@@ -5,13 +5,13 @@ from typing import Any
 import dagster as dg
 
 from fineline.assets.arrivals import arrivals
+from fineline.assets.execution.definition import GOVERNANCE
 from fineline.assets.pipeline import pipeline_assets
-from fineline.assets.standards import GOVERNANCE
-from fineline.jobs.console import plain_console
-from fineline.jobs.maintenance import prune
+from fineline.jobs.retention import prune
 from fineline.jobs.selections import audit, forget, main
+from fineline.resources.core.orchestrator.console import plain_console
+from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.project import current_project
-from fineline.resources.recipe import Recipe
 from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches
 from fineline.schedules.automation import follow_data, on_change

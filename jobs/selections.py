@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from fineline.assets.standards import GOVERNANCE
-from fineline.resources.forgetting import CERTIFICATES
+from fineline.assets.execution.definition import GOVERNANCE
+from fineline.resources.governance.forgetting.errors import CERTIFICATES
 
 main = dg.define_asset_job(
     "main",

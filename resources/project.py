@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.resources.recipe import Recipe, load_recipe, recipe_path, storage_root
-from fineline.resources.scrub.keys import PseudonymKey, load_key
-from fineline.resources.storage import Storage
+from fineline.resources.core.keys import PseudonymKey, load_key
+from fineline.resources.core.recipe.loading import Recipe, load_recipe, recipe_path, storage_root
+from fineline.resources.core.storage.store import Storage
 
 
 class Project(dg.ConfigurableResource[Any]):

@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.resources.recipe_automation import Alerts
-from fineline.resources.webhook import post
+from fineline.resources.core.recipe.operations import Alerts
+from fineline.resources.core.webhook import post
 from fineline.schedules.failures import Failures, failures
 
 # Dagster's tag on a failed run that it is going to retry by itself.

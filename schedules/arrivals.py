@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from fineline.assets.arrivals import arrivals
-from fineline.assets.standards import BATCHES
-from fineline.resources.arrival_registry import Arrival, locked
-from fineline.resources.arrivals import Look, known_arrivals, look
-from fineline.resources.lineage import DATA_VERSION_TAG, GIVEN_VERSION_TAG
+from fineline.assets.execution.definition import BATCHES
+from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.ingestion.registry import Arrival, locked
+from fineline.resources.data.ingestion.scan import Look, known_arrivals, look
+from fineline.resources.planning.inputs import DATA_VERSION_TAG, GIVEN_VERSION_TAG
 from fineline.resources.project import Project
-from fineline.resources.recipe_data import Source
-from fineline.resources.storage import Storage
 
 # Dagster stores events one by one. What is not told in this time is told by the next look.
 SECONDS_OF_EVENTS = 15.0

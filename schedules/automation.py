@@ -10,11 +10,11 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from fineline.assets.graph import nodes
-from fineline.resources.arrival_registry import registry_of
-from fineline.resources.arrivals import versions_of
-from fineline.resources.planning import plan, ready, together
+from fineline.resources.core.recipe.operations import Automation
+from fineline.resources.data.ingestion.registry import registry_of
+from fineline.resources.data.ingestion.scan import versions_of
+from fineline.resources.planning.plan import plan, ready, together
 from fineline.resources.project import Project
-from fineline.resources.recipe_automation import Automation
 
 # Conditions written in Python are evaluated by the code server, which Dagster calls beta; the pinned version is tested.
 warnings.filterwarnings("ignore", message="Parameter `use_user_code_server`", category=dg.BetaWarning)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from fineline.resources.recipe_automation import Freshness
+from fineline.resources.core.recipe.operations import Freshness
 
 CORPUS = ("raw_corpus", "curated_corpus")
 RELEASE = ("release",)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from fineline.assets.standards import BATCHES
-from fineline.resources.recipe_automation import Automation
+from fineline.assets.execution.definition import BATCHES
+from fineline.resources.core.recipe.operations import Automation
 
 # Shown in the UI, and used when they are turned on there without a time in the recipe.
 USUAL = {"refresh": "0 3 * * *", "audit": "0 5 * * 0", "prune": "0 7 * * 0"}

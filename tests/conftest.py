@@ -43,7 +43,7 @@ def instance():
 def world(tmp_path_factory: pytest.TempPathFactory):
     """The whole graph, made once; ``world.first`` is what the first run made and skipped."""
     # Imported here: it brings torch, which most tests can do without.
-    from small_world import World
+    from support.world import World
 
     folder = tmp_path_factory.mktemp("world")
     with pytest.MonkeyPatch.context() as patch:

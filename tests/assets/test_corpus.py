@@ -2,13 +2,13 @@ import time
 
 import dagster as dg
 import pytest
-from small_corpus import write_corpus
+from support.corpus import write_corpus
 
 from fineline.jobs.definitions import build
-from fineline.resources.arrivals import look
+from fineline.resources.core.storage.tables import scan_table
+from fineline.resources.data.ingestion.scan import look
+from fineline.resources.data.sources.batch import SourceError
 from fineline.resources.project import current_project
-from fineline.resources.sources.batches import SourceError
-from fineline.resources.tables import scan_table
 from fineline.schedules.arrivals import take_in
 
 FIRST = "colours/first.jsonl"
@@ -50,7 +50,7 @@ def corpus(tmp_path, monkeypatch, instance):
 
 
 def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is_told(corpus, monkeypatch):
-    from fineline.resources.sources import files
+    from fineline.resources.data.sources import files
 
     corpus.arrive()
     assert corpus.make().success
@@ -76,7 +76,7 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
 
 
 def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):
-    from fineline.resources.arrivals import withdraw
+    from fineline.resources.data.ingestion.scan import withdraw
 
     corpus.arrive()
     withdraw(corpus.project.storage, [FIRST])

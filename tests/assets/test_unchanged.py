@@ -6,10 +6,10 @@ import threading
 
 import dagster as dg
 import pytest
-from small_corpus import write_corpus, write_recipe
+from support.corpus import write_corpus, write_recipe
 
 from fineline.assets import corpus
-from fineline.assets.stages import ANEW
+from fineline.assets.execution.inputs import ANEW
 from fineline.jobs.definitions import build
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import take_in

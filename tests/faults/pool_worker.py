@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from fineline.jobs.launcher import RUNNER_TAG, runner
+from fineline.resources.core.orchestrator.launcher import RUNNER_TAG, runner
 
 POOL = "training"
 

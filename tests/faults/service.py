@@ -17,9 +17,9 @@ import dagster as dg
 import psutil
 import yaml
 from dagster._core.events import DagsterEventType
-from small_corpus import write_corpus
+from support.corpus import write_corpus
 
-from fineline.jobs import postgres
+from fineline.resources.core.orchestrator import postgres
 
 RECIPE = """\
 name: faults
@@ -63,7 +63,14 @@ class World:
         self.undisturbed = self.versions()
 
     def command(self, *arguments):
-        line = [sys.executable, "-m", "fineline.jobs.cli", *arguments, "--recipe", str(self.folder / "recipe.yaml")]
+        line = [
+            sys.executable,
+            "-m",
+            "fineline.jobs.cli.main",
+            *arguments,
+            "--recipe",
+            str(self.folder / "recipe.yaml"),
+        ]
         done = subprocess.run(line, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -100,7 +107,7 @@ class Service:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.log = world.folder / f"ui-{self.port}.log"
-        line = [sys.executable, "-m", "fineline.jobs.cli", "ui", "--port", str(self.port)]
+        line = [sys.executable, "-m", "fineline.jobs.cli.main", "ui", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*line, "--recipe", str(world.folder / "recipe.yaml")],

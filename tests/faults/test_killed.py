@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from faults.service import Service, World, history, make_undisturbed
 
-from fineline.jobs.postgres import VARIABLE
+from fineline.resources.core.orchestrator.postgres import VARIABLE
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900)]
 

@@ -12,8 +12,8 @@ from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_ite
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from faults.pool_worker import POOL, train_in_process
 
-from fineline.jobs import postgres
-from fineline.jobs.settings import write_settings
+from fineline.resources.core.orchestrator import postgres
+from fineline.resources.core.orchestrator.settings import write_settings
 
 NOTICED_IN_SECONDS = 120
 LOGGER = logging.getLogger(__name__)

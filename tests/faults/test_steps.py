@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 from faults.service import RECIPE
-from small_corpus import write_corpus
+from support.corpus import write_corpus
 
 from fineline.jobs.definitions import build
-from fineline.jobs.run import RunFailed, make
-from fineline.resources.faults import MAXIMUM_RETRIES
-from fineline.resources.ledger import find_gaps
+from fineline.jobs.runner import RunFailed, make
+from fineline.resources.core.storage.faults import MAXIMUM_RETRIES
+from fineline.resources.data.sources.batch import SourceError
+from fineline.resources.governance.accounting.ledger import find_gaps
 from fineline.resources.project import current_project
-from fineline.resources.sources.batches import SourceError
 
 
 class World:
@@ -94,8 +94,8 @@ def test_what_may_pass_is_tried_again_a_few_times_and_what_will_not_is_not(
             raise SourceError("the place does not answer") from error
         return find_gaps(*arguments)
 
-    monkeypatch.setattr("fineline.resources.faults.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("fineline.resources.ledger.find_gaps", fails_at_first)
+    monkeypatch.setattr("fineline.resources.core.storage.faults.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("fineline.resources.governance.accounting.ledger.find_gaps", fails_at_first)
     made = world.materialize("record_ledger", **{"fineline/anew": "yes"})
     assert made.success is succeeds
     assert len(made.filter_events(lambda event: event.is_step_up_for_retry)) == retries
@@ -135,9 +135,9 @@ def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(
         with Vanishing(file.path) as vanishing:
             yield vanishing
 
-    monkeypatch.setattr("fineline.resources.faults.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("fineline.resources.core.storage.faults.FIRST_WAIT", 0.01)
     with monkeypatch.context() as patch:
-        patch.setattr("fineline.resources.sources.places.LocalFile.open", opened)
+        patch.setattr("fineline.resources.data.sources.locations.LocalFile.open", opened)
         said = world.fails()
     assert "cannot read first.jsonl: Stale file handle" in said
     assert "What is complete is kept" in said

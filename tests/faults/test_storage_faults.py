@@ -8,9 +8,9 @@ import time
 import pytest
 from faults.writers import ROWS, keep_writing, write, write_until_killed, write_with_a_limit
 
-from fineline.resources.disk import NoRoom, write_atomically
-from fineline.resources.storage import Storage
-from fineline.resources.tables import scan_table
+from fineline.resources.core.storage.files import NoRoom, write_atomically
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import scan_table
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -7,9 +7,9 @@ import time
 import polars as pl
 
 from fineline.data_contracts.accounting import Drop
-from fineline.resources.disk import NoRoom
-from fineline.resources.storage import Storage
-from fineline.resources.tables import Made, Origin, write_table
+from fineline.resources.core.storage.files import NoRoom
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import Made, Origin, write_table
 
 SCHEMA = Drop.create_empty().schema
 ROWS = 3_000

@@ -2,7 +2,7 @@
 
 import json
 
-from small_corpus import COLOURS, PLACES, THINGS
+from support.corpus import COLOURS, PLACES, THINGS
 
 PERSON = "Margaret Thompson"
 ADDRESS = "margaret.thompson@example.org"

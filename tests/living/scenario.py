@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dagster as dg
 from faults.service import Service, history
 from living.letters import MENDED, PERSON, files
-from tiny_model import make_tiny_model
+from support.tiny_model import make_tiny_model
 
-from fineline.resources.storage import Storage
+from fineline.resources.core.storage.store import Storage
 
 RECIPE = """\
 name: living
@@ -78,7 +78,14 @@ class Scenario:
         self.service.wait(condition, PATIENCE, what)
 
     def command(self, *arguments):
-        line = [sys.executable, "-m", "fineline.jobs.cli", *arguments, "--recipe", str(self.folder / "recipe.yaml")]
+        line = [
+            sys.executable,
+            "-m",
+            "fineline.jobs.cli.main",
+            *arguments,
+            "--recipe",
+            str(self.folder / "recipe.yaml"),
+        ]
         return subprocess.run(line, env=self.environment, capture_output=True, text=True, check=False)
 
     def rows(self, asset="record_ledger"):

@@ -1,3 +1,3 @@
-from models_fixture import tiny_model_folder
+from support.models import tiny_model_folder
 
 __all__ = ["tiny_model_folder"]

@@ -1,8 +1,8 @@
 import dagster as dg
 import pytest
 
-from fineline.resources.recipe_automation import Alerts
-from fineline.resources.storage import Blocked
+from fineline.resources.core.recipe.operations import Alerts
+from fineline.resources.core.storage.store import Blocked
 from fineline.schedules import alerts
 from fineline.schedules.alerts import failure_alerts, message
 from fineline.schedules.failures import Failures, failures

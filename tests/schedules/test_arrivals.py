@@ -4,13 +4,13 @@ import time
 
 import dagster as dg
 import pytest
-from small_corpus import write_corpus
+from support.corpus import write_corpus
 
 from fineline.jobs.definitions import build
-from fineline.resources.arrivals import look, withdraw
-from fineline.resources.disk import write_atomically
+from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage.store import Manifest
+from fineline.resources.data.ingestion.scan import look, withdraw
 from fineline.resources.project import current_project
-from fineline.resources.storage import Manifest
 from fineline.schedules.arrivals import new_batches, take_in
 
 RECIPE = "name: arrivals\nsources: [{name: colours, kind: files, path: corpus, licence: CC0-1.0}]\n"

@@ -10,17 +10,17 @@ from io import BytesIO
 import dagster as dg
 import polars as pl
 import pytest
-from small_corpus import write_corpus, write_recipe
+from support.corpus import write_corpus, write_recipe
 
 from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
-from fineline.resources.arrivals import look
-from fineline.resources.lineage import inputs_now, label, versions_or_missing, why_stale
-from fineline.resources.planning import plan
+from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.storage.store import Manifest
+from fineline.resources.data.ingestion.scan import look
+from fineline.resources.planning.inputs import inputs_now, label, versions_or_missing, why_stale
+from fineline.resources.planning.plan import plan
+from fineline.resources.planning.retraining import DECISION, decide
 from fineline.resources.project import current_project
-from fineline.resources.recipe import digest
-from fineline.resources.retraining import DECISION, decide
-from fineline.resources.storage import Manifest
 from fineline.schedules.arrivals import take_in
 
 BATCHES = ["colours/first.jsonl", "colours/second.jsonl", *[f"notes/note-{n}.md" for n in range(10)]]

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from fineline.jobs.definitions import build
-from fineline.resources.recipe_automation import Freshness
+from fineline.resources.core.recipe.operations import Freshness
 from fineline.schedules.freshness import freshness_policy
 
 RECIPE = """\

@@ -1,7 +1,7 @@
 import dagster as dg
 import pytest
 
-from fineline.resources.recipe_automation import Automation
+from fineline.resources.core.recipe.operations import Automation
 from fineline.schedules.timetable import refresh, schedules
 
 

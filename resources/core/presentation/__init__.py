@@ -1,0 +1,1 @@
+"""Plots, Markdown tables and progress lines."""

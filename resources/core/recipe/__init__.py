@@ -1,0 +1,1 @@
+"""The recipe: its sections, and how it is loaded and checked."""

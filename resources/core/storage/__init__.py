@@ -1,0 +1,1 @@
+"""The storage root: layout, manifests, locks, tables, integrity."""

@@ -1,0 +1,183 @@
+"""What an error of the machine means: come back later, make room, or a table is damaged; and what to do."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from fineline.resources.core.storage.files import NO_ROOM, NoRoom, StorageError, no_room
+from fineline.resources.core.storage.integrity import damaged, is_whole
+from fineline.resources.core.storage.store import Storage
+
+MAXIMUM_RETRIES = 4
+FIRST_WAIT = 2.0
+LONGEST_WAIT = 60.0
+
+_PASSING = frozenset(
+    {
+        errno.EIO,
+        errno.EAGAIN,
+        errno.EINTR,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.ECONNRESET,
+        errno.ECONNREFUSED,
+        errno.ECONNABORTED,
+        errno.EPIPE,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EREMOTEIO,
+    }
+)
+_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+# Connection lost, rolled back for another transaction, out of resources, shutting down or starting.
+_PASSING_SQLSTATES = ("08", "40", "53", "57P")
+_PASSING_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_PROTOCOL")
+# By name: these libraries are optional, or loaded only where they are needed.
+_PASSING_NAMES = frozenset(
+    {
+        "ConnectError",  # httpx
+        "ReadError",
+        "WriteError",
+        "RemoteProtocolError",
+        "TimeoutException",
+        "ConnectionError",  # requests
+        "Timeout",
+        "ChunkedEncodingError",
+        "ClientConnectionError",  # aiohttp
+        "ClientPayloadError",
+        "ServerDisconnectedError",
+        "EndpointConnectionError",  # botocore
+        "ConnectTimeoutError",
+        "ReadTimeoutError",
+        "IncompleteRead",  # http.client, urllib3
+        "FSTimeoutError",  # fsspec
+    }
+)
+# What looks like one of these and is not: the machine was told to stay off the network.
+_LASTING_NAMES = frozenset({"OfflineModeIsEnabled"})
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed a little later: a lost connection, a time-out, a busy database.
+
+    Looks at the causes too, for a source tells what went wrong as a SourceError.
+    """
+    causes = list(_causes(error))
+    if any(isinstance(each, StorageError) or _is_named(each, _LASTING_NAMES) for each in causes):
+        return False
+    return any(_passes(each) for each in causes)
+
+
+def seconds_to_wait(error: BaseException, retries: int, seed: str) -> float | None:
+    """How long to wait before work is tried again, or None where that is of no use or was done often enough.
+
+    The wait doubles with each of the ``retries`` so far, up to a minute; ``seed`` (a run's id) spreads those who
+    failed together over half as much again.
+    """
+    if retries >= MAXIMUM_RETRIES or not is_transient(error):
+        return None
+    spread = hashlib.blake2b(f"{seed} {retries}".encode(), digest_size=2).digest()
+    return min(math.ldexp(FIRST_WAIT, retries), LONGEST_WAIT) * (1 + 0.5 * int.from_bytes(spread, "big") / 0xFFFF)
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Whether a full disk, a quota or a limit on file sizes is behind an error."""
+    return any(isinstance(each, NoRoom) or _os_error(each) in NO_ROOM or _is_full(each) for each in _causes(error))
+
+
+def explain(error: Exception, storage: Storage, inputs: Iterable[tuple[str, str | None]]) -> Exception:
+    """The error to raise in place of one that work on stored ``inputs`` (asset and batch) ended with.
+
+    A full disk becomes NoRoom. Where reading failed, the inputs are held against their hashes: a damaged one is set
+    aside and becomes Damaged. All else is given back as it is.
+    """
+    if isinstance(error, StorageError):
+        return error
+    if is_no_room(error):
+        number = next((found for found in map(_os_error, _causes(error)) if found in NO_ROOM), None)
+        return _caused(no_room(_existing(storage.root), number), error)
+    if any(
+        isinstance(each, (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError)) for each in _causes(error)
+    ):
+        for manifest in filter(None, (storage.manifest(*each) for each in inputs)):
+            for role in manifest.files:
+                try:
+                    whole = is_whole(storage, manifest, role)
+                except OSError:
+                    whole = False  # it cannot even be read, and that was tried again before
+                if not whole:
+                    return _caused(damaged(storage, manifest, role), error)
+    return error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it, also what ``from None`` hides from a reader."""
+    found: BaseException | None = error
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, (ConnectionError, TimeoutError)) or _os_error(error) in _PASSING:
+        return True
+    return _is_named(error, _PASSING_NAMES) or _status(error) in _PASSING_STATUS or _database_is_busy(error)
+
+
+def _is_named(error: BaseException, names: frozenset[str]) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)
+
+
+def _status(error: BaseException) -> int | None:
+    """The answer of an HTTP server, as requests, httpx and huggingface_hub, or aiohttp and fsspec give it."""
+    response: Any = getattr(error, "response", None)
+    status: Any = getattr(response, "status_code", None) or getattr(error, "status", None)
+    return status if isinstance(status, int) else None
+
+
+def _database_is_busy(error: BaseException) -> bool:
+    name = str(getattr(error, "sqlite_errorname", ""))
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if state is not None:
+        return str(state).startswith(_PASSING_SQLSTATES)
+    if name:
+        return name.startswith(_PASSING_SQLITE)
+    # A driver that gives no state has not reached its server, or has lost it.
+    return type(error).__name__ in ("OperationalError", "InterfaceError") and type(error).__module__.startswith(
+        ("psycopg", "pymysql", "MySQLdb", "asyncpg")
+    )
+
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorname", None) == "SQLITE_FULL"
+
+
+def _os_error(error: BaseException) -> int | None:
+    """The system's number of an error; libraries written in Rust give it in their words alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    told = _OS_ERROR.search(str(error)) if not isinstance(error, OSError) else None
+    return int(told[1]) if told else None
+
+
+def _caused(error: StorageError, by: Exception) -> StorageError:
+    error.__cause__ = by
+    return error
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())

@@ -1,0 +1,1 @@
+"""Raw rows to training sets, one package a step."""

@@ -1,0 +1,1 @@
+"""Label issues, contamination, composition, and the curated corpus."""

@@ -1,0 +1,148 @@
+"""Records that repeat what a model will be tested on, found by shared n-grams of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
+from fineline.resources.core.recipe.curation import Decontaminate
+from fineline.resources.core.recipe.sources import Source
+from fineline.resources.data.quality.measures import UNSPACED
+from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
+
+# A run of letters, marks and digits; in scripts that put no space between words, each character.
+WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
+# In 22,838 prompts of P3 that share 13 words with one of 3,600 others, the same passage stands under up to some
+# 60 templates, and one template's instructions stand in some 200. GPT-3's 10 would let 5 % of what overlaps pass.
+MAXIMUM_REPEATS = 100
+# Odd, so that no multiplication loses a bit: 2^64 divided by the golden ratio.
+BASE = np.uint64(0x9E3779B97F4A7C15)
+# What undoes a multiplication by it, in arithmetic of 64 bits.
+INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
+ANSWERS = ["completion", "rejected"]
+TEXTS_AT_ONCE = 5_000
+
+Hashes = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int64]
+NONE: Hashes = np.empty(0, np.uint64)
+
+
+def evaluation_set(source: Source) -> pl.DataFrame:
+    """The records of an evaluation set, read as a source of records is.
+
+    Raises:
+        SourceError: it cannot be read, or none of its rows is a record.
+    """
+    records = pl.concat([read_batch(source, batch.key).records for batch in list_batches(source)])
+    if records.is_empty():
+        raise SourceError(f"decontaminate.against: no row of {source.name} is a record; name its columns.")
+    return records
+
+
+def contaminated(records: pl.DataFrame, sets: Mapping[str, pl.DataFrame], section: Decontaminate) -> pl.DataFrame:
+    """Records that overlap with evaluation sets, by name: record_id and evaluation_sets, the names of all it repeats.
+
+    Prompts and plain texts are compared, short ones whole; and answers, where they have at least as many words
+    as the n-gram, since "yes" repeats nobody. System messages are instructions, and are left out.
+    """
+    texts = _texts(records, section.ngram)
+    found = [
+        texts.select("record_id", evaluation_sets=pl.lit(name)).filter(
+            overlapping(texts["text"], _texts(each, section.ngram)["text"], section.ngram, section.maximum_repeats)
+        )
+        for name, each in sets.items()
+    ]
+    schema = {"record_id": pl.String, "evaluation_sets": pl.String}
+    names = pl.col("evaluation_sets").unique(maintain_order=True).str.join(", ")
+    return pl.concat([pl.DataFrame(schema=schema), *found]).group_by("record_id", maintain_order=True).agg(names)
+
+
+def repeats_of_held_out_prompts(
+    curated: pl.DataFrame, assignment: pl.DataFrame, section: Decontaminate
+) -> pl.DataFrame:
+    """Curated records in train that overlap with a prompt of validation or test, in the order of record_id."""
+    placed = curated.join(assignment.select("record_id", "split"), on="record_id").sort("record_id")
+    train, held_out = placed.filter(pl.col("split") == "train"), placed.filter(pl.col("split") != "train")
+    prompts = held_out.with_columns(pl.lit([], curated.schema[column]).alias(column) for column in ANSWERS)
+    found = contaminated(train, {"prompts": prompts}, section)
+    return train.join(found, on="record_id", how="semi", maintain_order="left")
+
+
+def overlapping(
+    texts: pl.Series, against: pl.Series, ngram: int = 13, maximum_repeats: int = MAXIMUM_REPEATS
+) -> pl.Series:
+    """Whether each text shares a run of ``ngram`` words with any of the texts in ``against``: a Boolean series.
+
+    Words are compared without case, punctuation and white space. A text with fewer words is compared whole: it
+    overlaps only with one that has the same words. An n-gram that is in more than ``maximum_repeats`` of the
+    texts does not count: it is an instruction, a licence or a phrase, and says nothing of what is asked. After
+    Brown et al.: Language Models are Few-Shot Learners (GPT-3), 2020, appendix C. Null overlaps with nothing.
+
+    Memory grows with ``against`` (8 bytes a word) and with what is shared, not with ``texts``.
+    """
+    known = np.unique(np.concatenate([NONE, *(hashes for _, hashes in _ngrams(against, ngram))]))
+    rows, hashes = [NONE.astype(np.int64)], [NONE]
+    for row, each in _ngrams(texts, ngram):
+        shared = _contains(known, each)
+        rows.append(row[shared])
+        hashes.append(each[shared])
+    found = pl.DataFrame({"row": np.concatenate(rows), "ngram": np.concatenate(hashes)}).unique()
+    telling = found.filter(pl.len().over("ngram") <= maximum_repeats)
+    return pl.Series(np.isin(np.arange(len(texts)), telling["row"].to_numpy()))
+
+
+def compared_words(text: pl.Expr) -> pl.Expr:
+    """The words of a text as they are compared: NFKC, lower case, without punctuation."""
+    return text.str.normalize("NFKC").str.to_lowercase().str.extract_all(WORD)
+
+
+def _texts(records: pl.DataFrame, ngram: int) -> pl.DataFrame:
+    """What a model is asked, and what it should answer, as record_id and text."""
+    said = {column: contents(column, system=False) for column in MESSAGE_COLUMNS}
+    asked = pl.when(pl.col("kind") == "text").then(said["completion"]).otherwise(said["prompt"])
+    questions = records.select("record_id", text=asked)
+    chats = records.filter(pl.col("kind") != "text")
+    answers = pl.concat([chats.select("record_id", text=said[column]) for column in ANSWERS])
+    return pl.concat([questions, answers.filter(pl.col("text").str.count_matches(WORD) >= ngram)])
+
+
+def _contains(known: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
+    if not len(known):
+        return np.zeros(len(asked), dtype=bool)
+    found: npt.NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, asked), len(known) - 1)] == asked
+    return found
+
+
+def _ngrams(texts: pl.Series, ngram: int) -> Iterator[tuple[Rows, Hashes]]:
+    """The hashes of all n-grams, and the rows that they are in, of some texts at a time."""
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        words = pl.select(compared_words(pl.lit(texts.slice(start, TEXTS_AT_ONCE)))).to_series()
+        counts = words.list.len().fill_null(0).to_numpy().astype(np.int64)
+        flat = words.explode(empty_as_null=False, keep_nulls=False).hash().to_numpy()
+        rows, hashes = _windows(flat, counts, ngram)
+        yield rows + start, hashes
+
+
+def _windows(words: Hashes, counts: Rows, ngram: int) -> tuple[Rows, Hashes]:
+    """Polynomials of the words' hashes: over each run of ``ngram`` words, and over the whole of shorter texts.
+
+    ``counts`` are the words of each text. Returns the text of each run, and its hash.
+    """
+    ends = np.cumsum(counts)
+    # A text has as many runs as places for one, and one where it is shorter.
+    runs = np.where(counts < ngram, np.minimum(counts, 1), counts - ngram + 1)
+    row = np.repeat(np.arange(len(counts)), runs)
+    first = np.arange(len(row)) + np.repeat(ends - counts - (np.cumsum(runs) - runs), runs)
+    end = np.minimum(first + ngram, ends[row])
+    # A run is what came up to its end less what came before it, all multiplied so that its last word has factor 1.
+    sums = np.concatenate([[np.uint64(0)], np.cumsum(words * _powers(INVERSE, len(words)))])
+    return row, (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
+
+
+def _powers(of: np.uint64, number: int) -> Hashes:
+    """The powers from 0 on of a number, in arithmetic of 64 bits."""
+    return np.cumprod(np.concatenate([[np.uint64(1)], np.full(max(number - 1, 0), of)]), dtype=np.uint64)

@@ -1,0 +1,1 @@
+"""Training rows: selection, balance, token account."""

@@ -1,0 +1,114 @@
+"""From splits to training rows: which records, how many tokens, and in exactly the form that TRL reads."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import polars as pl
+
+from fineline.data_contracts.datasets import SPLITS
+from fineline.resources.core.recipe.curation import Balance
+from fineline.resources.core.recipe.sources import Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.core.storage.tables import Made, dropped, jsonl_bytes
+from fineline.resources.data.datasets.balance import balanced
+
+Section = Sft | Preference | Pretraining
+Sampling = Section | SampledRejections
+
+
+def candidates(
+    curated: pl.DataFrame, assignment: pl.DataFrame, kind: str, sources: list[str] | None = None
+) -> pl.DataFrame:
+    """Curated records of a kind (of the named sources) with their split, in an order that a hash decides."""
+    rows = curated.filter(pl.col("kind") == kind)
+    if sources is not None:
+        rows = rows.filter(pl.col("source").is_in(sources))
+    rows = rows.join(assignment.select("record_id", "split"), on="record_id")
+    order = [hashlib.sha256(record_id.encode()).hexdigest() for record_id in rows["record_id"]]
+    return rows.with_columns(pl.Series("order", order, pl.String)).sort("order").drop("order")
+
+
+def sample(rows: pl.DataFrame, section: Sampling) -> pl.DataFrame:
+    """The first rows of each split, as many as the recipe asks for; all of a split where it does not say."""
+    parts = []
+    for split in SPLITS:
+        wanted = getattr(section, f"{split}_rows")
+        part = rows.filter(pl.col("split") == split)
+        parts.append(part if wanted is None else part.head(wanted))
+    return pl.concat(parts)
+
+
+def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft, balance: Balance) -> Made:
+    """Conversations that fit and teach; the others with the rule that kept them out."""
+    counted = rows.join(counts, on="record_id", maintain_order="left")
+    return _made(counted, section, balance, ["prompt", "completion"])
+
+
+def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference, balance: Balance) -> Made:
+    """Pairs whose longer answer fits; the others with the rule that kept them out."""
+    counted = rows.join(counts, on="record_id", maintain_order="left").rename({"completion": "chosen"})
+    return _made(counted, section, balance, ["prompt", "chosen", "rejected"])
+
+
+def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining, balance: Balance) -> Made:
+    """Texts that fit; the others with the rule that kept them out."""
+    return _made(rows.join(counts, on="record_id", maintain_order="left"), section, balance, ["text"])
+
+
+def texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Records of kind text with their one message as a column ``text``."""
+    content = pl.col("completion").list.first().struct.field("content")
+    return rows.with_columns(text=content)
+
+
+def with_rejected(rows: pl.DataFrame, answers: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Chat records with the model's sampled answer as the rejected one.
+
+    Returns the pairs, and the records whose sampled answer was empty or equal to the chosen one.
+    """
+    joined = rows.drop("rejected").join(answers.select("record_id", "answer"), on="record_id", maintain_order="left")
+    message = pl.struct(role=pl.lit("assistant"), content=pl.col("answer").str.strip_chars())
+    joined = joined.with_columns(rejected=pl.concat_list(message)).drop("answer")
+    content = pl.col("rejected").list.first().struct.field("content")
+    last = pl.col("completion").list.last().struct.field("content").str.strip_chars()
+    usable = (content.str.len_chars() > 0) & (content != last)
+    return joined.filter(usable), joined.filter(~usable)
+
+
+def with_unusable_answers(made: Made, unusable: pl.DataFrame) -> Made:
+    """The same set, with drops for the records whose sampled answer was empty or equal to their own."""
+    drops = dropped(unusable, "datasets", "unusable_sample")
+    return replace(made, rows_in=made.rows_in + unusable.height, drops=pl.concat([made.drops, drops]))
+
+
+def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: list[str]) -> Made:
+    long = pl.col("tokens") > section.maximum_tokens
+    detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
+    too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
+    silent = dropped(counted.filter(~long & (pl.col("trained_tokens") == 0)), "datasets", "no_trained_tokens")
+    fits = counted.filter(~long & (pl.col("trained_tokens") > 0))
+    wanted, unbalanced = balanced(fits, balance)
+    kept = sample(wanted, section)
+    left = dropped(wanted.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
+    return Made(
+        kept.sort("record_id"),
+        rows_in=counted.height,
+        drops=pl.concat([too_long, silent, unbalanced, left]),
+        exports={
+            f"{split}.jsonl": jsonl_bytes(kept.filter(pl.col("split") == split).select(columns)) for split in SPLITS
+        },
+        facts=account(kept),
+    )
+
+
+def account(rows: pl.DataFrame) -> dict[str, int]:
+    """Rows by split, and tokens: all, trained, and rows whose stop token is not trained."""
+    by_split = {f"{split} rows": rows.filter(pl.col("split") == split).height for split in SPLITS}
+    return {
+        **by_split,
+        "tokens": int(rows["tokens"].sum()),
+        "trained tokens": int(rows["trained_tokens"].sum()),
+        "rows without a trained stop token": int((~rows["stop_token_trained"]).sum()),
+        "truncated rows": int(rows["truncated"].sum()),
+    }

@@ -1,0 +1,1 @@
+"""Signatures, LSH candidates, verified clusters."""

@@ -1,0 +1,129 @@
+"""Clusters of exact and near-duplicates, and the one record of each that stays."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from fineline.data_contracts.curation import DuplicateCluster
+from fineline.resources.core.presentation.progress import every_few_seconds
+from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.data.deduplication.components import connect, tie
+from fineline.resources.data.deduplication.lsh import band_keys, candidates
+from fineline.resources.data.deduplication.verify import PAIR_COLUMNS, confirm
+
+# Signatures in memory at once: half a kilobyte each.
+SIGNATURES_AT_ONCE = 100_000
+RANK = {"replaced_percent": False, "characters": True, "record_id": False, "batch": False}
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """``table`` is a ``DuplicateCluster`` row for each record.
+
+    ``pairs`` are the candidates with their similarities, for the next call; ``fresh`` of them were measured in
+    this one.
+    """
+
+    table: pl.DataFrame
+    pairs: pl.DataFrame
+    fresh: int
+
+
+def _nothing(_: str) -> None:
+    """Said to nobody."""
+
+
+def find_clusters(
+    records: pl.LazyFrame,
+    signatures: pl.LazyFrame,
+    section: Deduplicate,
+    known: pl.DataFrame | None = None,
+    say: Callable[[str], None] = _nothing,
+) -> Clusters:
+    """Cluster records, one ``DuplicateCluster`` row each, sorted by batch and record_id.
+
+    Records with equal normalised content, and rows that came in twice under one record_id, are exact
+    duplicates. Of what is left, pairs whose shingles have a Jaccard similarity of at least the threshold are
+    similar. Similar records are near-duplicates, and so is what a chain of such pairs ties together; but two
+    records with prompts whose answers alone are below the threshold are not: they are different answers to
+    one prompt, and are only of one family.
+
+    The representative is the record with the fewest replaced spans to a hundred words, then the most
+    characters, then the smallest record_id, then the smallest batch: it does not depend on the order of the
+    input. Of ``records`` only candidates are read, and of those only pairs that ``known`` (the pairs of an
+    earlier call) does not hold; the outcome is the same without it. ``say`` is told of progress.
+
+    Raises:
+        ValueError: a record has no signature, or signatures were made with other settings.
+    """
+    signed, keys = _read(records, signatures, section, every_few_seconds(say, "signatures read"))
+    ranked = signed.with_row_index("row").sort(*RANK, descending=[*RANK.values()])
+    ranked = ranked.with_columns(content=tie(ranked["content_hash"], ranked["record_id"]))
+    contents = ranked.unique("content", keep="first", maintain_order=True)
+    order = contents["row"].cast(pl.Int64).to_numpy()
+    found = candidates(
+        keys, order, signed["shingles"].to_numpy(), section.threshold, every_few_seconds(say, "bands compared")
+    )
+    del keys
+    measured = confirm(found, contents, records, section, known, every_few_seconds(say, "candidates read"))
+    table = (
+        ranked.select("record_id", "batch", "source", "content")
+        .join(_tie_contents(contents, measured, section), on="content", maintain_order="left")
+        .with_columns(
+            cluster=pl.first("record_id").over("tied"),
+            family=pl.min("record_id").over("family"),
+            representative=pl.col("tied").is_first_distinct(),
+            exact=~pl.col("content").is_first_distinct(),
+        )
+        .with_columns(
+            reason=pl.when("exact")
+            .then(pl.lit("exact_duplicate"))
+            .when(~pl.col("representative"))
+            .then(pl.lit("near_duplicate")),
+            similarity=pl.when("exact").then(1.0).when(~pl.col("representative")).then("nearest"),
+        )
+        .select(DuplicateCluster.column_names())
+        .cast(DuplicateCluster.create_empty().schema)
+        .sort("batch", "record_id")
+    )
+    return Clusters(table, measured.select(PAIR_COLUMNS), int(measured["fresh"].sum()))
+
+
+def _read(
+    records: pl.LazyFrame, signatures: pl.LazyFrame, section: Deduplicate, report: Callable[[int, int], None]
+) -> tuple[pl.DataFrame, npt.NDArray[np.uint64]]:
+    """All of the signatures but their values, and of these the keys of the bands, row for row."""
+    columns = ["record_id", "batch", "source", "content_hash", "characters", "replaced_percent", "shingles"]
+    total = records.select(pl.len()).collect().item()
+    parts, keys, done = [signatures.select(columns).head(0).collect()], [], 0
+    for part in signatures.select(*columns, "signature").collect_batches(chunk_size=SIGNATURES_AT_ONCE):
+        keys.append(band_keys(part["signature"], section.threshold, section.permutations))
+        parts.append(part.drop("signature"))
+        done += part.height
+        report(done, total)
+    if total < done:
+        raise ValueError(f"{done - total} signed records are not in the corpus; sign their batches again.")
+    if total > done:
+        raise ValueError(f"{total - done} records have no signature; sign their batches first.")
+    return pl.concat(parts), np.concatenate(keys) if keys else np.empty((0, 1), np.uint64)
+
+
+def _tie_contents(contents: pl.DataFrame, measured: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
+    """For each distinct content: ``tied`` and ``family``, numbers, and ``nearest``, its highest similarity."""
+    similar = measured.filter(pl.col("similarity") >= section.threshold)
+    pairs = similar.filter(pl.col("answers").is_null() | (pl.col("answers") >= section.threshold))
+    both_ways = pl.concat([pairs, pairs.rename({"left": "right", "right": "left"}).select(pairs.columns)])
+    nearest = both_ways.group_by(position="left").agg(nearest=pl.max("similarity"))
+    return (
+        contents.select(
+            "content",
+            tied=connect(contents.height, pairs["left"], pairs["right"]),
+            family=connect(contents.height, similar["left"], similar["right"]),
+        )
+        .with_row_index("position")
+        .join(nearest, on="position", how="left")
+        .drop("position")
+    )

@@ -1,0 +1,124 @@
+"""MinHash signatures of records, and the pairs of similar records that they lead to."""
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from datasketch import MinHash
+
+from fineline.data_contracts.curation import Signature
+from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
+from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.data.deduplication.buffers import Texts, in_slices
+from fineline.resources.data.deduplication.kernels.characters import characters
+from fineline.resources.data.deduplication.kernels.text import describe_rows, sketch_rows
+from fineline.resources.data.deduplication.lsh import band_keys, candidates, members
+from fineline.resources.data.deduplication.shingles import content_hash
+from fineline.resources.data.deduplication.similarity import ShingleSets
+
+__all__ = ["compared_text", "content_hash", "record_text", "sign", "similar_pairs", "sketch", "with_signatures"]
+
+SKETCHED = ("content_hash", "characters", "words", "shingles", "signature")
+SIGNED_TYPES = {**Signature.create_empty().schema, "words": pl.UInt32()}
+
+
+def record_text(records: pl.DataFrame) -> pl.Series:
+    """The whole record as one text: the contents of prompt, completion and rejected, one a line."""
+    return records.select(text=joined_contents(*MESSAGE_COLUMNS)).to_series()
+
+
+def joined_contents(*columns: str) -> pl.Expr:
+    """The contents of the messages of these columns, one a line; empty where there are none."""
+    filled = [pl.when(content != "").then(content) for content in map(contents, columns)]
+    return pl.concat_str(filled, separator="\n", ignore_nulls=True)
+
+
+def whole_or_prompt(section: Deduplicate) -> pl.Expr:
+    """What of a record is compared: all of it, or by prompt the prompt, where it has one."""
+    whole = joined_contents(*MESSAGE_COLUMNS)
+    if section.by == "record":
+        return whole
+    prompt = joined_contents("prompt")
+    return pl.when(prompt != "").then(prompt).otherwise(whole)
+
+
+def compared_text(records: pl.DataFrame, section: Deduplicate) -> pl.Series:
+    """The text of each record that is signed and compared."""
+    return records.select(text=whole_or_prompt(section)).to_series()
+
+
+def sign(records: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
+    """Sign scrubbed records, one ``Signature`` row each, sorted by batch and record_id.
+
+    The values are those of ``datasketch.MinHash(permutations, seed, hashfunc=shingle_hash)`` with its default
+    scheme, updated with the UTF-8 bytes of the ``shingles`` of the record's normalised text.
+    """
+    ordered = records.sort("batch", "record_id")
+    replaced = (100 * pl.col("replacements") / pl.max_horizontal("words", 1)).floor()
+    return (
+        pl.concat(
+            [
+                ordered.select("record_id", "batch", "source", "replacements"),
+                sketch(compared_text(ordered, section), section),
+            ],
+            how="horizontal",
+        )
+        .with_columns(replaced_percent=replaced)
+        .select(Signature.column_names())
+        .cast(Signature.create_empty().schema)
+    )
+
+
+def sketch(texts: pl.Series, section: Deduplicate) -> pl.DataFrame:
+    """Content hash, characters, words, distinct shingles and signature of each text, in their order."""
+    a, b = MinHash(section.permutations, section.seed).permutations
+    kind = characters().kind
+
+    def made(part: Texts) -> pl.DataFrame:
+        digests = np.empty((part.rows, 32), dtype=np.uint8)
+        counts = np.empty((3, part.rows), dtype=np.uint32)
+        signatures = np.empty((part.rows, section.permutations), dtype=np.uint32)
+        describe_rows(part.data, part.offsets, digests, counts[0], counts[1])
+        sketch_rows(part.data, part.offsets, section.shingle_words, kind, a, b, counts[2], signatures)
+        hexadecimal = pa.LargeStringArray.from_buffers(
+            part.rows, pa.py_buffer(np.arange(part.rows + 1) * 32), pa.py_buffer(digests)
+        )
+        ends = np.arange(part.rows + 1) * section.permutations
+        lists = pa.LargeListArray.from_arrays(ends, signatures.ravel())
+        return pl.DataFrame(
+            dict(zip(SKETCHED, [pl.Series(hexadecimal), *map(pl.Series, counts), pl.Series(lists)], strict=True))
+        )
+
+    empty = pl.DataFrame(schema={name: SIGNED_TYPES[name] for name in SKETCHED})
+    return pl.concat([empty, *in_slices(texts, made)], rechunk=False)
+
+
+def with_signatures(records: pl.DataFrame, signatures: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
+    """The records with their content_hash, shingles and signature, in the same order.
+
+    Raises:
+        ValueError: a record has no signature, or signatures do not have the section's length.
+    """
+    needed = signatures.select("record_id", "batch", "content_hash", "shingles", "signature")
+    signed = records.join(needed, on=["record_id", "batch"], how="left", maintain_order="left")
+    missing = signed["signature"].null_count()
+    if missing:
+        raise ValueError(f"{missing} records have no signature; sign their batches first.")
+    return signed
+
+
+def similar_pairs(signed: pl.DataFrame, texts: pl.Series, section: Deduplicate) -> pl.DataFrame:
+    """Pairs of rows with a Jaccard similarity of at least the threshold: left < right, similarity.
+
+    ``signed`` holds signatures, ``texts`` the texts of the same rows. Rows whose signatures agree in a whole
+    band are candidates, and each candidate is confirmed on the shingles of its texts: no pair is wrong, a few
+    may be missed. Of a bucket with more than ``BUCKET_LEADERS`` rows, the first that many are compared with
+    all: so put first the rows that should stand for others.
+
+    Raises:
+        ValueError: signatures do not have the section's length.
+    """
+    keys = band_keys(signed["signature"], section.threshold, section.permutations)
+    pairs = candidates(keys, np.arange(signed.height), signed["shingles"].to_numpy(), section.threshold)
+    rows, left, right = members(pairs)
+    sets = ShingleSets.of(texts.gather(rows), section.shingle_words)
+    return pairs.with_columns(similarity=sets.jaccard(left, right)).filter(pl.col("similarity") >= section.threshold)

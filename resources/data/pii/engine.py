@@ -1,0 +1,114 @@
+"""Presidio's analyzer for one recipe: offline, without the pipes that finding entities does not need."""
+
+import importlib.util
+import logging
+from collections.abc import Collection
+
+import spacy
+from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
+from presidio_analyzer.nlp_engine.ner_model_configuration import MODEL_TO_PRESIDIO_ENTITY_MAPPING
+from spacy.language import Language
+from spacy.pipeline import Tok2Vec
+from spacy.tokens import Doc
+
+from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.data.pii.errors import ScrubError
+from fineline.resources.data.pii.recognizers import (
+    OfflineEmailRecognizer,
+    card_recognizer,
+    person_cue_recognizer,
+    phone_shape_recognizer,
+)
+from fineline.resources.data.pii.secrets import SecretRecognizer
+
+LANGUAGE = "en"
+_LEMMAS = "fineline_lower_case_lemmas"
+_SENTENCE_PIPES = ["parser", "attribute_ruler", "lemmatizer", "morphologizer", "senter"]
+
+
+@Language.component(_LEMMAS)
+def lower_case_lemmas(doc: Doc) -> Doc:
+    """Give each token its lower-case form as its lemma: Presidio looks for context words among lemmas."""
+    for token in doc:
+        token.lemma = token.lower
+    return doc
+
+
+class LoadedSpacyEngine(SpacyNlpEngine):
+    """Presidio's spaCy engine around a pipeline that is loaded already, so that it never downloads one."""
+
+    def __init__(self, nlp: Language) -> None:
+        labels = nlp.pipe_labels["ner"]
+        mapping = MODEL_TO_PRESIDIO_ENTITY_MAPPING
+        self._entities = {label: entity for label, entity in mapping.items() if label in labels}
+        super().__init__(
+            ner_model_configuration=NerModelConfiguration(
+                model_to_presidio_entity_mapping=self._entities,
+                labels_to_ignore=[label for label in labels if label not in mapping],
+            )
+        )
+        self.nlp = {LANGUAGE: nlp}  # type: ignore[assignment]  # declared as None upstream
+
+    def artifacts(self, doc: Doc) -> NlpArtifacts:
+        """What Presidio's recognizers read of a document that was processed already."""
+        return self._doc_to_nlp_artifact(doc, LANGUAGE)
+
+    def entity(self, label: str) -> str | None:
+        """Presidio's entity type for one of the model's labels; None where it has none."""
+        return self._entities.get(label)
+
+
+def load_spacy(model: str) -> Language:
+    """The model's named-entity pipe and lower-case lemmas; its tagger is there, but disabled.
+
+    Raises ScrubError where the package is not installed or recognises no entities.
+    """
+    if importlib.util.find_spec(model) is None:
+        package = model.replace("_", "-")
+        raise ScrubError(f"The spaCy model {model} is not installed. Install it with: pip install --no-deps {package}")
+    nlp = spacy.load(model, exclude=_SENTENCE_PIPES, disable=["tagger"])
+    if "ner" not in nlp.pipe_names:
+        raise ScrubError(f"The spaCy model {model} recognises no named entities; choose one that does.")
+    for name, pipe in nlp.pipeline:
+        if isinstance(pipe, Tok2Vec) and "ner" not in pipe.listening_components:
+            nlp.disable_pipe(name)
+    nlp.add_pipe(_LEMMAS)
+    return nlp
+
+
+def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str]) -> AnalyzerEngine:
+    """Presidio's analyzer for those of the section's entity types that are recognised by pattern.
+
+    ``own`` are entity types that are found without it. Raises ScrubError where neither it, nor the model, nor
+    one of Presidio's recognizers knows an entity type.
+    """
+    # Presidio's messages quote the text that is analysed.
+    logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)
+    registry = RecognizerRegistry(supported_languages=[LANGUAGE])
+    registry.load_predefined_recognizers(languages=[LANGUAGE], nlp_engine=engine)
+    registry.remove_recognizer("EmailRecognizer")
+    registry.remove_recognizer("CreditCardRecognizer")
+    supported = {*registry.get_supported_entities(), *own}
+    # The finder takes what the model sees from its document: asking per text costs more than the patterns.
+    registry.remove_recognizer("SpacyRecognizer")
+    for recognizer in (
+        OfflineEmailRecognizer(),
+        card_recognizer(),
+        phone_shape_recognizer(),
+        person_cue_recognizer(),
+        SecretRecognizer(),
+    ):
+        registry.add_recognizer(recognizer)
+    supported.update(registry.get_supported_entities())
+    if unknown := sorted(set(section.entities) - supported):
+        raise ScrubError(
+            f"No recognizer for entity type {', '.join(unknown)} in the recipe's scrub.entities. "
+            f"Supported: {', '.join(sorted(supported))}"
+        )
+    registry.recognizers = [
+        recognizer
+        for recognizer in registry.recognizers
+        if not set(section.entities).isdisjoint(recognizer.supported_entities)
+    ]
+    return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE])

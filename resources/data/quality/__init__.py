@@ -1,0 +1,1 @@
+"""Quality measures and the named rules that judge them."""

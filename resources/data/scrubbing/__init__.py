@@ -1,0 +1,1 @@
+"""Replacing personal data, and measuring recall with canaries."""

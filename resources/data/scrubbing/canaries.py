@@ -1,0 +1,180 @@
+"""Canaries: made-up personal data that is planted in records, scrubbed and counted, to measure what survives."""
+
+import itertools
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
+from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.data.pii.errors import ScrubError
+from fineline.resources.data.scrubbing.canary_forms import dressed, forms_of
+from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers
+from fineline.resources.data.scrubbing.documents import JSON
+from fineline.resources.data.scrubbing.scrubber import Scrubber
+
+_SEED = 20_240_229
+_PLACES = ("completion", "prompt", "metadata", "rejected", "tools")
+_LONGEST_HOST = 4_000
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A made-up value of an entity type as it is written, and the text before and after it."""
+
+    entity: str
+    form: str
+    value: str
+    before: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        """The value in its text."""
+        return self.before + self.value + self.after
+
+
+@dataclass(frozen=True)
+class CanaryReport:
+    """Residual recall of a scrubber.
+
+    ``by_entity`` and ``by_form`` have the columns entity or form, planted, replaced (counts) and recall;
+    ``recall`` is the share of all planted values that were replaced. ``survivors`` names the entity types of
+    which a value came through, never the value; ``worst`` is the entity type with the lowest recall.
+    """
+
+    by_entity: pl.DataFrame
+    by_form: pl.DataFrame
+    recall: float
+    survivors: list[str]
+    worst: str
+
+
+def plant(entities: Sequence[str], per_entity: int, seed: int) -> list[Canary]:
+    """Make ``per_entity`` values of each entity type, in each surface form in turn; equal seeds, equal canaries.
+
+    Raises ScrubError for an entity type of which no values can be made.
+    """
+    if unknown := sorted(set(entities) - set(GENERATORS)):
+        raise ScrubError(
+            f"No canaries for entity type {', '.join(unknown)}, so its residual recall cannot be measured. "
+            f"Take it out of the recipe's scrub.entities; there are canaries for {', '.join(sorted(GENERATORS))}"
+        )
+    canaries: list[Canary] = []
+    for entity in sorted(set(entities)):
+        # A generator for each type: adding a type to a recipe leaves the canaries of the others as they are.
+        rng = random.Random(f"{seed} {entity}")
+        countries = fakers(entity, rng)
+        for form in itertools.islice(itertools.cycle(forms_of(entity)), per_entity):
+            before, value, after = dressed(entity, form, GENERATORS[entity](rng, rng.choice(countries)), rng)
+            canaries.append(Canary(entity, form, value, before, after))
+    return canaries
+
+
+def survives(canary: Canary, cleaned: str, around: str = "") -> bool:
+    """Whether some of the value still stands in a text.
+
+    That is a word of a name, a line of a key, a part of an address between commas, and of other values more
+    than half in one piece. What stood in ``around``, the text without the value, does not count.
+    """
+    return any(cleaned.count(piece) > around.count(piece) for piece in _pieces(canary))
+
+
+def _pieces(canary: Canary) -> Iterator[str]:
+    value = canary.value
+    if canary.entity == "PERSON":
+        yield from (part for part in value.split() if len(part.strip(".")) > 2)
+    elif "\n" in value:
+        yield from (line for line in value.split("\n") if not line.startswith("-----"))
+    elif canary.entity == "STREET_ADDRESS" and ", " in value:
+        yield from value.split(", ")
+    else:
+        length = len(value) // 2 + 1
+        yield from (value[start : start + length] for start in range(len(value) - length + 1))
+
+
+def measure(scrubber: Scrubber, section: Scrub, hosts: pl.DataFrame | None = None) -> CanaryReport:
+    """Plant canaries of the section's entity types in records, scrub the records and count.
+
+    They go into prompts, completions, rejected answers, tools and metadata in turn; every other one that goes
+    into a message is put into the text of one of ``hosts`` (records as they came in), where there are any. They
+    are held in memory alone. Whatever placeholder a value was replaced by counts: a social security number may
+    look like a telephone number. Placeholders stand for pseudonyms here, so that an invented name is never
+    taken for a planted one. Raises ScrubError for an entity type without canaries.
+    """
+    canaries = plant(section.entities, section.canaries_per_entity, _SEED)
+    texts = _host_texts(hosts)
+    rng = random.Random(_SEED)
+    planted: list[tuple[Canary, str, str]] = []
+    rows: list[dict[str, Any]] = []
+    for number, (canary, place) in enumerate(zip(canaries, itertools.cycle(_PLACES), strict=False)):
+        before = after = ""
+        if texts and place in MESSAGE_COLUMNS and number % 2:
+            before, after = _opened(rng.choice(texts), rng)
+        planted.append((canary, place, before + canary.before + "\0" + canary.after + after))
+        rows.append(_row(number, place, before + canary.text + after))
+    frame = pl.DataFrame(rows, schema=Record.create_empty().schema)
+    cleaned = scrubber.with_placeholders().scrub(frame).records.iter_rows(named=True)
+    counted = pl.DataFrame(
+        [
+            (canary.entity, canary.form, not survives(canary, _text(row, place), around))
+            for (canary, place, around), row in zip(planted, cleaned, strict=True)
+        ],
+        schema={"entity": pl.String, "form": pl.String, "replaced": pl.Boolean},
+        orient="row",
+    )
+    by_entity = _recall(counted, "entity").sort("entity")
+    return CanaryReport(
+        by_entity=by_entity,
+        by_form=_recall(counted, "form"),
+        recall=sum(counted["replaced"]) / len(canaries),
+        survivors=by_entity.filter(pl.col("replaced") < pl.col("planted"))["entity"].to_list(),
+        worst=by_entity.sort("recall", maintain_order=True)["entity"][0],
+    )
+
+
+def _recall(counted: pl.DataFrame, by: str) -> pl.DataFrame:
+    counts = counted.group_by(by, maintain_order=True).agg(planted=pl.len(), replaced=pl.col("replaced").sum())
+    return counts.with_columns(recall=pl.col("replaced") / pl.col("planted"))
+
+
+def _host_texts(hosts: pl.DataFrame | None) -> list[str]:
+    if hosts is None:
+        return []
+    contents = [message["content"] for row in hosts["completion"].to_list() for message in row]
+    return [content for content in contents if content.strip() and len(content) <= _LONGEST_HOST]
+
+
+def _opened(text: str, rng: random.Random) -> tuple[str, str]:
+    """A text cut in two at the end of one of its lines, for something to be put in."""
+    lines = text.splitlines()
+    row = rng.randint(0, len(lines))
+    return "".join(f"{line}\n" for line in lines[:row]), "".join(f"\n{line}" for line in lines[row:])
+
+
+def _row(number: int, place: str, text: str) -> dict[str, Any]:
+    document = json.dumps({"note": text}, ensure_ascii=False)
+    return {
+        "record_id": f"{number:032x}",
+        "source": "canaries",
+        "batch": "canaries",
+        "kind": "preference",
+        "prompt": [{"role": "user", "content": text if place == "prompt" else "?"}],
+        "completion": [{"role": "assistant", "content": text if place == "completion" else "?"}],
+        "rejected": [{"role": "assistant", "content": text if place == "rejected" else "!"}],
+        "tools": document if place == "tools" else None,
+        "label": None,
+        "group": None,
+        "licence": "none",
+        "metadata": document if place == "metadata" else "{}",
+    }
+
+
+def _text(row: dict[str, Any], place: str) -> str:
+    if place in JSON:
+        return str(json.loads(row[place])["note"])
+    return str(row[place][0]["content"])

@@ -1,0 +1,97 @@
+"""Finding the shape of a batch by its columns, and saying what to do where none fits."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from fineline.resources.core.recipe.sources import Columns, TableSource
+from fineline.resources.data.shapes.shapes import BESIDES, NAME, SHAPES, Shape, shown
+from fineline.resources.data.shapes.tool_calls import Services
+from fineline.resources.data.sources.batch import Row, SourceError
+
+# These go with a shape; they make none.
+ADDITIONAL = ("label", "group", "tools", "calls")
+MESSAGE = {"role", "from"}
+MAPPED_SHAPES = [parts for parts in SHAPES if set(parts) <= set(Columns.model_fields)]
+
+
+def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Services | None = None) -> Shape:
+    """The shape of a batch by the columns of its rows; the recipe's mapping goes before known names.
+
+    Raises:
+        SourceError: no known shape fits (the message holds a mapping to paste into the recipe), the mapping
+            is not complete, or it names a column that the batch does not have.
+    """
+    seen = list(dict.fromkeys(column for row in rows for column in row.values))
+    given: dict[str, str] = source.columns.model_dump(exclude_none=True)
+    for part, column in given.items():
+        # Calls are named within messages.
+        if column not in seen and part != "calls":
+            raise SourceError(
+                f"{key} has no column {shown(column)}, which the recipe gives as columns.{part}.\n"
+                f"  Columns seen: {_listed(seen)}"
+            )
+    besides = {part: column for part, column in given.items() if part in ADDITIONAL}
+    content = {part: column for part, column in given.items() if part not in besides}
+    for parts, read in SHAPES.items():
+        if content and set(parts) == set(content):
+            return Shape(given, read, source.strip_end, source.answer, services)
+        if not content and set(parts) <= set(seen):
+            named = {part: column for part, column in BESIDES.get(parts, {}).items() if column in seen}
+            columns = {**{part: part for part in parts}, **named, **besides}
+            return Shape(columns, read, source.strip_end, source.answer, services)
+    raise SourceError(_incomplete(key, content) if content else _unrecognised(key, seen, rows))
+
+
+def _incomplete(key: str, content: Mapping[str, str]) -> str:
+    choices = "; ".join(" + ".join(parts) for parts in MAPPED_SHAPES)
+    return f"{key}: columns gives {' + '.join(content)}, which is not enough. Give one of: {choices}."
+
+
+def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
+    source = key.partition("/")[0]
+    longest, *others = _by_length(seen, rows)
+    first, second = sorted([longest, *others[:1]], key=seen.index) if others else (longest, "another_column")
+    lines = [
+        f"{key}: its columns fit none of the known shapes.",
+        f"  Columns seen: {_listed(seen)}",
+        f"  Shapes tried: {'; '.join(' + '.join(parts) for parts in SHAPES)}",
+        f"  Say which column holds what: paste this under the source {source} and put it right.",
+        "    columns:",
+        f"      prompt: {json.dumps(first)}",
+        f"      completion: {json.dumps(second)}",
+        "  Or, for plain text:",
+        "    columns:",
+        f"      text: {json.dumps(longest)}",
+    ]
+    lists = _of_messages(seen, rows)
+    if lists:
+        lines += ["  Or, for conversations:", "    columns:", f"      messages: {json.dumps(lists[0])}"]
+    if any(not NAME.fullmatch(name) for name in seen):
+        lines.append("  Names that look like data are not shown; a CSV file needs a header row.")
+    return "\n".join(lines)
+
+
+def _listed(seen: Sequence[str]) -> str:
+    names = [shown(column) for column in seen[:30]]
+    return ", ".join(names) + (f" and {len(seen) - 30} more" if len(seen) > 30 else "")
+
+
+def _of_messages(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Columns that hold lists of messages, whatever the messages hold besides."""
+
+    def holds_messages(value: object) -> bool:
+        first = value[0] if isinstance(value, list) and value else None
+        return isinstance(first, dict) and not MESSAGE.isdisjoint(first)
+
+    names = [name for name in seen if NAME.fullmatch(name)]
+    return [name for name in names if any(holds_messages(row.values.get(name)) for row in rows)]
+
+
+def _by_length(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Columns by how much text they hold, most first: the likeliest to be what a model learns from."""
+    lengths = dict.fromkeys((name for name in seen if NAME.fullmatch(name)), 0)
+    for row in rows:
+        for name in lengths:
+            value = row.values.get(name)
+            lengths[name] += len(value) if isinstance(value, str) else 0
+    return sorted(lengths, key=lambda name: -lengths[name]) or ["your_column"]

@@ -1,0 +1,1 @@
+"""One connector a kind of source, and the table that names them."""

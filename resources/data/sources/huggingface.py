@@ -1,0 +1,128 @@
+"""Datasets of the Hugging Face hub, or local folders that ``datasets`` can load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from fineline.resources.core.recipe.sources import HuggingFace
+from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
+from fineline.resources.data.shapes.fitting import fit_rows
+from fineline.resources.data.sources.batch import Batch, BatchRows, Row, SourceError
+from fineline.resources.data.sources.files import batch_key
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+HUB_SECONDS = 5.0
+# What `save_to_disk` leaves beside the data.
+SAVED_DATASET, SAVED_SPLITS = "state.json", "dataset_dict.json"
+
+
+def batches(source: HuggingFace) -> list[Batch]:
+    """One batch, the split. The hub is not asked: its fingerprint is what the recipe gives.
+
+    Of a local folder, the names, sizes and times of change of its files count as well.
+
+    Raises:
+        SourceError: the id is a path, and there is no folder at it, or it is empty; or a data set of the hub has
+            no revision, so that it could change unseen.
+    """
+    folder = Path(source.id)
+    if not folder.is_dir() and source.id.startswith((".", "/", "~")):
+        raise SourceError(f"{source.name}: there is no folder {source.id}. Correct the id in the recipe.")
+    files = _files(folder) if folder.is_dir() else []
+    if folder.is_dir() and not files:
+        raise SourceError(f"{source.name}: the folder {source.id} is empty.")
+    if not folder.is_dir() and source.revision is None:
+        raise SourceError(
+            f"{source.name}: give the revision of {source.id}, so that what is trained on can be read again: "
+            f"the newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe;"
+            " or write follow: main, which takes each new commit as a new batch."
+        )
+    parts = [source.id, source.config, source.split, source.revision, files]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return [Batch(batch_key(source.name, source.split), digest)]
+
+
+def newest_commit(source: HuggingFace) -> str:
+    """The newest commit of the branch that the source follows, asked of the hub.
+
+    Raises:
+        SourceError: the id is a local folder, which has no commits; or the hub cannot be asked.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if Path(source.id).is_dir():
+        raise SourceError(f"{source.name}: {source.id} is a local folder, without a branch to follow; remove follow.")
+    try:
+        found = HfApi().dataset_info(source.id, revision=source.follow, timeout=HUB_SECONDS)
+    except OfflineModeIsEnabled:
+        raise SourceError(
+            f"{source.name}: the hub is not asked for new commits of {source.id}, because HF_HUB_OFFLINE is set. Set "
+            "it to 0 where this machine may go online."
+        ) from None
+    except HfHubHTTPError as error:
+        raise SourceError(
+            f"{source.name}: the hub does not give the branch {source.follow} of {source.id} "
+            f"({error.response.status_code}). Check id and follow, and whether HF_TOKEN may read it."
+        ) from None
+    except (HTTPError, OSError) as error:
+        raise SourceError(f"{source.name}: the hub cannot be reached ({type(error).__name__}).") from None
+    return str(found.sha)
+
+
+def read(source: HuggingFace, key: str) -> Iterator[BatchRows]:
+    """The rows of the split, as they are streamed. Raises SourceError where the data set cannot be loaded."""
+    yield from fit_rows(key, _rows(source, key), source)
+
+
+def _rows(source: HuggingFace, key: str) -> Iterator[Row]:
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        read = 0
+        # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
+        for table in _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS):
+            frame = pl.DataFrame(table)
+            yield from frame_rows(frame, key, read + 1)
+            read += frame.height
+    except (DatasetGenerationError, pa.ArrowException, json.JSONDecodeError):
+        # The cause is cut off: it quotes the row that could not be read.
+        raise SourceError(
+            f"{source.name}: `datasets` cannot read the files of {source.id} as one table. "
+            "For files that are partly broken, use a source of kind files, which sets the broken rows apart."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{source.name}: the data set {source.id} could not be loaded: {error}\n"
+            "  Check id, config, split and revision. If this machine may go online, set HF_HUB_OFFLINE=0; "
+            "otherwise give the path of a local folder as id."
+        ) from error
+
+
+def _load(source: HuggingFace) -> Dataset | IterableDataset:
+    from datasets import DatasetDict, load_dataset, load_from_disk
+
+    folder = Path(source.id)
+    if (folder / SAVED_DATASET).is_file():
+        return load_from_disk(str(folder))
+    if (folder / SAVED_SPLITS).is_file():
+        splits: DatasetDict = load_from_disk(str(folder))
+        if source.split not in splits:
+            raise ValueError(f'Unknown split "{source.split}". There are {", ".join(splits)}.')
+        return splits[source.split]
+    return load_dataset(source.id, name=source.config, split=source.split, revision=source.revision, streaming=True)
+
+
+def _files(folder: Path) -> list[tuple[str, int, int]]:
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in found]

@@ -1,0 +1,201 @@
+"""Where files lie: in a folder of this machine, or at a URL that fsspec can open."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import fsspec
+
+from fineline.resources.core.recipe.sources import Location
+from fineline.resources.data.sources.batch import SourceError
+
+# How stores call what changes when a file does: s3, gcs and http, abfs, local ones over the network, memory.
+VERSIONS = ["ETag", "etag", "md5Hash", "Content-MD5", "generation", "mtime", "LastModified", "last_modified"]
+VERSIONS += ["Last-Modified", "modify", "last_write_time", "created"]
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of this machine, as it was when it was listed.
+
+    ``size`` is in bytes, as stored; ``mark`` changes when the file was written to, renamed or replaced, also by one
+    of the same time; ``modified`` is when it was last written to, in seconds since 1970.
+    """
+
+    path: Path
+    size: int
+    mark: str
+    modified: float
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self.path.name
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes."""
+        with told(str(self.path)), self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def again(self) -> LocalFile:
+        """The file as it is now."""
+        with told(str(self.path)):
+            return _local_file(self.path, self.path.stat())
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The bytes."""
+        with told(str(self.path)):
+            file = self.path.open("rb", buffering=0)
+        with file:
+            yield file
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file at a URL, in a store that tells of each file's size and version.
+
+    ``mark`` is a hash of what the store says of its version, or of its time. When it was written is not known in
+    the same way of every store: ``modified`` is None.
+    """
+
+    store: Any
+    path: str
+    size: int
+    mark: str
+    modified: None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self.path.rstrip("/").rpartition("/")[2]
+
+    def fingerprint(self) -> str:
+        """A hash of what the store says of the file (its version, or size and time): nothing is fetched."""
+        with told(self.path):
+            return hashlib.sha256(str(self.store.ukey(self.path)).encode()).hexdigest()
+
+    def again(self) -> RemoteFile:
+        """The file as it is now."""
+        with told(self.path):
+            self.store.invalidate_cache()
+            return _remote_file(self.store, self.store.info(self.path))
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The bytes, fetched a block at a time."""
+        with told(self.path):
+            file = self.store.open(self.path, "rb")
+        with file:
+            yield file
+
+
+File = LocalFile | RemoteFile
+
+
+def files_at(location: Location) -> list[File]:
+    """The file, or the visible files of the folder (not of its sub-folders), by name.
+
+    Raises:
+        SourceError: there is nothing, it may not be read, or no installed package can open such a URL.
+    """
+    place = _local_path(location)
+    found = _local(place) if isinstance(place, Path) else _remote(place)
+    return sorted(found, key=lambda file: file.name)
+
+
+def file_at(location: Location, name: str) -> File:
+    """The file of that name in the folder, or the file that the location is. Raises as ``files_at`` does."""
+    place = _local_path(location)
+    if isinstance(place, Path):
+        path = place / name if place.is_dir() else place
+        with told(str(path)):
+            return _local_file(path, path.stat())
+    store, root = _store(place)
+    with told(place):
+        store.invalidate_cache()
+        return _remote_file(store, store.info(root if store.isfile(root) else f"{root.rstrip('/')}/{name}"))
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Errors of the system as SourceError, with what to do."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"there is nothing at {what}. Correct the path in the recipe.") from error
+    except OSError as error:
+        who = "; give this user the right to read it" if isinstance(error, PermissionError) else ""
+        raise SourceError(f"cannot read {what}: {error.strerror or type(error).__name__}{who}.") from error
+
+
+def _local_path(location: Location) -> Location:
+    """The folder or file of this machine that a file:// URL names; other locations as they are."""
+    if isinstance(location, str) and urlsplit(location).scheme == "file":
+        return Path(unquote(urlsplit(location).path))
+    return location
+
+
+def _local(path: Path) -> list[File]:
+    with told(str(path)):
+        if not path.is_dir():
+            return [_local_file(path, path.stat())]
+        found: list[File] = []
+        with os.scandir(path) as entries:
+            for entry in entries:
+                # What is gone since it was listed was renamed, or taken away again.
+                with suppress(FileNotFoundError):
+                    if not entry.name.startswith(".") and entry.is_file():
+                        found.append(_local_file(path / entry.name, entry.stat()))
+        return found
+
+
+def _local_file(path: Path, stat: os.stat_result) -> LocalFile:
+    # The time of change is the one that nobody can set: an archive gives its files their old times again, and the
+    # inode of a file that was removed is soon that of another.
+    mark = f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
+    return LocalFile(path, stat.st_size, mark, stat.st_mtime)
+
+
+def _store(url: str) -> tuple[Any, str]:
+    scheme = urlsplit(url).scheme
+    try:
+        store, path = fsspec.url_to_fs(url)
+    except ImportError as error:
+        raise SourceError(
+            f"reading {scheme}:// needs a package that is not installed: {error}. Install it beside Fineline: "
+            "pip install s3fs (for s3://), gcsfs (gs://) or adlfs (abfs://). Credentials come from the environment."
+        ) from error
+    except ValueError as error:
+        raise SourceError(
+            f"{scheme}:// is no kind of store that fsspec knows. Correct the path in the recipe."
+        ) from error
+    return store, path
+
+
+def _remote(url: str) -> list[File]:
+    store, path = _store(url)
+    with told(url):
+        # A folder that a sensor lists again and again must not be remembered as it was.
+        store.invalidate_cache()
+        listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)
+    visible = [each for each in listed if not each["name"].rstrip("/").rpartition("/")[2].startswith(".")]
+    return [_remote_file(store, each) for each in visible if each["type"] == "file"]
+
+
+def _remote_file(store: Any, told_of: Mapping[str, Any]) -> RemoteFile:
+    path = told_of["name"]
+    if told_of["size"] is None:
+        raise SourceError(f"{path}: the store does not say how large it is; copy it into a folder.")
+    version = next((told_of[each] for each in VERSIONS if told_of.get(each)), "")
+    # Some stores tell a time as a date when they are asked for one file, and as seconds when for all of a folder.
+    version = version.timestamp() if isinstance(version, datetime) else version
+    return RemoteFile(store, path, told_of["size"], hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16])

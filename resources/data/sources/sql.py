@@ -1,0 +1,128 @@
+"""The rows that a SQL query gives, read in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, make_url, select, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from fineline.resources.core.recipe.sources import Sql
+from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
+from fineline.resources.data.shapes.fitting import fit_rows
+from fineline.resources.data.sources.batch import Batch, BatchRows, Bound, IncrementPlace, Row, SourceError
+
+
+def batches(source: Sql) -> list[Batch]:
+    """One batch, the query. Its fingerprint is what the query ``version`` gives now, or the query's text alone.
+
+    Raises:
+        SourceError: the environment variable is not set, or the database cannot be asked.
+    """
+    _uri(source)
+    state: list[Any] = []
+    if source.version is not None:
+        with _connection(source) as connection:
+            state = [list(row) for row in connection.execute(text(source.version))]
+    digest = hashlib.sha256(json.dumps([source.query, state], default=str).encode()).hexdigest()
+    return [Batch(f"{source.name}/query", digest)]
+
+
+def highest(source: Sql) -> Bound | None:
+    """The highest value of the increment column now; None where the query gives no rows.
+
+    Raises:
+        SourceError: the database cannot be asked, or the column holds nothing that rises.
+    """
+    rows = _table(source)
+    with _connection(source) as connection:
+        value = connection.execute(select(func.max(rows.c[str(source.increment)]))).scalar()
+    try:
+        return None if value is None else Bound.of(value)
+    except ValueError as error:
+        raise SourceError(f"{source.name}: the column {source.increment}, its increment, {error}.") from None
+
+
+def read(source: Sql, key: str, place: IncrementPlace | None = None) -> Iterator[BatchRows]:
+    """The rows of the query, or of one increment of it, in parts.
+
+    Raises:
+        SourceError: the database cannot be asked, or there are no rows.
+    """
+    query = source.query if place is None else _between(source, place)
+    with _connection(source) as connection:
+        yield from fit_rows(key, _rows(query, key, connection), source)
+
+
+def _table(source: Sql) -> Subquery:
+    """The query as a table with the increment column."""
+    return text(source.query.rstrip().rstrip(";")).columns(column(str(source.increment))).subquery("increments")
+
+
+def _between(source: Sql, place: IncrementPlace) -> Select[Any]:
+    """The rows of an increment, in its order; the bounds go to the database as values, never as SQL."""
+    rows = _table(source)
+    increment = rows.c[str(source.increment)]
+    query: Select[Any] = select(literal_column("increments.*")).select_from(rows).where(increment <= place.upto.value)
+    if place.after is not None:
+        query = query.where(increment > place.after.value)
+    return query.order_by(increment)
+
+
+def _rows(query: str | Select[Any], key: str, connection: Connection) -> Iterator[Row]:
+    frames = pl.read_database(query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None)
+    read = 0
+    for frame in frames:
+        yield from frame_rows(frame, key, read + 1)
+        read += frame.height
+
+
+@contextmanager
+def _connection(source: Sql) -> Iterator[Connection]:
+    """A connection that reads rows as they come. What fails is told without the address, which may hold a password."""
+    try:
+        url = make_url(_uri(source))
+        if url.password is not None and "@" in f"{url.host} {url.database}":
+            raise ValueError("the password has an @, so that its rest would be taken for the host and told")
+        engine = create_engine(url)
+    except ModuleNotFoundError as error:
+        raise SourceError(
+            f"{source.name}: the database needs the package {error.name}, which is not installed: "
+            f"pip install {error.name}"
+        ) from None
+    # Also where a part of the password stands where the port should; the error quotes it.
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise SourceError(
+            f"{source.name}: {source.uri_variable} holds no address that SQLAlchemy understands. Set it as in "
+            "postgresql+psycopg://user:password@host/database or sqlite:////path/to/file.db; a password's : / @ and # "
+            "are written as %3A %2F %40 and %23."
+        ) from None
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(stream_results=True)
+    except (OperationalError, ProgrammingError) as error:
+        raise SourceError(f"{source.name}: the database refused: {_first_line(error)}. Correct the query.") from None
+    except SQLAlchemyError as error:
+        raise SourceError(f"{source.name}: the database cannot be asked ({type(error).__name__}).") from None
+    finally:
+        engine.dispose()
+
+
+def _uri(source: Sql) -> str:
+    uri = os.environ.get(source.uri_variable)
+    if not uri:
+        raise SourceError(
+            f"{source.name}: the environment variable {source.uri_variable} is not set. It holds the database's "
+            "address with its password, as SQLAlchemy takes it, so that the recipe need not."
+        )
+    return uri
+
+
+def _first_line(error: OperationalError | ProgrammingError) -> str:
+    return str(error.orig).partition("\n")[0]

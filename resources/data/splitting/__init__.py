@@ -1,0 +1,1 @@
+"""Leak-free, stable, stratified assignment, and the measurement of leaks."""

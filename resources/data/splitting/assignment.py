@@ -1,0 +1,91 @@
+"""Leak-free splits: groups stay whole, strata keep their proportions, nothing moves once it is placed."""
+
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+
+from fineline.data_contracts.curation import SplitAssignment, SplitMemory
+from fineline.resources.core.recipe.sources import Split
+from fineline.resources.data.splitting.groups import keyed
+from fineline.resources.data.splitting.history import recall
+from fineline.resources.data.splitting.placement import Group, Placement, round_shares
+
+
+class Assigned(NamedTuple):
+    """Splits of records.
+
+    ``records`` is one ``SplitAssignment`` row for each record that is in a split, by record_id. ``held_out``
+    are the others: record_id, source, batch, rule, detail. ``memory`` (``SplitMemory``) is where
+    records stand now.
+    """
+
+    records: pl.DataFrame
+    held_out: pl.DataFrame
+    memory: pl.DataFrame
+
+
+def assign(curated: pl.DataFrame, section: Split, memory: pl.DataFrame | None = None) -> Assigned:
+    """Assign curated records to splits.
+
+    Records that share a group (of one source), a near-duplicate cluster or a prompt stay together. What
+    ``memory`` holds keeps its split, whatever the recipe says now, and what is tied to it follows; a new
+    record that would tie groups of different splits is held out. The others are placed the largest group
+    first, then by hash of their name and the seed, so that strata get the asked shares (see ``Placement``). A
+    group that is larger than validation or test may still get goes to train.
+    """
+    recalled = recall(keyed(curated, section), memory)
+    placed = recalled.records
+    assigned = (
+        placed.join(_place(placed, section), on="component", how="left", suffix="_fresh")
+        .with_columns(split=pl.coalesce("split", "split_fresh"), split_group=pl.min("identity").over("component"))
+        .sort("record_id")
+    )
+    return Assigned(
+        assigned.select(SplitAssignment.column_names()).cast(SplitAssignment.create_empty().schema),
+        recalled.held_out,
+        assigned.select(SplitMemory.column_names()).cast(SplitMemory.create_empty().schema),
+    )
+
+
+def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
+    """The split of each component that has none yet: component, split."""
+    uniform = _uniform(section.seed)
+    totals = placed.group_by("stratum").len().iter_rows()
+    shares = asked_shares(section)
+    placement = Placement({name: round_shares(total, shares, uniform(name)) for name, total in totals})
+    for split, stratum, records in placed.drop_nulls("split").group_by("split", "stratum").len().iter_rows():
+        placement.put({stratum: records}, split)
+    fresh = (
+        placed.filter(pl.col("split").is_null())
+        .group_by("component", "stratum")
+        .agg(records=pl.len(), identity=pl.min("identity"))
+        .sort("stratum")
+        .group_by("component", maintain_order=True)
+        .agg("stratum", "records", identity=pl.min("identity"), size=pl.sum("records"))
+        .with_columns(uniform=pl.col("identity").map_elements(uniform, pl.Float64))
+        # By name, not by the drawn number: in the order of their numbers the first groups would all be held out.
+        .sort("size", "identity", descending=[True, False])
+    )
+    groups = [
+        Group(dict(zip(strata, records, strict=True)), number)
+        for strata, records, number in fresh.select("stratum", "records", "uniform").iter_rows()
+    ]
+    return fresh.select("component", split=pl.Series(placement.place(groups), dtype=pl.String))
+
+
+def asked_shares(section: Split) -> dict[str, float]:
+    """The share of each split that the recipe asks for."""
+    train = 1.0 - section.validation - section.test
+    return {"train": train, "validation": section.validation, "test": section.test}
+
+
+def _uniform(seed: int) -> Callable[[str], float]:
+    """A number in [0, 1) of a name and the seed alone."""
+
+    def draw(name: str) -> float:
+        digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) / 2**64
+
+    return draw

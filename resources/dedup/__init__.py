@@ -1,1 +1,0 @@
-"""Deduplication compiled: normalisation, shingles, signatures, bands and true similarities over string buffers."""

@@ -1,0 +1,1 @@
+"""Where every record is; audit; forgetting."""

@@ -1,0 +1,1 @@
+"""Ledger, funnel and trace."""

@@ -1,0 +1,235 @@
+"""Where a record is, what it became, and which data sets and models saw it: read from what is stored, whoever wrote it.
+
+Every table that names records is looked through, so that a record that lies where it should not is found as well.
+Only ids, places, rules and counts are told, never what a record says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from fineline.resources.core.keys import stored_key
+from fineline.resources.core.storage.store import Manifest, Storage, batch_of
+from fineline.resources.governance.accounting.mentions import mentions
+from fineline.resources.models.exposure import ROLE as SEEN
+from fineline.resources.models.exposure import Sighting, lists, saw
+
+T = TypeVar("T")
+
+SHOWN = 50
+TOMBSTONES = Path("forgotten") / "tombstones.parquet"
+# In the order in which records flow; other assets follow.
+_ORDER = (
+    "raw_corpus",
+    "scrubbed_corpus",
+    "minhash_signatures",
+    "duplicate_clusters",
+    "record_quality",
+    "label_issues",
+    "curated_corpus",
+    "splits",
+    "record_ledger",
+    "pretraining_dataset",
+    "sft_dataset",
+    "preference_dataset",
+    "pretrained_model",
+    "sft_model",
+    "aligned_model",
+)
+# What tells the end of many records at once.
+_ENDS = frozenset({"record_ledger", "pretraining_dataset", "sft_dataset", "preference_dataset"})
+# Columns that tell what became of a record. None of them holds words of a record.
+_TELLING = (
+    "copy",
+    "kind",
+    "replacements",
+    "cluster",
+    "representative",
+    "reason",
+    "similarity",
+    "failed_rule",
+    "is_issue",
+    "model",
+    "dataset",
+    "split",
+    "fate",
+    "place",
+    "stage",
+    "rule",
+    "detail",
+    "request",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of a stored table that is about a record: of which asset and batch, in which role, and what it tells.
+
+    ``data_version`` is None for a model that is still in training.
+    """
+
+    asset: str
+    batch: str | None
+    role: str
+    data_version: str | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All that is stored about a record; ``forgotten_by`` is the request that asked to forget it."""
+
+    record_id: str
+    steps: list[Step] = field(default_factory=list)
+    forgotten_by: str | None = None
+
+    @property
+    def found(self) -> bool:
+        """Whether anything is known of the record."""
+        return bool(self.steps) or self.forgotten_by is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The trace as plain values."""
+        return {"found": self.found, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class TextTrace:
+    """What became of the records that mention a text: all are counted, the first ``SHOWN`` traced one by one.
+
+    ``rows_by_batch`` counts a record in each batch that brought it. The traces tell what the ledger, the data sets
+    and the models know; that of a record_id tells the rest.
+    """
+
+    records: int
+    rows_by_batch: dict[str, int]
+    seen_by: list[Sighting]
+    traces: list[Trace]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The trace as plain values."""
+        return {**asdict(self), "traces": [trace.as_dict() for trace in self.traces]}
+
+
+def trace(storage: Storage, record_ids: Sequence[str]) -> list[Trace]:
+    """A trace for each record_id, in their order.
+
+    Raises:
+        StorageError: the key that hides forgotten ids cannot be used.
+    """
+    return _look(storage, lambda: _traces(storage, list(_tables(storage)), record_ids))
+
+
+def trace_text(storage: Storage, text: str) -> TextTrace:
+    """The records of the raw corpora that mention a text. See :func:`mentions`.
+
+    Raises:
+        StorageError: the text has neither letters nor digits, or a table cannot be read.
+    """
+    return _look(storage, lambda: _trace_text(storage, text))
+
+
+def _look(storage: Storage, look: Callable[[], T]) -> T:
+    """Look at what is stored, whatever is committed meanwhile; anew where a training ended and its list with it."""
+    with storage.reading(folder.name for folder in storage.root.glob("assets/*")):
+        while True:
+            trainings = [each.path for each in lists(storage) if each.manifest is None]
+            try:
+                return look()
+            except FileNotFoundError:
+                if all(path.exists() for path in trainings):
+                    raise
+
+
+def _trace_text(storage: Storage, text: str) -> TextTrace:
+    tables = list(_tables(storage))
+    corpus = {table.role: list(table.files) for table in tables if table.asset == "raw_corpus"}
+    found = mentions(corpus.get("data", []), corpus.get("quarantine", []), text)
+    ids = found["record_id"].drop_nulls().unique(maintain_order=True)
+    rows_by_batch = dict(found.group_by("batch").len().sort("batch").iter_rows())
+    ends = [table for table in tables if table.role == SEEN or table.asset in _ENDS]
+    traces = _traces(storage, ends, ids.head(SHOWN).to_list())
+    return TextTrace(len(ids), rows_by_batch, saw(storage, ids), traces)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The files of an asset in one role, each with its batch and data version."""
+
+    asset: str
+    role: str
+    files: dict[Path, tuple[str | None, str | None]]
+
+
+def _traces(storage: Storage, tables: Sequence[_Table], record_ids: Sequence[str]) -> list[Trace]:
+    known_as, forgotten_by = _tombstones(storage, record_ids)
+    steps: dict[str, list[Step]] = {record_id: [] for record_id in record_ids}
+    for name, step in _steps(tables, [*known_as]):
+        steps[known_as[name]].append(step)
+    return [Trace(record_id, steps[record_id], forgotten_by.get(record_id)) for record_id in steps]
+
+
+def _tables(storage: Storage) -> Iterator[_Table]:
+    """All Parquet tables that manifests name, in the order in which records flow."""
+    tables: dict[tuple[str, str], dict[Path, tuple[str | None, str | None]]] = {}
+    for manifest in _manifests(storage):
+        for role, name in manifest.files.items():
+            if name.endswith(".parquet") and role != SEEN:
+                place = storage.file(manifest, role)
+                tables.setdefault((manifest.asset, role), {})[place] = (manifest.batch, manifest.data_version)
+    for each in lists(storage):
+        tables[each.asset, SEEN] = {each.path: (None, each.data_version)}
+    order = {asset: number for number, asset in enumerate(_ORDER)}
+    for asset, role in sorted(tables, key=lambda table: (order.get(table[0], len(order)), table)):
+        yield _Table(asset, role, tables[asset, role])
+
+
+def _manifests(storage: Storage) -> Iterator[Manifest]:
+    for folder in sorted(storage.root.glob("assets/*")):
+        parts = [batch_of(each) for each in sorted(folder.glob("batch=*"))]
+        for batch in parts or (None,):
+            manifest = storage.manifest(folder.name, batch)
+            if manifest is not None:
+                yield manifest
+
+
+def _steps(tables: Sequence[_Table], names: Sequence[str]) -> Iterator[tuple[str, Step]]:
+    """Each row of the tables with one of these record_ids, as its record_id and a step."""
+    asked = [(table, query) for table in tables if (query := _query(table, names)) is not None]
+    for (table, _), rows in zip(asked, pl.collect_all([query for _, query in asked]), strict=True):
+        files = {str(path): file for path, file in table.files.items()}
+        for row in rows.iter_rows(named=True):
+            name, (batch, version) = row.pop("record_id"), files[row.pop("path")]
+            facts = {key: value for key, value in row.items() if value is not None}
+            yield name, Step(table.asset, batch, table.role, version, facts)
+
+
+def _query(table: _Table, names: Sequence[str]) -> pl.LazyFrame | None:
+    columns = pl.read_parquet_schema(next(iter(table.files)))
+    if "record_id" not in columns:
+        return None
+    telling = [name for name in _TELLING if name in columns]
+    # A batch that an older version wrote may lack a column.
+    rows = pl.scan_parquet(
+        list(table.files), include_file_paths="path", missing_columns="insert", extra_columns="ignore"
+    )
+    # Statistics of a file's row groups are held against the names of a plain list, which takes longer for many.
+    wanted = names if len(names) <= 2 else pl.Series(names).implode()
+    return rows.filter(pl.col("record_id").is_in(wanted)).select("record_id", "path", *telling)
+
+
+def _tombstones(storage: Storage, record_ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Each name under which records may be stored, with the record_id; and who asked to forget them."""
+    known_as = {record_id: record_id for record_id in record_ids}
+    key, path = stored_key(storage.root), storage.root / TOMBSTONES
+    if key is None or not path.exists():
+        return known_as, {}
+    known_as |= {key.digest("tombstone", record_id)[:16].hex(): record_id for record_id in record_ids}
+    rows = pl.scan_parquet(path).filter(pl.col("tombstone").is_in([*known_as]))
+    requests = rows.filter(pl.col("kind") == "record").select("tombstone", "request_id").collect()
+    return known_as, {known_as[tombstone]: request for tombstone, request in requests.iter_rows()}

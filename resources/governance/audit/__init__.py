@@ -1,0 +1,1 @@
+"""Promises checked on stored bytes; retention."""

@@ -1,0 +1,160 @@
+"""Audits of tables: files, data versions, counts, contracts and exports, from the stored bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import dataframely as dy
+import polars as pl
+
+from fineline.data_contracts.accounting import Drop, QuarantinedRecord
+from fineline.data_contracts.datasets import SPLITS
+from fineline.data_contracts.enforcement import enforce
+from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.tables import jsonl_bytes
+from fineline.resources.governance.accounting import ledger
+from fineline.resources.governance.audit.evidence import Finding, NotCheckable, NothingThere, Stored, listed
+from fineline.resources.governance.forgetting import tombstones
+from fineline.resources.planning.inputs import PER_BATCH
+
+LEDGER_DROPS = ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits")
+
+
+def files(stored: Stored) -> Finding:
+    """Each file and folder has the hash that its name says."""
+    checked = stored.check_files()
+    problems = [f"{name}: its manifest cannot be read" for name in stored.unreadable]
+    problems += [f"{name}: {file}" for name, files in stored.damaged.items() for file in files]
+    return Finding(checked + len(stored.unreadable), len(problems), listed(problems) or f"{checked} files and folders")
+
+
+def versions(stored: Stored) -> Finding:
+    """Each data version is that of the stored bytes; what is behind its inputs is named, and breaks nothing."""
+    found = {
+        name: stored.data_version(manifest) for name, manifest in stored.manifests.items() if name not in stored.damaged
+    }
+    known = {name: version for name, version in found.items() if version is not None}
+    wrong = [name for name, version in known.items() if version != stored.manifests[name].data_version]
+    behind = [name for name, manifest in stored.manifests.items() if stored.behind(manifest)]
+    late = f"behind what they are made from: {listed(behind)}" if behind else "none is behind what it is made from"
+    return Finding(len(known), len(wrong), "; ".join([*([listed(wrong)] if wrong else []), late]))
+
+
+def accounted(stored: Stored) -> Finding:
+    """Counts of manifests against their tables, and the ledger against one that is built anew."""
+    problems, checked = [], 0
+    for name, manifest in stored.tables():
+        problems += [f"{name}: {problem}" for problem in _miscounted(stored, manifest)]
+        checked += manifest.rows_in or 0
+    try:
+        gaps, rows = _ledger_gaps(stored)
+    except NotCheckable:
+        if not problems:
+            raise
+        gaps, rows = {}, 0
+    except NothingThere as reason:
+        return Finding(checked, len(problems), listed([*problems, f"no ledger: {reason}"]))
+    wrong = [f"record_ledger: {count} {name}" for name, count in gaps.items() if count]
+    told = listed(problems + wrong) or f"{checked:,} rows into all tables, {rows:,} of them in the ledger"
+    return Finding(checked, len(problems) + sum(gaps.values()), told)
+
+
+def _miscounted(stored: Stored, manifest: Manifest) -> list[str]:
+    wanted = {"data": manifest.rows, "drops": manifest.dropped + manifest.quarantined}
+    wanted["quarantine"] = manifest.quarantined
+    problems = []
+    for role, count in wanted.items():
+        if role in manifest.files and stored.height(manifest, role) != count:
+            problems.append(f"{role} has other rows than the {count} it should have")
+    if manifest.rows_in != (manifest.rows or 0) + manifest.dropped + manifest.quarantined:
+        problems.append("rows in are not rows kept, dropped and in quarantine")
+    return problems
+
+
+def _ledger_gaps(stored: Stored) -> tuple[dict[str, int], int]:
+    """What is wrong with the stored ledger against one that is built anew, and how many entries it has."""
+    merged = stored.current("record_ledger")
+    raw = stored.scan_batches(merged, "raw_corpus", "arrivals").collect()
+    parts = []
+    for asset in LEDGER_DROPS:
+        table = stored.scan_batches(merged, asset, "drops") if asset in PER_BATCH else None
+        parts.append((stored.scan(stored.usable(asset), "drops") if table is None else table).collect())
+    drops = pl.concat(parts)
+    curated, splits = stored.scan(stored.usable("curated_corpus")), stored.scan(stored.usable("splits"))
+    anew = ledger.build(raw, drops, curated.collect(), splits.collect())
+    kept = stored.scan(merged).collect()
+    gaps = dataclasses.asdict(ledger.find_gaps(kept, raw, drops))
+    gaps["entries unlike those built anew"] = anew.join(kept, on=anew.columns, how="anti", nulls_equal=True).height
+    return gaps, kept.height
+
+
+def contracts(stored: Stored, contracts: Mapping[str, type[dy.Schema]]) -> Finding:
+    """Each table, its drops and its quarantine against their contracts."""
+    problems: list[str] = []
+    checked = failures = 0
+    for name, manifest in stored.tables():
+        roles = {"data": contracts.get(manifest.asset), "drops": Drop, "quarantine": QuarantinedRecord}
+        for role, contract in roles.items():
+            if contract is None or role not in manifest.files:
+                continue
+            table = stored.scan(manifest, role).collect()
+            missing = [column for column in contract.column_names() if column not in table.columns]
+            checked += table.height
+            bad = {f"no column {column}": table.height or 1 for column in missing}
+            if not missing:
+                bad = dict(enforce(contract, table).bad.group_by("rule").len().sort("rule").iter_rows())
+            failures += sum(bad.values())
+            problems += [f"{name}: {count} rows of {role} break {rule}" for rule, count in bad.items()]
+    return Finding(checked, failures, listed(problems) or f"{checked:,} rows")
+
+
+def exports(stored: Stored) -> Finding:
+    """The lines of each export against the rows of its table, whatever their order."""
+    problems: list[str] = []
+    checked = 0
+    for name, manifest in stored.tables():
+        exports = [split for split in SPLITS if split in manifest.files]
+        table = stored.scan(manifest).collect() if exports else pl.DataFrame()
+        for split in exports:
+            lines = Counter(stored.storage.file(manifest, split).read_bytes().splitlines())
+            columns = list(json.loads(next(iter(lines)))) if lines else []
+            rows = table.filter(pl.col("split") == split)
+            if lines and not set(columns) <= set(rows.columns):
+                problems.append(f"{name}: {split} has other columns than its table")
+                continue
+            wanted = Counter(jsonl_bytes(rows.select(columns or rows.columns)).splitlines())
+            other = (lines - wanted).total() + (wanted - lines).total()
+            checked += rows.height
+            problems += [f"{name}: {other} lines of {split} differ from its table"] if other else []
+    damaged = [name for name in stored.damaged if set(SPLITS) & stored.manifests[name].files.keys()]
+    if damaged and not problems:
+        raise NotCheckable(f"{listed(damaged)} is damaged")
+    return Finding(checked, len(problems), listed(problems) or f"{checked:,} lines")
+
+
+def forgotten(stored: Stored, key: PseudonymKey) -> Finding:
+    """No table has a row of a record that was forgotten: tombstones hold keyed hashes of their ids."""
+    kept = tombstones.read(stored.storage)
+    if kept.is_empty():
+        raise NothingThere("nothing was ever forgotten")
+    if (kept["key"] != key.fingerprint).any():
+        raise NotCheckable("the pseudonym key is another one than when records were forgotten; bring that one back")
+    gone, known = set(kept.filter(pl.col("kind") == "record")["tombstone"]), dict[str, bool]()
+    problems: list[str] = []
+    checked = failures = 0
+    for name, manifest in stored.tables():
+        for role, file in manifest.files.items():
+            if not file.endswith(".parquet") or "record_id" not in stored.scan(manifest, role).collect_schema():
+                continue
+            ids = stored.scan(manifest, role).select("record_id").collect()["record_id"].drop_nulls()
+            for each in ids.unique():
+                if each not in known:
+                    known[each] = tombstones.tombstone(key, each) in gone
+            rows = sum(known[each] for each in ids)
+            checked, failures = checked + ids.len(), failures + rows
+            problems += [f"{name}: {rows} rows of {role}"] if rows else []
+    return Finding(checked, failures, listed(problems) or f"{len(gone)} forgotten records are in no table")

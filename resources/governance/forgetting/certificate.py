@@ -1,0 +1,172 @@
+"""Carrying out a request to forget, from what it finds to the certificate of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from fineline.data_contracts.forgetting import ForgettingCertificate
+from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.sources.reader import SourceError, list_batches
+from fineline.resources.governance.forgetting import tombstones
+from fineline.resources.governance.forgetting.dagster_history import cleanse, report_changes, report_flags
+from fineline.resources.governance.forgetting.errors import CERTIFICATES, ForgettingError
+from fineline.resources.governance.forgetting.journal import Journal, journal_path
+from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan, plan_path
+from fineline.resources.governance.forgetting.removal import Targets, remove
+from fineline.resources.governance.forgetting.request import Request, finish, load
+from fineline.resources.governance.forgetting.sweep import Swept, sweep
+from fineline.resources.governance.forgetting.texts import says_any
+from fineline.resources.governance.forgetting.tombstones import Tombstones
+from fineline.resources.models.exposure import Sighting, mark_forgotten
+
+SCHEMA = ForgettingCertificate.create_empty().schema
+NO_SERVER = "none is configured"
+
+
+def carry_out(
+    storage: Storage,
+    key: PseudonymKey,
+    sources: Iterable[Source],
+    request_id: str,
+    instance: dg.DagsterInstance,
+    log: Callable[[str], None],
+) -> pl.DataFrame:
+    """Forget what a waiting request names, everywhere under the storage root, and look whether it is gone.
+
+    Returns all certificates, with that of this request, to be stored before the request is finished. Tombstones come
+    first, so that nothing comes back meanwhile. Killed at any moment, the same call completes it.
+
+    Raises:
+        ForgettingError: there is no such request, it cannot be carried out as it stands, or former ones were carried
+            out under another key.
+    """
+    # Under a second key nothing would be recognised any more.
+    Tombstones.load(storage, key)
+    request = load(storage, request_id)
+    before = certificates(storage).filter(pl.col("request_id") == request_id)
+    goes_on = plan_path(storage, request_id).exists()
+    try:
+        if before.height and before["asked"].item() != request.asked(key):
+            raise ForgettingError(
+                f"request {request_id} was carried out and named something else; give this one its own id"
+            )
+        # A batch has come in before the plan, or comes in after the tombstones.
+        with storage.lock("raw_corpus"), storage.reading(CORPORA):
+            found = plan(storage, key, request)
+            tombstones.add(storage, _tombstones(key, request, found))
+    except ForgettingError:
+        if not goes_on:
+            finish(storage, request_id)
+        raise
+    log(f"{len(found.tombstones):,} records to forget")
+    journal = Journal(journal_path(storage, request_id))
+    remove(storage, Targets(found.tombstones, request.needles), journal, log)
+    sightings = mark_forgotten(storage, found.tombstones, request_id)
+    if found.tombstones:
+        _empty_scrub_memory(storage)
+    sought = sorted({*request.needles, *found.sought})
+    cleansed = cleanse(instance, storage, sought)
+    report_changes(instance, storage, request_id)
+    report_flags(instance, sightings, request_id)
+    swept = sweep(storage, sought)
+    swept = Swept(swept.files, [*swept.remains, *cleansed.remains])
+    row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
+    if before.height and not goes_on:
+        row = _added(before.row(0, named=True), row)
+    others = certificates(storage).filter(pl.col("request_id") != request_id)
+    return pl.concat([others, pl.DataFrame([row], schema=SCHEMA)]).sort("completed_at", "request_id")
+
+
+def certificates(storage: Storage) -> pl.DataFrame:
+    """All certificates, in the order of their time."""
+    manifest = storage.manifest(CERTIFICATES)
+    return pl.DataFrame(schema=SCHEMA) if manifest is None else pl.read_parquet(storage.file(manifest, "data"))
+
+
+def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFrame:
+    parts = [
+        tombstones.of_records(key, request.request_id, {*found.tombstones, *request.records}),
+        tombstones.of_texts(key, request.request_id, request.needles),
+    ]
+    if request.source is not None:
+        parts.append(tombstones.of_source(key, request.request_id, request.source))
+    return pl.concat(parts)
+
+
+def _empty_scrub_memory(storage: Storage) -> None:
+    """Hashes of forgotten texts are among those of all others, for this and for former settings: all go."""
+    with storage.lock("scrubbed_corpus"):
+        for path in storage.scrub_memory.glob("*"):
+            path.unlink()
+
+
+def _outside(sources: Iterable[Source], found: Plan, sought: Sequence[str]) -> list[str]:
+    """The batches of forgotten records that a source still offers; a name that says it is not shown."""
+    offered: set[str] = set()
+    concerned = {batch.partition("/")[0] for batch in found.batches}
+    for source in sources:
+        if source.name in concerned:
+            try:
+                offered.update(batch.key for batch in list_batches(source))
+            except SourceError:
+                offered.update(batch for batch in found.batches if batch.partition("/")[0] == source.name)
+    names = pl.Series([batch for batch in found.batches if batch in offered], dtype=pl.String)
+    says = says_any(names, sought)
+    hidden = {f"{name.partition('/')[0]}/(a name that says it)" for name in names.filter(says)}
+    return [*names.filter(~says), *sorted(hidden)]
+
+
+def _row(
+    request: Request,
+    key: PseudonymKey,
+    found: Plan,
+    journal: Journal,
+    sightings: Sequence[Sighting],
+    outside: list[str],
+    swept: Swept,
+    sought: int,
+) -> dict[str, Any]:
+    removed: dict[str, int] = {}
+    for change in journal.changes:
+        table = change.table.partition("[")[0]
+        removed[table] = removed.get(table, 0) + change.rows
+    return {
+        "request_id": request.request_id,
+        "reason": request.reason,
+        "asked_by": request.asked_by,
+        "asked": request.asked(key),
+        "completed_at": datetime.now(UTC),
+        "records": len(found.tombstones),
+        "removed": [{"table": table, "rows": rows} for table, rows in removed.items() if rows],
+        "files_rewritten": sum(change.files for change in journal.changes),
+        "seen_by": [{"model": s.asset, "data_version": s.data_version, "records": s.records} for s in sightings],
+        "annotation_server": NO_SERVER,
+        "outside": outside,
+        "files_swept": swept.files,
+        "sought": sought,
+        "remains": swept.remains,
+    }
+
+
+def _added(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The certificate of a request that was made again: as it was where nothing more was found, else with both."""
+    if not now["records"] and not now["files_rewritten"] and now["remains"] == before["remains"]:
+        return before
+    rows = {each["table"]: each["rows"] for each in before["removed"]}
+    for each in now["removed"]:
+        rows[each["table"]] = rows.get(each["table"], 0) + each["rows"]
+    return {
+        **now,
+        "records": before["records"] + now["records"],
+        "removed": [{"table": table, "rows": count} for table, count in rows.items()],
+        "files_rewritten": before["files_rewritten"] + now["files_rewritten"],
+        "seen_by": [*before["seen_by"], *now["seen_by"]],
+        "outside": sorted({*before["outside"], *now["outside"]}),
+    }

@@ -1,0 +1,246 @@
+"""Dagster's own memory: samples, messages and logs that say what was forgotten, and news of what changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import sqlalchemy as sa
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
+
+from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage.inventory import folders, in_order
+from fineline.resources.core.storage.store import Manifest, Storage, batch_of
+from fineline.resources.governance.forgetting.sweep import bytes_say
+from fineline.resources.governance.forgetting.texts import IDENTIFIERS, blanked, says_any
+from fineline.resources.models.exposure import Sighting
+from fineline.resources.planning.inputs import DATA_VERSION_TAG, version_tags
+
+_ROWS = 1_000
+_WAITS = 20
+_LOGS = (".out", ".err", ".log")
+# Columns by which Dagster finds a row again; those of a bounded length or in a unique index are so, too.
+_NAMES = IDENTIFIERS | {
+    "concurrency_key",
+    "dagster_event_type",
+    "key",
+    "name",
+    "partition_set",
+    "partitions_def_name",
+    "run_storage_id",
+    "selector_id",
+    "status",
+}
+# Where the daemon keeps how far it has come.
+_CURSORS = "kvs"
+
+
+@dataclass(frozen=True)
+class Cleansed:
+    """How many ``values`` and lines were taken out, and in which columns names that say it were ``kept``."""
+
+    values: int
+    kept: list[str]
+
+    @property
+    def remains(self) -> list[str]:
+        """What a person must do where names say it, in words for the certificate."""
+        if not self.kept:
+            return []
+        return [
+            f"Dagster needs names that say it ({', '.join(self.kept)}): give what is called so another name, and "
+            "delete the old one in Dagster"
+        ]
+
+
+@dataclass(frozen=True)
+class _Changes:
+    values: Counter[str]
+    kept: set[str]
+
+
+def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[str]) -> Cleansed:
+    """Take out of Dagster's storage and logs what says one of the needles.
+
+    Of a table in an asset's metadata the lines that say it go, or name one of the records; the rest stays. What
+    names an asset, a batch, a step or a kind of event stays, or Dagster could not read its history any more. The
+    files of SQLite are rewritten, so that nothing of it stays in free pages; of PostgreSQL the changed tables.
+    """
+    if not needles:
+        return Cleansed(0, [])
+    homes = {storage.root / "dagster", Path(instance.root_directory)}
+    databases = {path for home in homes for path in home.rglob("*.db")}
+    changes = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
+    changes += [_cleanse_server(connection, needles) for connection in _served(instance)]
+    logs = {path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}
+    lines = sum(_cleanse_log(path, needles) for path in sorted(logs))
+    kept = {place for each in changes for place in each.kept}
+    return Cleansed(lines + sum(each.values.total() for each in changes), sorted(kept))
+
+
+def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: str) -> list[str]:
+    """Tell Dagster the new data version of each asset whose version in its history is another; returns their names."""
+    told = []
+    for asset in in_order(storage):
+        for folder in folders(storage, asset):
+            manifest = storage.manifest(asset, batch_of(folder))
+            if manifest is None:
+                continue
+            last = _last(instance, manifest)
+            if last is None or (last.tags or {}).get(DATA_VERSION_TAG) == manifest.data_version:
+                continue
+            instance.report_runless_asset_event(_materialization(storage, manifest, last, request_id))
+            told.append(asset)
+    return sorted(set(told))
+
+
+def report_flags(instance: dg.DagsterInstance, sightings: Sequence[Sighting], request_id: str) -> None:
+    """Show with each stored model that it saw what was forgotten."""
+    for each in sightings:
+        if each.data_version is not None:
+            flag = f"saw {each.records:,} records that request {request_id} had forgotten; train it anew"
+            instance.report_runless_asset_event(dg.AssetObservation(each.asset, metadata={"flag": flag}))
+
+
+def _materialization(
+    storage: Storage, manifest: Manifest, last: dg.AssetMaterialization, request_id: str
+) -> dg.AssetMaterialization:
+    """An event of what is stored now; what else the last one showed, such as a sample, is still so."""
+    return dg.AssetMaterialization(
+        manifest.asset,
+        partition=manifest.batch,
+        metadata={
+            **last.metadata,
+            "dagster/row_count": manifest.rows or 0,
+            "rows in": manifest.rows_in or 0,
+            "dropped": manifest.dropped,
+            "quarantined": manifest.quarantined,
+            "path": dg.MetadataValue.path(str(storage.file(manifest, "data"))),
+            "rewritten": f"without what request {request_id} had forgotten",
+        },
+        tags=version_tags(manifest),
+    )
+
+
+def _last(instance: dg.DagsterInstance, manifest: Manifest) -> dg.AssetMaterialization | None:
+    key = dg.AssetKey(manifest.asset)
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=[manifest.batch]) if manifest.batch else key
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0].asset_materialization if records else None
+
+
+def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 60}, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        changes = _cleanse_tables(connection, needles)
+        connection.commit()
+    files = [path, path.with_name(f"{path.name}-wal")]
+    if changes.values or any(bytes_say(file, needles) for file in files):
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM")
+            # Readers such as the web server may hold the old pages for a moment.
+            for _ in range(_WAITS):
+                busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                if not busy:
+                    break
+                time.sleep(0.5)
+    return changes
+
+
+def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
+    changes = _cleanse_tables(connection, needles)
+    engine = connection.engine
+    connection.commit()
+    if changes.values and engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
+            for table in changes.values:
+                alone.exec_driver_sql(f'VACUUM FULL "{table}"')
+    return changes
+
+
+def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
+    """Blank the free text of a database that says a needle; values by table, and the columns that still say it."""
+    schema = sa.MetaData()
+    schema.reflect(connection)
+    changes = _Changes(Counter(), set())
+    for table in schema.sorted_tables:
+        keys, free = list(table.primary_key.columns), _free_text(table)
+        for column in table.columns if keys else ():
+            if not isinstance(column.type, sa.String):
+                continue
+            for row in list(_saying(connection, keys, column, needles)):
+                text = _blanked(row[-1], needles) if column.name in free else row[-1]
+                if text != row[-1]:
+                    this = sa.and_(*(key == value for key, value in zip(keys, row[:-1], strict=True)))
+                    connection.execute(sa.update(table).where(this).values({column: text}))
+                    changes.values[table.name] += 1
+                if says_any(pl.Series([text]), needles).any():
+                    changes.kept.add(f"{table.name}.{column.name}")
+    return changes
+
+
+def _free_text(table: sa.Table) -> set[str]:
+    """The columns of a table by which nothing is found again."""
+    keys = (sa.PrimaryKeyConstraint, sa.ForeignKeyConstraint, sa.UniqueConstraint)
+    found = {column.name for each in table.constraints if isinstance(each, keys) for column in each.columns}
+    found |= {column.name for index in table.indexes if index.unique for column in index.columns}
+    texts = (each for each in table.columns if isinstance(each.type, sa.String) and each.type.length is None)
+    return {each.name for each in texts if each.name not in _NAMES | found and table.name != _CURSORS}
+
+
+def _saying(
+    connection: sa.Connection, keys: Sequence[sa.Column[Any]], column: sa.Column[Any], needles: Sequence[str]
+) -> Iterator[Sequence[Any]]:
+    rows = connection.execute(sa.select(*keys, column).where(column.is_not(None)))
+    for some in rows.partitions(_ROWS):
+        said = says_any(pl.Series([str(row[-1]) for row in some], dtype=pl.String), needles)
+        yield from (row for row, says in zip(some, said, strict=True) if says)
+
+
+def _blanked(stored: str, needles: Sequence[str]) -> str:
+    """A stored text without what says a needle; JSON keeps its form."""
+    try:
+        value = json.loads(stored)
+    except json.JSONDecodeError:
+        value = stored
+    if isinstance(value, str):
+        return str(blanked(stored, needles))
+    return json.dumps(blanked(value, needles))
+
+
+def _cleanse_log(path: Path, needles: Sequence[str]) -> int:
+    if not bytes_say(path, needles):
+        return 0
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    says = says_any(pl.Series(lines, dtype=pl.String), needles)
+    write_atomically(path, "".join(line for line, gone in zip(lines, says, strict=True) if not gone).encode())
+    return int(says.sum())
+
+
+def _served(instance: dg.DagsterInstance) -> Iterator[sa.Connection]:
+    """Connections to those parts of Dagster's storage that are no files."""
+    events, runs, schedules = instance.event_log_storage, instance.run_storage, instance.schedule_storage
+    opened = []
+    if isinstance(events, SqlEventLogStorage):
+        opened.append(events.index_connection)
+    if isinstance(runs, SqlRunStorage):
+        opened.append(runs.connect)
+    if isinstance(schedules, SqlScheduleStorage):
+        opened.append(schedules.connect)
+    for connect in opened:
+        with connect() as connection:
+            if not _is_file(connection):
+                yield connection
+
+
+def _is_file(connection: sa.Connection) -> bool:
+    return connection.dialect.name == "sqlite" and Path(str(connection.engine.url.database)).is_file()

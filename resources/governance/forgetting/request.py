@@ -1,0 +1,147 @@
+"""A request to forget: its file, which alone holds the personal data in it, and what it must look like."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fineline.data_contracts.records import RECORD_ID_PATTERN
+from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.storage.files import make_writable
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.governance.forgetting.errors import ForgettingError
+from fineline.resources.governance.forgetting.texts import fold
+
+REQUEST_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+LONGEST_REASON = 500
+
+
+class Request(BaseModel):
+    """What to forget: records by id, all that says one of some texts, a source, or what came with a batch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    request_id: str
+    reason: str
+    records: list[str] = []
+    texts: list[str] = []
+    source: str | None = None
+    batch: str | None = None
+    confirmed: bool = Field(False, description="Forget also what is found in more than a hundredth of the corpus.")
+
+    @property
+    def asked_by(self) -> str:
+        """Which of the four kinds of request this is."""
+        given = {"record": self.records, "text": self.texts, "source": self.source, "batch": self.batch}
+        (kind,) = [name for name, value in given.items() if value]
+        return kind
+
+    @property
+    def needles(self) -> list[str]:
+        """The texts in comparable form."""
+        return sorted(set(fold(self.texts)))
+
+    def asked(self, key: PseudonymKey) -> str:
+        """A keyed hash of what is to be forgotten, as 32 hexadecimal digits."""
+        content = [sorted(set(self.records)), self.needles, self.source, self.batch]
+        return key.digest("request to forget", json.dumps(content)).hex()[:32]
+
+
+def check(request: Request) -> None:
+    """Raises ForgettingError, without any of the texts, for a request that cannot be carried out."""
+    if not re.match(REQUEST_ID, request.request_id):
+        raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
+    if not 0 < len(request.reason.strip()) <= LONGEST_REASON:
+        raise ForgettingError(f"a reason of at most {LONGEST_REASON} characters is needed; it stays in the certificate")
+    if sum(map(bool, (request.records, request.texts, request.source, request.batch))) != 1:
+        raise ForgettingError("a request names either records, or texts, or a source, or a batch")
+    if not all(re.match(RECORD_ID_PATTERN, record_id) for record_id in request.records):
+        raise ForgettingError("a record id has 32 hexadecimal digits")
+    if "" in request.needles:
+        raise ForgettingError("a text to forget has no letter and no digit, so it cannot be looked for")
+    kept = fold([f"{request.request_id} {request.reason}"])[0]
+    if any(needle in kept for needle in request.needles):
+        raise ForgettingError("the reason or the request id says a text that is to be forgotten, and they are kept")
+
+
+def request_path(storage: Storage, request_id: str) -> Path:
+    """Where a request waits until it is carried out. Raises ForgettingError for what is no request id."""
+    if not re.match(REQUEST_ID, request_id):
+        raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
+    return storage.root / "requests" / f"{request_id}.json"
+
+
+def put(storage: Storage, request: Request) -> None:
+    """Write a request where the job ``forget`` finds it, readable by its owner alone.
+
+    Raises:
+        ForgettingError: it cannot be carried out, or another one of this id waits.
+    """
+    check(request)
+    path = request_path(storage, request.request_id)
+    if path.exists() and _content(load(storage, request.request_id)) != _content(request):
+        raise ForgettingError(f"another request {request.request_id} waits in {path.parent}; give this one its own id")
+    write_privately(path, request.model_dump_json().encode())
+
+
+def load(storage: Storage, request_id: str) -> Request:
+    """A request that waits. Raises ForgettingError where there is none, or it cannot be carried out."""
+    path = request_path(storage, request_id)
+    if not path.exists():
+        raise ForgettingError(f"no request {request_id} waits: put it into {path}, or run: fineline forget --help")
+    try:
+        request = Request.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        keys = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors(include_input=False)})
+        raise ForgettingError(f"{path} is no request; look at: {', '.join(filter(None, keys)) or 'its JSON'}") from None
+    if request.request_id != request_id:
+        raise ForgettingError(f"{path} holds a request of another id; its name must be that id")
+    check(request)
+    return request
+
+
+def waiting(storage: Storage) -> list[str]:
+    """The ids of the requests that wait."""
+    return sorted(path.stem for path in (storage.root / "requests").glob("*.json") if re.match(REQUEST_ID, path.stem))
+
+
+def write_privately(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, as a whole or not at all."""
+    make_writable(path.parent)
+    path.parent.chmod(0o700)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a file and remove it. On a file system that copies on write, its old blocks may stay."""
+    with path.open("r+b") as file:
+        file.write(b"\0" * path.stat().st_size)
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+
+
+def finish(storage: Storage, request_id: str) -> None:
+    """Destroy a request and all that was kept with it, also what a killed attempt was writing."""
+    path = request_path(storage, request_id)
+    for suffix in (".journal", ".plan", ".json"):
+        kept = path.with_suffix(suffix)
+        for each in [*path.parent.glob(f".{kept.name}.*"), kept]:
+            if each.exists():
+                destroy(each)
+
+
+def _content(request: Request) -> Mapping[str, Any]:
+    return request.model_dump(exclude={"confirmed", "reason"})

@@ -1,0 +1,157 @@
+"""Tombstones: by keyed hashes, what was forgotten is recognised when it comes in again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from fineline.data_contracts.forgetting import Tombstone
+from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.governance.forgetting.errors import ForgettingError
+from fineline.resources.governance.forgetting.texts import BETWEEN, folded, strings, unescaped
+
+SCHEMA = Tombstone.create_empty().schema
+LOCK = "forgotten"
+
+
+def tombstone(key: PseudonymKey, record_id: str) -> str:
+    """What stands for a forgotten record where its row must still be counted: 32 hexadecimal digits."""
+    return key.digest("tombstone", record_id).hex()[:32]
+
+
+def of_records(key: PseudonymKey, request_id: str, record_ids: Iterable[str]) -> pl.DataFrame:
+    """Tombstones of records."""
+    return _rows(key, request_id, "record", [tombstone(key, record_id) for record_id in record_ids])
+
+
+def of_source(key: PseudonymKey, request_id: str, source: str) -> pl.DataFrame:
+    """The tombstone of a source."""
+    return _rows(key, request_id, "source", [_source_hash(key, source)])
+
+
+def of_texts(key: PseudonymKey, request_id: str, needles: Iterable[str]) -> pl.DataFrame:
+    """Tombstones of texts in comparable form."""
+    phrases = [needle.split(" ") for needle in needles]
+    anchors = [max(words, key=len) for words in phrases]
+    return _rows(key, request_id, "phrase", [_phrase_hash(key, words) for words in phrases]).with_columns(
+        anchor=pl.Series([_anchor(key, word) for word in anchors], dtype=pl.UInt16),
+        words=pl.Series([len(words) for words in phrases], dtype=pl.UInt16),
+        position=pl.Series([words.index(word) for words, word in zip(phrases, anchors, strict=True)], dtype=pl.UInt16),
+    )
+
+
+def add(storage: Storage, rows: pl.DataFrame) -> None:
+    """Keep tombstones for ever; those that are there already are kept once."""
+    with storage.lock(LOCK):
+        before = read(storage)
+        table = pl.concat([before, rows.select(SCHEMA.names()).cast(SCHEMA)])
+        table = table.unique(["request_id", "tombstone"], keep="first").sort("request_id", "kind", "tombstone")
+        if not table.equals(before):
+            content = BytesIO()
+            Tombstone.validate(table).write_parquet(content)
+            write_atomically(_path(storage), content.getvalue())
+
+
+def read(storage: Storage) -> pl.DataFrame:
+    """All tombstones."""
+    path = _path(storage)
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=SCHEMA)
+
+
+class Tombstones:
+    """Recognises what was forgotten."""
+
+    def __init__(self, table: pl.DataFrame, key: PseudonymKey) -> None:
+        if (table["key"] != key.fingerprint).any():
+            raise ForgettingError(
+                "what was forgotten cannot be recognised, because the pseudonym key is another one than then; "
+                "bring back the key of that time (pseudonym.key, or FINELINE_PSEUDONYM_KEY)"
+            )
+        self._key = key
+        self._records = set(table.filter(pl.col("kind") == "record")["tombstone"])
+        self._sources = set(table.filter(pl.col("kind") == "source")["tombstone"])
+        phrases = table.filter(pl.col("kind") == "phrase")
+        self._phrases = set(phrases["tombstone"])
+        self._places: dict[int, set[tuple[int, int]]] = {}
+        for anchor, words, position in phrases.select("anchor", "words", "position").iter_rows():
+            self._places.setdefault(anchor, set()).add((words, position))
+
+    @classmethod
+    def load(cls, storage: Storage, key: PseudonymKey) -> Tombstones | None:
+        """Those of a storage root; None where nothing was forgotten. Raises ForgettingError for another key."""
+        table = read(storage)
+        return cls(table, key) if table.height else None
+
+    def instead(self, rows: pl.DataFrame, source: str) -> pl.Series:
+        """For each row, the tombstone that takes the place of its record_id; null for rows that may stay.
+
+        A row is recognised by its record_id, by its source, or by what any of its strings says.
+        """
+        hashes = pl.Series([tombstone(self._key, each) for each in rows["record_id"]], dtype=pl.String)
+        if _source_hash(self._key, source) in self._sources:
+            return hashes
+        known = hashes.is_in(self._records) | self._says_a_phrase(rows)
+        return hashes.to_frame("hash").select(pl.when(known).then("hash"))["hash"]
+
+    def _says_a_phrase(self, rows: pl.DataFrame) -> pl.Series:
+        said = strings(rows.drop("record_id")).alias("said")
+        found = pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
+        if not self._places or rows.is_empty():
+            return found
+        for form in (said, unescaped(said)):
+            words = form.to_frame().select(
+                words=folded(pl.col("said")).str.replace_all(BETWEEN, f" {BETWEEN} ", literal=True).str.split(" ")
+            )["words"]
+            hot = self._hot(words.explode().unique().drop_nulls())
+            candidates = words.list.eval(pl.element().is_in(list(hot))).list.any() if hot else found
+            confirmed = [
+                bool(candidate) and self._confirm(row.to_list(), hot)
+                for row, candidate in zip(words, candidates, strict=True)
+            ]
+            found = found | pl.Series(confirmed, dtype=pl.Boolean)
+        return found
+
+    def _hot(self, words: pl.Series) -> dict[str, set[tuple[int, int]]]:
+        """Words whose keyed hash is an anchor's, with the length of phrases and the word's position in them."""
+        places = ((word, self._places.get(_anchor(self._key, word))) for word in words)
+        return {word: place for word, place in places if place is not None}
+
+    def _confirm(self, words: list[str], hot: dict[str, set[tuple[int, int]]]) -> bool:
+        return any(
+            index >= position and _phrase_hash(self._key, words[index - position :][:length]) in self._phrases
+            for index, word in enumerate(words)
+            for length, position in hot.get(word, ())
+        )
+
+
+def _rows(key: PseudonymKey, request_id: str, kind: str, hashes: list[str]) -> pl.DataFrame:
+    nothing = {name: pl.lit(None) for name in ("anchor", "words", "position")}
+    table = pl.DataFrame({"tombstone": pl.Series(hashes, dtype=pl.String)})
+    return (
+        table.select(
+            "tombstone", request_id=pl.lit(request_id), kind=pl.lit(kind), key=pl.lit(key.fingerprint), **nothing
+        )
+        .select(SCHEMA.names())
+        .cast(SCHEMA)
+    )
+
+
+def _source_hash(key: PseudonymKey, source: str) -> str:
+    return key.digest("forgotten source", source).hex()[:32]
+
+
+def _phrase_hash(key: PseudonymKey, words: list[str]) -> str:
+    return key.digest("forgotten words", *words).hex()[:32]
+
+
+def _anchor(key: PseudonymKey, word: str) -> int:
+    return int.from_bytes(key.digest("forgotten word", word)[:2], "big")
+
+
+def _path(storage: Storage) -> Path:
+    return storage.root / "forgotten" / "tombstones.parquet"

@@ -1,0 +1,1 @@
+"""One form for every base model: folder, tokens, generation."""

@@ -1,0 +1,106 @@
+"""Task generate: answers of a model to prompts, greedy or sampled, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig
+
+from fineline.resources.models.base.encoding import Messages, encode_rendered, load_tokenizer, render
+from fineline.resources.models.base.folders import stop_token_ids
+from fineline.resources.models.worker.tasks import Generate, Generated
+
+SCHEMA = {"record_id": pl.String, "answer": pl.String, "finished": pl.Boolean}
+
+
+def load_model(folder: Path) -> Any:
+    """A model for inference, in the type that it was saved in, on the GPU if there is one."""
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def settings(folder: Path, tokenizer: Any, new_tokens: int, temperature: float | None) -> GenerationConfig:
+    """Greedy, or plain sampling at a temperature: the folder's own top-k, top-p and penalties are left out,
+    so that two models answer under the same rules."""
+    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    return GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=new_tokens,
+        eos_token_id=stop_token_ids(folder, tokenizer.eos_token_id),
+        pad_token_id=pad_id(tokenizer),
+        **({"do_sample": False} if temperature is None else sampling),
+    )
+
+
+def pad_id(tokenizer: Any) -> int:
+    """The id that fills up short rows. The mask tells it from text, so it may be the eos token."""
+    return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+
+
+def left_padded(rows: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, rows × longest row. Generation goes on at the right end, so padding is left."""
+    longest = max(len(row) for row in rows)
+    ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    return ids, mask
+
+
+def answer_prompts(
+    model: Any,
+    tokenizer: Any,
+    prompts: list[Messages],
+    config: GenerationConfig,
+    batch_size: int,
+    log: Callable[[str], None],
+) -> list[tuple[str, bool, int]]:
+    """Answers in the order of the prompts: the text, whether the model stopped by itself, and its tokens.
+
+    Prompts of like length share a batch. pad may equal eos: the first stop token ends an answer, whatever
+    stands after it.
+    """
+    encoded = encode_rendered(tokenizer, render(tokenizer, prompts, generation_prompt=True))
+    order = sorted(range(len(encoded)), key=lambda place: (-len(encoded[place]), place))
+    stops = set(config.eos_token_id)
+    answers: dict[int, tuple[str, bool, int]] = {}
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        ids, mask = left_padded([encoded[place] for place in places], config.pad_token_id)
+        with torch.inference_mode():
+            written = model.generate(
+                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
+            )
+        for place, row in zip(places, written[:, ids.shape[1] :].tolist(), strict=True):
+            end = next((at for at, token in enumerate(row) if token in stops), None)
+            text = tokenizer.decode(row[:end], skip_special_tokens=True).strip()
+            answers[place] = (text, end is not None, len(row) if end is None else end + 1)
+        log(f"answered {len(answers)} of {len(order)} prompts")
+    return [answers[place] for place in range(len(order))]
+
+
+def run(spec: Generate, log: Callable[[str], None]) -> Generated:
+    """Answer every prompt and write the answers as Parquet."""
+    folder = Path(spec.model)
+    tokenizer, model = load_tokenizer(folder), load_model(folder)
+    config = settings(folder, tokenizer, spec.new_tokens, spec.temperature)
+    torch.manual_seed(spec.seed)
+    rows = pl.read_parquet(spec.prompts)
+    answers = answer_prompts(model, tokenizer, rows["prompt"].to_list(), config, spec.batch_size, log)
+    table = pl.DataFrame(
+        [
+            (record_id, text, finished)
+            for record_id, (text, finished, _) in zip(rows["record_id"], answers, strict=True)
+        ],
+        schema=SCHEMA,
+        orient="row",
+    )
+    path = Path(spec.output) / "answers.parquet"
+    table.write_parquet(path)
+    return Generated(
+        answers=str(path),
+        rows=table.height,
+        finished=int(table["finished"].sum()),
+        tokens=sum(tokens for _, _, tokens in answers),
+    )

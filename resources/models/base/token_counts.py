@@ -1,0 +1,80 @@
+"""Task count_tokens: an account of each row's tokens, independent of the trainer that will mask them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fineline.resources.models.base.encoding import Encoded, encode_pairs, encode_texts, load_tokenizer
+from fineline.resources.models.base.folders import stop_token_ids, template_sha256
+from fineline.resources.models.worker.tasks import CountTokens, TokenCounts
+
+CHUNK = 2000
+SCHEMA = {
+    "record_id": pl.String,
+    "tokens": pl.UInt32,
+    "trained_tokens": pl.UInt32,
+    "stop_token_trained": pl.Boolean,
+    "truncated": pl.Boolean,
+}
+
+
+def account(rows: Iterable[list[Encoded]], stops: set[int], maximum_tokens: int) -> pl.DataFrame:
+    """Token counts of rows that are encoded once, or twice for the two answers of a preference.
+
+    Of a preference, tokens are those of the longer side and trained_tokens those of the side that trains
+    less; its stop token counts as trained when it is so on both sides. What lies beyond ``maximum_tokens`` is
+    not trained.
+    """
+    counts = [
+        (
+            max(len(side.ids) for side in sides),
+            min(len(side.ids[side.start : maximum_tokens]) for side in sides),
+            all(not stops.isdisjoint(side.ids[side.start : maximum_tokens]) for side in sides),
+            max(len(side.ids) for side in sides) > maximum_tokens,
+        )
+        for sides in rows
+    ]
+    return pl.DataFrame(counts, schema={k: v for k, v in SCHEMA.items() if k != "record_id"}, orient="row")
+
+
+def encode_rows(tokenizer: Any, rows: pl.DataFrame) -> list[list[Encoded]]:
+    """Each row's encodings: one for a text or conversation, two for a preference."""
+    if "text" in rows.columns:
+        return [[one] for one in encode_texts(tokenizer, rows["text"].to_list())]
+    prompts = rows["prompt"].to_list()
+    chosen = encode_pairs(tokenizer, prompts, rows["completion"].to_list())
+    if "rejected" not in rows.columns:
+        return [[one] for one in chosen]
+    rejected = encode_pairs(tokenizer, prompts, rows["rejected"].to_list())
+    starts = [min(one.start, other.start) for one, other in zip(chosen, rejected, strict=True)]
+    return [
+        [Encoded(one.ids, start), Encoded(other.ids, start)]
+        for one, other, start in zip(chosen, rejected, starts, strict=True)
+    ]
+
+
+def run(spec: CountTokens, log: Callable[[str], None]) -> TokenCounts:
+    """Count the tokens of every row, a chunk at a time."""
+    model = Path(spec.model)
+    tokenizer = load_tokenizer(model)
+    stops = set(stop_token_ids(model, tokenizer.eos_token_id))
+    rows = pl.read_parquet(spec.rows)
+    parts = [pl.DataFrame(schema=SCHEMA)]
+    for chunk in rows.iter_slices(CHUNK):
+        counted = account(encode_rows(tokenizer, chunk), stops, spec.maximum_tokens)
+        parts.append(counted.select(chunk["record_id"], *counted.columns))
+    counts = pl.concat(parts)
+    path = Path(spec.output) / "counts.parquet"
+    counts.write_parquet(path)
+    log(f"counted the tokens of {counts.height} rows")
+    return TokenCounts(
+        counts=str(path),
+        rows=counts.height,
+        tokens=int(counts["tokens"].sum()),
+        trained_tokens=int(counts["trained_tokens"].sum()),
+        chat_template_sha256=template_sha256(tokenizer.chat_template),
+    )

@@ -1,0 +1,1 @@
+"""Losses, tests and promotion."""

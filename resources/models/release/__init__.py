@@ -1,0 +1,1 @@
+"""Merge check, release package and model card."""

@@ -1,0 +1,75 @@
+"""A release: weights, tokenizer, adapter, model card and lineage in one folder, with checksums."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from fineline.resources.core.storage.files import file_digest
+from fineline.resources.models.worker.errors import ModelError
+
+SUMS = "SHA256SUMS"
+
+
+def files_of(folder: Path) -> list[Path]:
+    """All files below a folder but the list of checksums, sorted by their names."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path != folder / SUMS]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def place(source: Path, target: Path) -> None:
+    """Put the files of a folder into another: weights as hard links where the file system can, the rest as
+    copies, so that editing a release's card never changes the model that it came from."""
+    for path in files_of(source):
+        to = target / path.relative_to(source)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".safetensors" and source.stat().st_dev == to.parent.stat().st_dev:
+            os.link(path, to)
+        else:
+            shutil.copyfile(path, to)
+
+
+def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], output: Path) -> dict[str, str]:
+    """Write a release into ``output``, replacing what is there; returns each file's SHA-256 by its name.
+
+    The merged model lies at the top, where transformers and inference servers look; the adapter in
+    ``adapter/``; the card is README.md. ``SHA256SUMS`` can be checked by ``sha256sum -c``.
+    """
+    partial = output.with_name(f"{output.name}.partial")
+    for folder in (partial, output):
+        if folder.exists():
+            shutil.rmtree(folder)
+    partial.mkdir(parents=True)
+    place(merged, partial)
+    place(adapter, partial / "adapter")
+    (partial / "README.md").write_text(card, encoding="utf-8")
+    text = json.dumps(lineage, indent=2, sort_keys=True, ensure_ascii=False)
+    (partial / "lineage.json").write_text(text + "\n", encoding="utf-8")
+    sums = {path.relative_to(partial).as_posix(): file_digest(path) for path in files_of(partial)}
+    (partial / SUMS).write_text("".join(f"{h}  {name}\n" for name, h in sums.items()), encoding="utf-8")
+    partial.rename(output)
+    return sums
+
+
+def verify(folder: Path) -> int:
+    """Recompute the checksums of a release; returns how many files were checked.
+
+    Raises:
+        ModelError: a file is missing, was changed or was added; the message names it.
+    """
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    wanted = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    found = {path.relative_to(folder).as_posix(): path for path in files_of(folder)}
+    problems = [f"{name} is missing" for name in sorted(wanted.keys() - found.keys())]
+    problems += [f"{name} was added" for name in sorted(found.keys() - wanted.keys())]
+    both = sorted(wanted.keys() & found.keys())
+    problems += [f"{name} was changed" for name in both if file_digest(found[name]) != wanted[name]]
+    if problems:
+        raise ModelError(
+            f"The release {folder.name} is not what was tested: {'; '.join(problems)}.",
+            "Materialize the release again, or restore the folder from a copy.",
+        )
+    return len(both)

@@ -1,0 +1,145 @@
+"""Tasks train_pretraining, train_sft and train_dpo: full weights in, an adapter and merged weights out."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, PrinterCallback, Trainer
+
+from fineline.resources.models.base.encoding import load_tokenizer
+from fineline.resources.models.base.folders import weights_sha256
+from fineline.resources.models.base.token_counts import encode_rows
+from fineline.resources.models.training import checkpoints
+from fineline.resources.models.training.arguments import VALIDATION_ROWS, make_trainer
+from fineline.resources.models.training.memory_estimate import check_memory, shape_of
+from fineline.resources.models.training.progress import Progress
+from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.worker.tasks import TrainDpo, Trained, TrainPretraining, TrainSft, ValidationLoss
+
+AnyTrain = TrainPretraining | TrainSft | TrainDpo
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL file.
+
+    Raises:
+        ModelError: there are none.
+    """
+    with path.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    if not rows:
+        raise ModelError(
+            f"There are no training rows in {path.name}.",
+            "Look at the record ledger for what dropped them, and loosen that rule or add a source.",
+        )
+    return rows
+
+
+def longest_row(rows: list[dict[str, Any]], tokenizer: Any, maximum_tokens: int) -> int:
+    """Tokens of the longest row.
+
+    Raises:
+        ModelError: a row is longer than the stage takes, so that its answer would be cut.
+    """
+    frame = pl.DataFrame([{{"chosen": "completion"}.get(k, k): v for k, v in row.items()} for row in rows])
+    lengths = [max(len(side.ids) for side in sides) for sides in encode_rows(tokenizer, frame)]
+    over = sum(length > maximum_tokens for length in lengths)
+    if over:
+        raise ModelError(
+            f"{over} of {len(rows)} training rows are longer than maximum_tokens ({maximum_tokens}); "
+            f"the longest has {max(lengths)}, and their answers would be cut.",
+            "Raise the stage's maximum_tokens, or lower the data set's, which leaves such rows out.",
+        )
+    return max(lengths)
+
+
+def train_to_end(trainer: Trainer, resume: Path | None, *, validate: bool) -> list[ValidationLoss]:
+    """Train; validation losses are those before the first step, halfway and after the last."""
+    trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    history = trainer.state.log_history
+    if validate and not any(h["step"] == trainer.state.global_step for h in history if "eval_loss" in h):
+        trainer.evaluate()
+    return [ValidationLoss(step=int(h["step"]), loss=h["eval_loss"]) for h in history if "eval_loss" in h]
+
+
+def run(spec: AnyTrain, log: Callable[[str], None]) -> Trained:
+    """Train a stage, going on from a checkpoint of the same run if an earlier attempt left one."""
+    stage, output, model_folder = spec.stage, Path(spec.output), Path(spec.model)
+    tokenizer = load_tokenizer(model_folder)
+    rows = read_rows(Path(spec.train))
+    longest = longest_row(rows, tokenizer, stage.maximum_tokens)
+    length = stage.maximum_tokens if isinstance(spec, TrainPretraining) else longest
+    check_memory(shape_of(model_folder), stage, dtype=spec.dtype, longest_row=length)
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=getattr(torch, spec.dtype))
+    validation = Dataset.from_list(read_rows(Path(spec.validation))[:VALIDATION_ROWS]) if spec.validation else None
+    run_id = checkpoints.identity(spec)
+    curve = output / "curve.jsonl"
+    resume = checkpoints.newest(Path(spec.checkpoints), run_id)
+    resumed_from = 0 if resume is None else int(resume.name.removeprefix("checkpoint-"))
+    trainer = make_trainer(
+        spec,
+        model,
+        tokenizer,
+        Dataset.from_list(rows),
+        validation,
+        Progress(curve, log, run_id),
+        from_start=resume is None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    log(f"training on {len(rows)} rows, {stage.steps} steps" + (f", from step {resumed_from}" if resume else ""))
+    started = time.perf_counter()
+    validation_losses = train_to_end(trainer, resume, validate=validation is not None)
+    seconds = time.perf_counter() - started
+    tokens = trainer.state.num_input_tokens_seen - trainer._initial_num_input_tokens_seen
+
+    save(trainer, tokenizer, spec)
+    shutil.rmtree(spec.checkpoints)
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return Trained(
+        adapter=str(output / "adapter"),
+        merged=str(output / "merged"),
+        curve=str(curve),
+        steps=trainer.state.global_step,
+        resumed_from=resumed_from,
+        rows=len(rows),
+        tokens=tokens,
+        tokens_per_second=tokens / seconds,
+        train_seconds=seconds,
+        first_loss=losses[0],
+        last_loss=losses[-1],
+        validation=validation_losses,
+        peak_memory_mb=peak_memory_mb(),
+        weights_sha256=weights_sha256(output / "merged"),
+    )
+
+
+def save(trainer: Trainer, tokenizer: Any, spec: AnyTrain) -> None:
+    """Write the adapter, and the weights with the adapter merged in, each with tokenizer and chat template."""
+    adapter, merged = Path(spec.output) / "adapter", Path(spec.output) / "merged"
+    model: Any = trainer.model
+    model.peft_config["default"].base_model_name_or_path = spec.adapter_base
+    model.save_pretrained(adapter, save_embedding_layers=False)
+    (adapter / "README.md").unlink()  # PEFT's form to fill in; the release has a card of its own
+    whole = model.merge_and_unload()
+    whole.config.use_cache = True
+    whole.save_pretrained(merged)
+    shutil.copy(Path(spec.model) / "generation_config.json", merged / "generation_config.json")
+    for folder in (adapter, merged):
+        tokenizer.save_pretrained(folder)
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has had, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,1 @@
+"""The worker process: its protocol, its client and its environment."""

@@ -1,0 +1,1 @@
+"""What is stale, what is made together, when to retrain."""

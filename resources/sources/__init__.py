@@ -1,1 +1,0 @@
-"""Reading corpora into canonical records, one batch at a time."""

@@ -1,0 +1,41 @@
+import base64
+
+import polars as pl
+from support.records import record, records
+
+from fineline.resources.core.presentation import plots
+from fineline.resources.core.presentation.tables import frame_table, markdown_table, sample_table
+
+
+def test_text_with_pipes_tags_and_line_breaks_cannot_break_the_table():
+    table = markdown_table(["text"], [["a | b\n<b>c</b>"]])
+    assert table.splitlines() == ["| text |", "| --- |", "| a \\| b &lt;b>c&lt;/b> |"]
+
+
+def test_a_sample_shows_messages_and_leaves_out_empty_columns():
+    table = sample_table(records(*[record(f"answer {n}", question="Why?") for n in range(100)]))
+    header, _, *rows = table.splitlines()
+    assert len(rows) == 5
+    assert "rejected" not in header
+    assert "user: Why?" in rows[0]
+
+
+def test_long_cells_are_cut():
+    assert "x" * 200 not in frame_table(pl.DataFrame({"text": ["x" * 500]}))
+
+
+def test_no_rows_are_said_to_be_none():
+    assert sample_table(records()) == "no rows"
+
+
+def test_plots_are_images_in_markdown():
+    drawn = [
+        plots.bar_chart("Bars", {"one": 1.0, "two": 0.5}, "records"),
+        plots.histogram("Lengths", [1.0, 2.0, 2.0], "words"),
+        plots.curves("Loss", {"training": [(1, 2.0), (2, 1.0)]}, "step", "loss"),
+        plots.intervals("Loss", {"base": (2.0, 1.8, 2.2)}, "nats"),
+    ]
+    for text in drawn:
+        image = base64.b64decode(text.partition("base64,")[2].rstrip(")"))
+        assert image.startswith(b"\x89PNG")
+        assert len(image) > 5_000

@@ -1,0 +1,112 @@
+import json
+
+import pytest
+
+from fineline.resources.core.recipe.loading import (
+    DEFAULT_RECIPE,
+    RecipeError,
+    digest,
+    json_schema,
+    load_recipe,
+    recipe_path,
+)
+
+MINIMAL = "name: mine\nsources:\n  - {name: docs, kind: files, path: docs, licence: CC0-1.0}\n"
+
+
+@pytest.fixture
+def recipe_error(tmp_path):
+    def error(text):
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text)
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(path)
+        return str(caught.value)
+
+    return error
+
+
+def test_an_unknown_key_is_refused_with_its_path(recipe_error):
+    assert "scrub.treshold: unknown key" in recipe_error(MINIMAL + "scrub: {treshold: 0.5}\n")
+
+
+def test_a_value_out_of_range_says_what_was_expected(recipe_error):
+    error = recipe_error(MINIMAL + "deduplicate: {threshold: 7}\n")
+    assert "deduplicate.threshold: Input should be less than or equal to 1" in error
+
+
+def test_an_unknown_kind_of_source_lists_the_known_ones(recipe_error):
+    error = recipe_error("name: mine\nsources: [{name: docs, kind: folder}]\n")
+    assert "sources.0" in error
+    assert "'python_docs', 'package_readmes', 'files', 'huggingface', 'sql'" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("split: {validation: 0.5, test: 0.5}\n", "train gets records"),
+        ("training: {sft: {}}\n", "training.sft needs datasets.sft"),
+        ("training: {pretraining: {}}\ndatasets: {pretraining: {}}\n", "their test rows judge the model"),
+        ("datasets: {sft: {sources: [other]}}\n", "unknown ['other']; the sources are ['docs']"),
+        ("balance: {weights: {other: 2}}\n", "balance.weights: unknown ['other']; the sources are ['docs']"),
+        ("quality: {languages: [English]}\n", "quality.languages.0: String should match pattern"),
+        ("labels: {sources: [other]}\n", "labels.sources: unknown ['other']; the sources are ['docs']"),
+        (
+            "decontaminate: {against: [{name: docs, kind: files, path: test, licence: MIT}]}\n",
+            "the name 'docs' is given twice",
+        ),
+        (
+            "datasets: {sft: {maximum_tokens: 900}}\ntraining: {sft: {maximum_tokens: 512}}\n",
+            "answers would be cut",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_told(recipe_error, text, says):
+    assert says in recipe_error(MINIMAL + text)
+
+
+def test_two_sources_of_one_name_are_refused(recipe_error):
+    source = "  - {name: docs, kind: python_docs}\n"
+    assert "'docs' is given twice" in recipe_error(f"name: mine\nsources:\n{source}{source}")
+
+
+def test_text_that_is_not_yaml_is_told(recipe_error):
+    assert "is not valid YAML" in recipe_error("name: [")
+
+
+def test_a_missing_recipe_lists_the_shipped_ones(tmp_path):
+    with pytest.raises(RecipeError, match="quickstart"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_a_bare_name_is_a_shipped_recipe():
+    assert recipe_path("quickstart") == DEFAULT_RECIPE
+
+
+def test_relative_paths_start_at_the_recipes_folder(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(MINIMAL)
+    assert load_recipe(path).sources[0].path == (tmp_path / "docs").resolve()
+
+
+def test_a_local_dataset_folder_starts_at_the_recipes_folder_and_a_hub_id_stays(tmp_path):
+    (tmp_path / "local" / "set").mkdir(parents=True)
+    path = tmp_path / "recipe.yaml"
+    for given, read in [("local/set", str(tmp_path / "local" / "set")), ("openai/gsm8k", "openai/gsm8k")]:
+        path.write_text(f"name: m\nsources: [{{name: d, kind: huggingface, id: {given}, licence: MIT}}]\n")
+        assert load_recipe(path).sources[0].id == read
+
+
+def test_a_digest_follows_values_and_not_the_way_they_are_written(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    digests = []
+    for text in ("", "scrub: {}\n", "# a comment\nscrub:\n  workers: 2\n", "scrub: {workers: 3}\n"):
+        path.write_text(MINIMAL + text)
+        digests.append(digest(load_recipe(path).scrub))
+    assert digests[0] == digests[1] == digests[2] != digests[3]
+
+
+def test_the_json_schema_names_every_section():
+    sections = json.loads(json.dumps(json_schema()))["properties"]
+    order = ["sources", "scrub", "deduplicate", "quality", "split", "datasets", "base_model", "training", "evaluation"]
+    assert [name for name in sections if name in order] == order

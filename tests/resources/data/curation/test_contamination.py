@@ -1,0 +1,132 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.records import record, records
+
+from fineline.resources.core.recipe.curation import Decontaminate
+from fineline.resources.core.recipe.sources import Files
+from fineline.resources.data.curation import contamination
+from fineline.resources.data.curation.contamination import contaminated, evaluation_set, overlapping
+from fineline.resources.data.sources.batch import SourceError
+
+THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
+
+
+def found(texts: list[str | None], against: list[str | None], **options: int) -> list[bool]:
+    series = [pl.Series(each, dtype=pl.String) for each in (texts, against)]
+    return overlapping(*series, **options).to_list()
+
+
+def test_thirteen_words_in_common_overlap_and_twelve_do_not():
+    twelve = THIRTEEN.removesuffix(" thirteen")
+    test = f"before {THIRTEEN} after"
+    assert found([f"start {THIRTEEN} end", f"start {twelve} end"], [test]) == [True, False]
+
+
+def test_case_punctuation_and_white_space_make_no_difference():
+    assert found([THIRTEEN.upper().replace(" ", ",\n  ")], [f"“{THIRTEEN}!”"]) == [True]
+
+
+def test_a_short_text_overlaps_only_with_one_that_has_the_same_words():
+    texts = ["What is two and two?", "what is two, and two", "He asked: what is two and two?", "what is two"]
+    assert found(texts, ["What is two and two?"]) == [True, True, False, False]
+
+
+def test_texts_do_not_run_into_each_other():
+    words = THIRTEEN.split()
+    halves: list[str | None] = [" ".join(words[:7]), " ".join(words[7:])]
+    assert found(halves, [THIRTEEN]) == [False, False]
+    assert found([THIRTEEN], halves) == [False]
+
+
+def test_an_instruction_that_many_texts_share_does_not_count():
+    many: list[str | None] = [f"{THIRTEEN} number {number}" for number in range(4)]
+    assert found(many, [THIRTEEN], maximum_repeats=4) == [True] * 4
+    assert found(many, [THIRTEEN], maximum_repeats=3) == [False] * 4
+
+
+def test_scripts_without_spaces_are_compared_by_characters():
+    sentence = "春天的时候花园里开满了红色的花"
+    assert found([f"他说{sentence}。", "春天的时候花园里"], [sentence]) == [True, False]
+
+
+def test_nothing_overlaps_with_nothing():
+    assert found([None, "", "..."], [None, "", "!"]) == [False] * 3
+    assert found([], [THIRTEEN]) == []
+    assert found([THIRTEEN], []) == [False]
+
+
+def by_hand(text: str, against: list[str], ngram: int) -> bool:
+    def runs(words: list[str]) -> set[tuple[str, ...]]:
+        if 0 < len(words) < ngram:
+            return {("whole", *words)}
+        return {tuple(words[start : start + ngram]) for start in range(len(words) - ngram + 1)}
+
+    return any(runs(text.split()) & runs(other.split()) for other in against)
+
+
+TEXTS = st.lists(st.lists(st.sampled_from("abc"), max_size=8).map(" ".join), max_size=8)
+
+
+@settings(max_examples=80)
+@given(texts=TEXTS, against=TEXTS, ngram=st.integers(1, 5), at_once=st.integers(1, 9))
+def test_what_is_found_is_what_shares_a_run_of_words(texts: list[str], against: list[str], ngram: int, at_once: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contamination, "TEXTS_AT_ONCE", at_once)
+        assert found([*texts], [*against], ngram=ngram) == [by_hand(text, against, ngram) for text in texts]
+
+
+QUESTION = "How many of the twelve red apples that Ann bought on Monday are left on Friday?"
+
+
+def repeated(rows: list[dict[str, Any]], **sets: list[dict[str, Any]]) -> dict[str, str]:
+    frames = {name: records(*each) for name, each in sets.items()}
+    return dict(contaminated(records(*rows), frames, Decontaminate()).iter_rows())
+
+
+def test_a_repeated_prompt_and_a_repeated_answer_are_found_with_the_names_of_the_sets():
+    asked = record("Five.", question=QUESTION)
+    answered = record(f"I think that {THIRTEEN}.", question="Count!")
+    clean = record("Some.", question="How many are left?")
+    first, second = [record("Six.", question=QUESTION)], [record(THIRTEEN), record("Seven.", question=QUESTION)]
+    assert repeated([asked, answered, clean], apples=first, counts=second) == {
+        asked["record_id"]: "apples, counts",
+        answered["record_id"]: "counts",
+    }
+
+
+def test_short_answers_and_system_messages_repeat_nobody():
+    system = {"role": "system", "content": THIRTEEN}
+    prompts = [[system, {"role": "user", "content": text}] for text in ("First?", "Second?")]
+    ours, theirs = (record("Yes.", prompt=prompt) for prompt in prompts)
+    assert repeated([ours], theirs=[theirs]) == {}
+
+
+def test_plain_texts_and_rejected_answers_are_compared():
+    text = record(THIRTEEN, kind="text", prompt=[])
+    pair = record("No.", question="Really?", kind="preference", rejected=[{"role": "assistant", "content": THIRTEEN}])
+    assert set(repeated([text, pair], set=[record(THIRTEEN)])) == {text["record_id"], pair["record_id"]}
+
+
+def test_an_evaluation_set_is_read_as_a_source_is(tmp_path: Path):
+    path = tmp_path / "test.jsonl"
+    source = Files(name="test", kind="files", path=path, licence="MIT")
+    path.write_text(json.dumps({"question": QUESTION, "answer": "5"}) + "\n" + "half a li")
+    assert evaluation_set(source)["prompt"].list.first().struct.field("content").to_list() == [QUESTION]
+    path.write_text("half a li")
+    with pytest.raises(SourceError, match="no row of test is a record"):
+        evaluation_set(source)
+
+
+@pytest.mark.real_data
+def test_four_questions_of_gsm8k_are_in_its_training_and_its_test_set(shared_data: Path):
+    folder = shared_data / "instruction"
+    train = pl.read_ndjson(folder / "gsm8k_train.jsonl.gz")["question"]
+    test = pl.Series([json.loads(line)["question"] for line in (folder / "gsm8k_test.jsonl").read_text().splitlines()])
+    assert overlapping(train, test).sum() == 4
+    assert overlapping(test, test).all()

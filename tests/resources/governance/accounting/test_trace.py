@@ -1,0 +1,204 @@
+import json
+import shutil
+
+import polars as pl
+import pytest
+from support.records import record, records
+from support.traced_storage import AGAIN, BROKEN, FIRST, HELD_OUT, KEPT, SECOND, SIMILAR, fill
+
+from fineline.resources.core.keys import load_key
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.governance.accounting import trace as tracing
+from fineline.resources.models import exposure as seen
+
+
+@pytest.fixture
+def storage(tmp_path):
+    storage = Storage(tmp_path / "root")
+    fill(storage)
+    return storage
+
+
+def steps(storage, row, asset, role="data"):
+    (trace,) = tracing.trace(storage, [row["record_id"]])
+    return [(step.batch, step.facts) for step in trace.steps if (step.asset, step.role) == (asset, role)]
+
+
+def test_a_kept_record_is_traced_from_its_batch_to_the_models_that_saw_it(storage):
+    (trace,) = tracing.trace(storage, [HELD_OUT["record_id"]])
+    assert [(step.asset, step.batch, step.role) for step in trace.steps] == [
+        ("raw_corpus", FIRST, "arrivals"),
+        ("raw_corpus", FIRST, "data"),
+        ("scrubbed_corpus", FIRST, "data"),
+        ("duplicate_clusters", None, "data"),
+        ("splits", None, "data"),
+        ("record_ledger", None, "data"),
+        ("sft_dataset", None, "data"),
+    ]
+    assert steps(storage, HELD_OUT, "splits") == [(None, {"split": "test"})]
+    assert steps(storage, HELD_OUT, "scrubbed_corpus") == [(FIRST, {"kind": "chat", "replacements": 2})]
+
+
+def test_a_step_names_the_version_of_its_table(storage):
+    (trace,) = tracing.trace(storage, [KEPT["record_id"]])
+    versions = {(step.asset, step.batch, step.data_version) for step in trace.steps}
+    assert ("raw_corpus", SECOND, storage.require("raw_corpus", SECOND).data_version) in versions
+    assert ("release", None, storage.require("release").data_version) in versions
+
+
+def test_a_train_record_was_seen_by_the_model_and_by_its_release(storage):
+    expected = [(None, {"dataset": "sft_dataset", "split": "train"})]
+    assert steps(storage, KEPT, "sft_model", "seen") == expected
+    assert steps(storage, KEPT, "release", "seen") == expected
+    assert steps(storage, HELD_OUT, "sft_model", "seen") == []
+
+
+def test_a_training_that_has_not_ended_counts(storage):
+    checkpoints = storage.root / "checkpoints" / "sft_model-2"
+    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
+    assert len(steps(storage, KEPT, "checkpoints/sft_model-2", "seen")) == 1
+
+
+def test_a_duplicate_names_its_cluster_and_similarity_and_the_rule_that_dropped_it(storage):
+    [(_, cluster)] = steps(storage, SIMILAR, "duplicate_clusters")
+    assert cluster == {
+        "cluster": KEPT["record_id"],
+        "representative": False,
+        "reason": "near_duplicate",
+        "similarity": 0.875,
+    }
+    [(_, entry)] = steps(storage, SIMILAR, "record_ledger")
+    assert (entry["fate"], entry["rule"]) == ("dropped", "near_duplicate")
+
+
+def test_a_record_of_two_batches_stands_in_both(storage):
+    assert [batch for batch, _ in steps(storage, AGAIN, "raw_corpus")] == [FIRST, SECOND]
+    assert {facts["fate"] for _, facts in steps(storage, KEPT, "record_ledger")} == {"kept", "dropped"}
+
+
+def test_a_quarantined_record_names_the_rule_that_it_broke(storage):
+    [(batch, facts)] = steps(storage, BROKEN, "raw_corpus", "quarantine")
+    assert batch == SECOND
+    assert facts["rule"] == "completion_has_text"
+    assert steps(storage, BROKEN, "raw_corpus") == []
+
+
+def test_an_unknown_record_is_not_found(storage):
+    (trace,) = tracing.trace(storage, ["0" * 32])
+    assert not trace.found
+
+
+def meanwhile(monkeypatch, name, happens):
+    """Have something happen once, after the manifests were read and before the tables are."""
+    reads, left = getattr(tracing, name), [happens]
+
+    def read(*arguments):
+        if left:
+            left.pop()()
+        return reads(*arguments)
+
+    monkeypatch.setattr(tracing, name, read)
+
+
+def make_corpus_and_ledger_anew(storage):
+    """Commit both again, each with another table in the place of the one that its manifest named."""
+    for asset, batch in (("raw_corpus", FIRST), ("record_ledger", None)):
+        manifest = storage.require(asset, batch)
+        path = storage.file(manifest, "data")
+        shutil.copy(path, path.with_name("data-anew.parquet"))
+        files = manifest.files | {"data": "data-anew.parquet"}
+        storage.commit(manifest.model_copy(update={"files": files}))
+
+
+def test_a_run_that_stores_newer_tables_meanwhile_does_not_disturb_a_trace(storage, monkeypatch):
+    meanwhile(monkeypatch, "_steps", lambda: make_corpus_and_ledger_anew(storage))
+    assert steps(storage, KEPT, "record_ledger")
+    assert "anew" in storage.require("record_ledger").files["data"]
+
+
+def test_nor_a_trace_of_a_text(storage, monkeypatch):
+    meanwhile(monkeypatch, "mentions", lambda: make_corpus_and_ledger_anew(storage))
+    assert tracing.trace_text(storage, "ada lovelace").records == 2
+
+
+def test_nor_does_a_training_that_ends_meanwhile(storage, monkeypatch):
+    checkpoints = storage.root / "checkpoints" / "sft_model-2"
+    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
+    meanwhile(monkeypatch, "_steps", lambda: shutil.rmtree(checkpoints))
+    assert steps(storage, KEPT, "sft_model", "seen")
+
+
+def test_a_table_that_somebody_deletes_meanwhile_is_told(storage, monkeypatch):
+    meanwhile(monkeypatch, "_steps", storage.file(storage.require("record_ledger"), "data").unlink)
+    with pytest.raises(FileNotFoundError):
+        tracing.trace(storage, [KEPT["record_id"]])
+
+
+def test_an_empty_storage_root_holds_nothing(tmp_path):
+    (trace,) = tracing.trace(Storage(tmp_path), ["0" * 32])
+    assert not trace.found
+    assert tracing.trace_text(Storage(tmp_path), "Ada").records == 0
+
+
+def test_a_batch_that_an_older_version_wrote_without_a_column_is_read(storage):
+    path = storage.file(storage.require("scrubbed_corpus", SECOND), "data")
+    pl.read_parquet(path).drop("replacements").write_parquet(path)
+    assert steps(storage, SIMILAR, "scrubbed_corpus") == [(SECOND, {"kind": "chat"})]
+
+
+def test_records_that_mention_a_text_are_counted_and_traced(storage):
+    found = tracing.trace_text(storage, "ada lovelace")
+    assert found.records == 2
+    assert found.rows_by_batch == {FIRST: 1, SECOND: 2}
+    assert {trace.record_id for trace in found.traces} == {KEPT["record_id"], SIMILAR["record_id"]}
+    assert [(sighting.asset, sighting.records) for sighting in found.seen_by] == [("release", 1), ("sft_model", 1)]
+
+
+def test_each_of_them_is_traced_to_its_end(storage):
+    traces = {trace.record_id: trace for trace in tracing.trace_text(storage, "ada lovelace").traces}
+    assert [(step.asset, step.facts.get("rule")) for step in traces[SIMILAR["record_id"]].steps] == [
+        ("record_ledger", "near_duplicate")
+    ]
+    assert {step.asset for step in traces[KEPT["record_id"]].steps} == {
+        "record_ledger",
+        "sft_dataset",
+        "sft_model",
+        "release",
+    }
+
+
+def test_of_many_records_fifty_are_traced(storage):
+    rows = records(*(record(f"Number {number} of many.", batch="notes/many") for number in range(120)))
+    for name, frame in (("raw_corpus", rows), ("quarantine", rows.head(0))):
+        (storage.folder("raw_corpus", "notes/many")).mkdir(exist_ok=True)
+        frame.write_parquet(storage.folder("raw_corpus", "notes/many") / f"{name}.parquet")
+    manifest = storage.require("raw_corpus", FIRST)
+    files = {"data": "raw_corpus.parquet"}
+    storage.commit(manifest.model_copy(update={"batch": "notes/many", "files": files}))
+    found = tracing.trace_text(storage, "OF MANY")
+    assert (found.records, len(found.traces)) == (120, tracing.SHOWN)
+
+
+def test_no_trace_holds_what_a_record_says(storage):
+    traces = [
+        tracing.trace(storage, [row["record_id"]])[0].as_dict() for row in (KEPT, HELD_OUT, AGAIN, SIMILAR, BROKEN)
+    ]
+    told = json.dumps([*traces, tracing.trace_text(storage, "name is").as_dict()])
+    for word in ("Lovelace", "numbers", "Hopper", "Bartik", "Green", "name"):
+        assert word not in told
+
+
+def test_a_forgotten_record_is_found_by_its_tombstone_and_names_the_request(storage):
+    record_id = KEPT["record_id"]
+    tombstone = load_key(storage.root).digest("tombstone", record_id)[:16].hex()
+    seen.mark_forgotten(storage, {record_id: tombstone}, "R-17")
+    rows = {"tombstone": [tombstone], "request_id": ["R-17"], "kind": ["record"]}
+    (storage.root / tracing.TOMBSTONES).parent.mkdir()
+    pl.DataFrame(rows).write_parquet(storage.root / tracing.TOMBSTONES)
+    (trace,) = tracing.trace(storage, [record_id])
+    assert trace.forgotten_by == "R-17"
+    assert steps(storage, KEPT, "sft_model", "seen") == [
+        (None, {"dataset": "sft_dataset", "split": "train", "request": "R-17"})
+    ]
+    (other,) = tracing.trace(storage, [HELD_OUT["record_id"]])
+    assert other.forgotten_by is None

@@ -1,0 +1,145 @@
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.model_tasks import chats, message, preferences, write_jsonl, write_parquet
+
+from fineline.data_contracts.datasets import GeneratedAnswer, HeldOutLoss
+from fineline.resources.models.base.encoding import Encoded, encode_pairs, load_tokenizer
+from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.worker.tasks import Evaluate, MergeCheck
+
+pytestmark = [
+    pytest.mark.model,
+    # the worker silences third-party warnings for its process; in-process tests do the same
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+def spec_for(model: Path, folder: Path, rows=None, **values) -> Evaluate:
+    defaults = {
+        "output": str(folder),
+        "models": {"base": str(model)},
+        "rows": write_parquet(folder / "rows.parquet", rows or chats(12), source="s", label="l"),
+        "train": write_jsonl(folder / "train.jsonl", chats()),
+        "preferences": write_parquet(folder / "pairs.parquet", preferences(6)),
+        "loss_rows": 10,
+        "generated_rows": 3,
+        "new_tokens": 6,
+        "maximum_tokens": 512,
+    }
+    return Evaluate(**{**defaults, **values})
+
+
+def evaluate(spec: Evaluate):
+    from fineline.resources.models.evaluation.measure import run
+
+    return run(spec, lambda line: None)
+
+
+def test_losses_and_answers_keep_their_contracts_and_have_every_model(tiny_model_folder, tmp_path):
+    result = evaluate(spec_for(tiny_model_folder, tmp_path))
+    losses, answers = pl.read_parquet(result.losses), pl.read_parquet(result.answers)
+    HeldOutLoss.validate(losses)
+    GeneratedAnswer.validate(answers)
+    assert dict(losses.group_by("model").len().iter_rows()) == {"base": 10, "unigram": 10}
+    assert answers.height == 3
+    assert answers["question"][0].startswith("What is item")
+    assert result.scores["base"].preference_accuracy is not None
+    assert result.scores["unigram"].rouge_l is None
+
+
+def test_batched_losses_are_those_of_rows_measured_one_by_one_by_the_model_itself(tiny_model_folder, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    losses = pl.read_parquet(evaluate(spec_for(tiny_model_folder, tmp_path, loss_rows=12)).losses)
+    tokenizer = load_tokenizer(tiny_model_folder)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model_folder).eval()
+    rows = chats(12)
+    wanted = {}
+    for at, row in enumerate(encode_pairs(tokenizer, [r["prompt"] for r in rows], [r["completion"] for r in rows])):
+        labels = [-100] * row.start + row.trained
+        with torch.inference_mode():
+            wanted[f"{at:032x}"] = model(input_ids=torch.tensor([row.ids]), labels=torch.tensor([labels])).loss.item()
+    found = dict(losses.filter(pl.col("model") == "base").select("record_id", "loss").iter_rows())
+    assert found == pytest.approx(wanted, abs=1e-5)
+
+
+def test_unigram_losses_are_those_of_smoothed_frequencies():
+    from fineline.resources.models.evaluation.likelihood import unigram_losses
+
+    train = [Encoded([9, 0, 0, 1], 1)]
+    # of 3 trained tokens and 5 words: p(0) = 3/8, p(1) = 2/8, the others 1/8
+    losses = unigram_losses(train, [Encoded([7, 0, 1], 1), Encoded([7, 4], 1)], 5)
+    assert losses == pytest.approx([-(math.log(3 / 8) + math.log(2 / 8)) / 2, -math.log(1 / 8)])
+
+
+def test_batches_hold_each_row_once_and_stay_within_their_size():
+    from fineline.resources.models.evaluation.likelihood import batches
+
+    lengths = np.random.default_rng(0).integers(1, 60, 50).tolist()
+    rows = [Encoded(list(range(length)), 0) for length in lengths]
+    found = list(batches(rows, 100))
+    assert sorted(place for batch in found for place in batch) == list(range(50))
+    assert all(len(batch) * max(lengths[place] for place in batch) <= 100 for batch in found)
+
+
+def test_rows_that_do_not_fit_are_left_out_and_counted(tiny_model_folder, tmp_path):
+    rows = [*chats(4), {**chats(1)[0], "completion": message("assistant", "long " * 300)}]
+    assert evaluate(spec_for(tiny_model_folder, tmp_path, rows)).left_out_rows == 1
+
+
+def test_no_held_out_rows_are_refused_with_what_to_do(tiny_model_folder, tmp_path):
+    with pytest.raises(ModelError, match=r"no held-out rows .*Raise split\.test"):
+        evaluate(spec_for(tiny_model_folder, tmp_path, maximum_tokens=1))
+
+
+def test_perfect_answer_scores_one_and_a_strange_one_zero():
+    from fineline.resources.models.evaluation.measure import answer_table
+
+    rows = pl.DataFrame([{"record_id": str(at), **row} for at, row in enumerate(chats(2))])
+    table = answer_table(rows, "m", [chats(1)[0]["completion"][0]["content"], "zzz"])
+    assert table["rouge_l"].to_list() == [1.0, 0.0]
+
+
+@pytest.fixture
+def adapted(tiny_model_folder, tmp_path) -> dict[str, str]:
+    """An adapter with weights of its own, and the model with it merged in."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
+    model = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
+    model.save_pretrained(tmp_path / "adapter")
+    model.merge_and_unload().save_pretrained(tmp_path / "merged")
+    load_tokenizer(tiny_model_folder).save_pretrained(tmp_path / "merged")
+    rows = write_parquet(tmp_path / "rows.parquet", chats(5))
+    folders = {name: str(tmp_path / name) for name in ("adapter", "merged")}
+    return {"model": str(tiny_model_folder), "output": str(tmp_path), "rows": rows, **folders}
+
+
+def test_merged_weights_agree_with_their_adapter(adapted):
+    from fineline.resources.models.release.merge_check import run
+
+    result = run(MergeCheck(**adapted), lambda line: None)
+    assert result.rows == 5
+    assert result.maximum_token_difference < 1e-4
+    assert result.divergence < 1e-6
+    assert result.agreement == 1.0
+
+
+def test_weights_without_the_adapter_do_not_agree(adapted):
+    from fineline.resources.models.release.merge_check import run
+
+    shutil.copy(Path(adapted["model"]) / "model.safetensors", Path(adapted["merged"]) / "model.safetensors")
+    result = run(MergeCheck(**adapted), lambda line: None)
+    assert result.mean_difference == pytest.approx(result.adapter_effect, rel=1e-4)
+    assert result.mean_difference > 0.001
+    assert result.maximum_token_difference > result.mean_token_difference > result.mean_difference
+    assert result.divergence > 0.0001

@@ -1,0 +1,58 @@
+"""A folder into which files are dropped, looked at as time goes on, for tests of arrivals."""
+
+import json
+import time
+
+from fineline.resources.core.recipe.sources import Files
+from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.data.ingestion.registry import registry_of
+from fineline.resources.data.ingestion.scan import (
+    arrival,
+    known_arrivals,
+    look,
+)
+from fineline.resources.data.sources.reader import read_parts
+
+
+def row(answer):
+    return json.dumps({"question": "Why?", "answer": answer}) + "\n"
+
+
+def answers_of(storage, source, key):
+    """What a batch answers, read from where it lies now."""
+    place = arrival(registry_of(storage), key).place
+    return [m["content"] for part in read_parts(source, key, place) for [m] in part.records["completion"]]
+
+
+class Inbox:
+    """A folder that is looked at as time goes on; each batch has a stored table as soon as it was seen."""
+
+    def __init__(self, folder):
+        self.folder, self.storage, self.now = folder / "in", Storage(folder / "root"), time.time() + 60
+        self.folder.mkdir()
+        self.source = Files(name="mail", kind="files", licence="MIT", path=self.folder)
+        self.stores = True
+
+    def drop(self, name, answer="Because."):
+        (self.folder / name).write_text(row(answer))
+
+    def look(self, *, later=10.0, ask=True):
+        self.now += later
+        found = look(self.storage, [self.source], now=self.now, ask=ask)
+        for key in found.versions if self.stores else ():
+            if self.storage.manifest("raw_corpus", key) is None:
+                stored = {"asset": "raw_corpus", "batch": key, "data_version": "1", "code_version": "1"}
+                self.storage.commit(written(self.storage, Manifest(**stored, inputs={}, files={}, run_id="r")))
+        return found
+
+    def read(self, key):
+        return answers_of(self.storage, self.source, key)
+
+    def batch(self, key):
+        return known_arrivals(self.storage)[key]
+
+
+def written(storage, manifest):
+    write_atomically(storage.folder(manifest.asset, manifest.batch) / "data", b"")
+    return manifest

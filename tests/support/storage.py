@@ -1,0 +1,121 @@
+"""A storage root with the tables of the data half and one data set, made without Dagster from a few records."""
+
+from pathlib import Path
+
+import polars as pl
+from support.records import record, records
+
+from fineline.data_contracts.accounting import LedgerEntry
+from fineline.data_contracts.curation import DuplicateCluster, Signature, SplitAssignment
+from fineline.data_contracts.datasets import SftRow
+from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
+from fineline.resources.core.recipe.sources import Deduplicate, Split
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import Made, Origin, dropped, jsonl_bytes, write_table
+from fineline.resources.data.curation.curate import unique_records
+from fineline.resources.data.deduplication.clusters import find_clusters
+from fineline.resources.data.deduplication.signatures import sign
+from fineline.resources.data.ingestion.ingest import ARRIVAL_COLUMNS
+from fineline.resources.data.splitting.assignment import assign
+from fineline.resources.governance.accounting import ledger
+from fineline.resources.planning.inputs import label
+
+BATCHES = ("notes/1", "notes/2")
+CONTRACTS = {
+    "raw_corpus": Record,
+    "scrubbed_corpus": ScrubbedRecord,
+    "minhash_signatures": Signature,
+    "duplicate_clusters": DuplicateCluster,
+    "curated_corpus": CuratedRecord,
+    "splits": SplitAssignment,
+    "record_ledger": LedgerEntry,
+    "sft_dataset": SftRow,
+}
+# Each asset's upstream tables.
+UPSTREAM = {
+    "raw_corpus": [],
+    "scrubbed_corpus": ["raw_corpus"],
+    "minhash_signatures": ["scrubbed_corpus"],
+    "duplicate_clusters": ["scrubbed_corpus", "minhash_signatures"],
+    "curated_corpus": ["scrubbed_corpus", "duplicate_clusters"],
+    "splits": ["curated_corpus", "minhash_signatures"],
+    "record_ledger": ["raw_corpus", "scrubbed_corpus", "curated_corpus", "splits"],
+    "sft_dataset": ["curated_corpus", "splits"],
+}
+PER_BATCH = ("raw_corpus", "scrubbed_corpus", "minhash_signatures")
+LONG = "the quick brown fox jumps over the lazy dog while seven wizards pack a box of liquor jugs"
+
+
+def write(storage, asset, frame, batch=None, **more):
+    """Store a table of the asset's contract, made from what is stored of its upstream."""
+    names = [
+        (name, each)
+        for name in UPSTREAM[asset]
+        for each in ((batch,) if asset in PER_BATCH else BATCHES if name in PER_BATCH else (None,))
+    ]
+    inputs = {label(*name): storage.require(*name).data_version for name in names}
+    made = Made(frame, more.pop("rows_in", frame.height), **more)
+    origin = Origin("1", inputs, f"run of {asset}")
+    return write_table(storage, asset, batch, made, CONTRACTS[asset], origin, maximum_quarantine=1.0)
+
+
+def read(storage, asset, batch=None, role="data"):
+    return pl.read_parquet(storage.file(storage.require(asset, batch), role))
+
+
+def read_all(storage, asset, role="data"):
+    return pl.concat([read(storage, asset, batch, role) for batch in BATCHES])
+
+
+def write_curated(storage, curated, removed):
+    drops = dropped(removed, "duplicate_clusters", pl.col("reason").cast(pl.String))
+    write(storage, "curated_corpus", curated, rows_in=curated.height + drops.height, drops=drops)
+
+
+def write_splits(storage, assignment, memory):
+    write(storage, "splits", assignment, beside={"memory": memory})
+
+
+def write_ledger(storage):
+    raw = read_all(storage, "raw_corpus", "arrivals")
+    parts = [read_all(storage, name, "drops") for name in ("raw_corpus", "scrubbed_corpus")]
+    parts += [read(storage, name, role="drops") for name in ("curated_corpus", "splits")]
+    made = ledger.build(raw, pl.concat(parts), read(storage, "curated_corpus"), read(storage, "splits"))
+    write(storage, "record_ledger", made)
+
+
+def write_dataset(storage):
+    rows = read(storage, "curated_corpus").join(read(storage, "splits").select("record_id", "split"), on="record_id")
+    rows = rows.with_columns(tokens=pl.lit(9, pl.UInt32), trained_tokens=pl.lit(4, pl.UInt32))
+    exports = {
+        f"{split}.jsonl": jsonl_bytes(rows.filter(pl.col("split") == split).select("prompt", "completion"))
+        for split in ("train", "validation", "test")
+    }
+    write(storage, "sft_dataset", rows, exports=exports)
+
+
+def make_small_storage(root: Path) -> Storage:
+    """Forty records in two batches, one of them a near-duplicate of another, and everything made from them."""
+    storage = Storage(root)
+    for number, batch in enumerate(BATCHES):
+        rows = [
+            record(f"Number {n} is a word like {LONG[n:]}.", batch=batch) for n in range(number * 20, 20 + number * 20)
+        ]
+        rows.append(record(f"{LONG} {LONG} {LONG[number:]}", question="Which fox?", batch=batch))
+        raw = records(*rows)
+        arrivals = raw.with_columns(copy=pl.lit(0, pl.UInt32)).select(ARRIVAL_COLUMNS)
+        write(storage, "raw_corpus", raw, batch, beside={"arrivals": arrivals})
+        scrubbed = raw.with_columns(replacements=pl.lit(0, pl.UInt32))
+        write(storage, "scrubbed_corpus", scrubbed, batch)
+        write(storage, "minhash_signatures", sign(scrubbed, Deduplicate()), batch)
+    scrubbed = read_all(storage, "scrubbed_corpus")
+    signatures = read_all(storage, "minhash_signatures")
+    clusters = find_clusters(scrubbed.lazy(), signatures.lazy(), Deduplicate()).table
+    write(storage, "duplicate_clusters", clusters)
+    curated = unique_records(scrubbed, clusters).select(CuratedRecord.column_names())
+    write_curated(storage, curated, clusters.filter(~pl.col("representative")))
+    assigned = assign(curated, Split(validation=0.2, test=0.2))
+    write_splits(storage, assigned.records, assigned.memory)
+    write_ledger(storage)
+    write_dataset(storage)
+    return storage
