@@ -15,7 +15,7 @@ from fineline.assets.execution.tables import TableStage
 from fineline.assets.execution.workers import run_worker
 from fineline.assets.models import ML_OWNERS, final_model, model_before, stages
 from fineline.assets.splits import record_ledger
-from fineline.data_contracts.datasets import HeldOutLoss
+from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.presentation.plots import intervals
 from fineline.resources.core.presentation.tables import frame_table, sample_table
 from fineline.resources.core.recipe.loading import Recipe

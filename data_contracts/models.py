@@ -1,4 +1,4 @@
-"""What is known of a model beside its weights."""
+"""What a model has seen, and what evaluation measured of it."""
 
 import dataframely as dy
 import polars as pl
@@ -22,3 +22,25 @@ class SeenRecord(dy.Schema):
     def a_forgotten_record_names_its_request(cls) -> pl.Expr:
         """And no other does."""
         return pl.col("forgotten") == pl.col("request").is_not_null()
+
+
+class HeldOutLoss(dy.Schema):
+    """Mean negative log-likelihood (nats a token) of a held-out answer under one model."""
+
+    record_id = dy.String(nullable=False, primary_key=True)
+    model = dy.String(nullable=False, primary_key=True)
+    source = dy.String(nullable=False)
+    label = dy.String(nullable=True)
+    tokens = dy.UInt32(nullable=False, min=1)
+    loss = dy.Float64(nullable=False, min=0.0)
+
+
+class GeneratedAnswer(dy.Schema):
+    """A greedy answer of one model to a held-out prompt, with its ROUGE-L F1 against the reference."""
+
+    record_id = dy.String(nullable=False, primary_key=True)
+    model = dy.String(nullable=False, primary_key=True)
+    question = dy.String(nullable=False)
+    reference = dy.String(nullable=False)
+    answer = dy.String(nullable=False)
+    rouge_l = dy.Float64(nullable=False, min=0.0, max=1.0)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from rouge_score.rouge_scorer import RougeScorer
 
-from fineline.data_contracts.datasets import GeneratedAnswer, HeldOutLoss
+from fineline.data_contracts.models import GeneratedAnswer, HeldOutLoss
 from fineline.resources.models.base.encoding import Encoded, encode_pairs, load_tokenizer
 from fineline.resources.models.base.folders import model_config
 from fineline.resources.models.base.generation import answer_prompts, load_model, pad_id, settings

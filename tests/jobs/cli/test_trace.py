@@ -100,7 +100,7 @@ def test_the_models_are_listed_with_their_flags(fineline, home):
 def test_a_trace_starts_fast_because_it_loads_neither_dagster_nor_contracts_nor_torch(home):
     heavy = ("dagster", "torch", "spacy", "dataframely", "pyarrow")
     program = (
-        "import sys; from fineline.jobs import cli\n"
+        "import sys; from fineline.jobs.cli import main as cli\n"
         "try: cli.main()\n"
         f"finally: print('loaded', [name for name in {heavy} if name in sys.modules])"
     )

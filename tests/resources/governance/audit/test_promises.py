@@ -17,7 +17,7 @@ from support.storage import (
 )
 
 from fineline.data_contracts.audit import AuditFinding
-from fineline.data_contracts.datasets import HeldOutLoss
+from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from support.model_tasks import chats, message, preferences, write_jsonl, write_parquet
 
-from fineline.data_contracts.datasets import GeneratedAnswer, HeldOutLoss
+from fineline.data_contracts.models import GeneratedAnswer, HeldOutLoss
 from fineline.resources.models.base.encoding import Encoded, encode_pairs, load_tokenizer
 from fineline.resources.models.worker.errors import ModelError
 from fineline.resources.models.worker.tasks import Evaluate, MergeCheck

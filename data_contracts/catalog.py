@@ -1,0 +1,273 @@
+"""The plan of the pipeline: one entry an asset, in the order in which data flows.
+
+Lineage, ledger, funnel, trace, forgetting, audit, planner and tests ask these entries; no other source file spells
+an asset's name. Which of them a recipe has, and what follows what, is :func:`graph`; a test holds it against
+Dagster's own graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dataframely as dy
+
+
+class Grain(StrEnum):
+    """What one stored version of an asset covers."""
+
+    EXTERNAL = "external"  # comes in batches from outside the graph; sensors and jobs report it
+    BATCH = "batch"  # one version for each batch, its partition key
+    CORPUS = "corpus"  # one version over all batches
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset of the pipeline.
+
+    ``contract`` names the class that its table must fit, as ``module.Class`` of this package; an asset without one is
+    a folder of files, such as a model. ``drops``: it stops records, each with an entry in the ledger. ``funnel`` is
+    its word in the funnel from raw rows to splits. ``gate`` names the asset whose decision it waits for.
+    ``follows_models``: among its inputs only models, their evaluation and the decision make it stale.
+    ``pseudonymised``: it is made with the pseudonym key. ``governs``: it is about the pipeline; nothing is made from
+    it, and no run of the whole graph makes it.
+    """
+
+    name: str
+    grain: Grain
+    group: str
+    upstream: tuple[str, ...] = ()
+    contract: str | None = None
+    drops: bool = False
+    funnel: str | None = None
+    gate: str | None = None
+    follows_models: bool = False
+    pseudonymised: bool = False
+    governs: bool = False
+
+    @property
+    def schema(self) -> type[dy.Schema]:
+        """The contract's class, imported on first use. Raises ValueError for an asset without a table."""
+        if self.contract is None:
+            raise ValueError(f"{self.name} has no table")
+        module, _, name = self.contract.partition(".")
+        schema: type[dy.Schema] = getattr(import_module(f"fineline.data_contracts.{module}"), name)
+        return schema
+
+    @property
+    def per_batch(self) -> bool:
+        """Whether each batch has a version of its own."""
+        return self.grain is not Grain.CORPUS
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """An asset, or one batch of it. ``label`` is how it is called in manifests and messages."""
+
+    asset: str
+    batch: str | None = None
+
+    @property
+    def label(self) -> str:
+        """For example ``raw_corpus[docs/1f9a3b7c22d0]``, or ``splits``."""
+        return f"{self.asset}[{self.batch}]" if self.batch else self.asset
+
+    @classmethod
+    def parse(cls, label: str) -> Partition:
+        """The partition of a label."""
+        asset, opened, rest = label.partition("[")
+        return cls(asset, rest.removesuffix("]") if opened else None)
+
+
+ARRIVALS = Asset("arrivals", Grain.EXTERNAL, "corpus")
+RAW_CORPUS = Asset("raw_corpus", Grain.BATCH, "corpus", ("arrivals",), "records.Record", drops=True, funnel="read")
+SCRUBBED_CORPUS = Asset(
+    "scrubbed_corpus",
+    Grain.BATCH,
+    "corpus",
+    ("raw_corpus",),
+    "records.ScrubbedRecord",
+    drops=True,
+    funnel="scrubbed",
+    pseudonymised=True,
+)
+MINHASH_SIGNATURES = Asset("minhash_signatures", Grain.BATCH, "corpus", ("scrubbed_corpus",), "curation.Signature")
+DUPLICATE_CLUSTERS = Asset(
+    "duplicate_clusters",
+    Grain.CORPUS,
+    "curation",
+    ("scrubbed_corpus", "minhash_signatures"),
+    "curation.DuplicateCluster",
+    funnel="unique",
+)
+RECORD_QUALITY = Asset(
+    "record_quality",
+    Grain.CORPUS,
+    "curation",
+    ("scrubbed_corpus", "duplicate_clusters"),
+    "curation.RecordQuality",
+    funnel="passed quality",
+)
+LABEL_ISSUES = Asset(
+    "label_issues",
+    Grain.CORPUS,
+    "curation",
+    ("scrubbed_corpus", "duplicate_clusters", "record_quality"),
+    "curation.LabelIssue",
+)
+CURATED_CORPUS = Asset(
+    "curated_corpus",
+    Grain.CORPUS,
+    "curation",
+    ("raw_corpus", "scrubbed_corpus", "duplicate_clusters", "record_quality"),
+    "records.CuratedRecord",
+    drops=True,
+    funnel="curated",
+)
+SPLITS = Asset(
+    "splits",
+    Grain.CORPUS,
+    "curation",
+    ("curated_corpus", "duplicate_clusters", "minhash_signatures"),
+    "curation.SplitAssignment",
+    drops=True,
+    funnel="in splits",
+)
+RECORD_LEDGER = Asset(
+    "record_ledger",
+    Grain.CORPUS,
+    "curation",
+    ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits"),
+    "accounting.LedgerEntry",
+)
+_MADE_FROM_SPLITS = ("curated_corpus", "splits", "base_model")
+PRETRAINING_DATASET = Asset(
+    "pretraining_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.PretrainingRow"
+)
+SFT_DATASET = Asset("sft_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.SftRow")
+PREFERENCE_DATASET = Asset("preference_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.PreferenceRow")
+BASE_MODEL = Asset("base_model", Grain.CORPUS, "initialization")
+# Its upstream are the datasets that stages are trained on, and base_model.
+RETRAIN_DECISION = Asset("retrain_decision", Grain.CORPUS, "models")
+# One asset a training stage. Its upstream are its dataset, the model before it and the decision.
+TRAINED_MODEL = Asset("{stage}_model", Grain.CORPUS, "models", gate="retrain_decision", follows_models=True)
+# Its upstream are all models, and the datasets whose test rows it reads.
+EVALUATION = Asset("evaluation", Grain.CORPUS, "evaluation", (), "models.HeldOutLoss", follows_models=True)
+# Its upstream are the last model, the one before it, the judged dataset, the evaluation and the ledger.
+RELEASE = Asset("release", Grain.CORPUS, "evaluation", follows_models=True)
+FORGETTING_CERTIFICATES = Asset(
+    "forgetting_certificates", Grain.CORPUS, "governance", (), "forgetting.ForgettingCertificate", governs=True
+)
+# It follows every asset that nothing else is made from.
+AUDIT_REPORT = Asset("audit_report", Grain.CORPUS, "governance", (), "audit.AuditFinding", governs=True)
+
+ASSETS = (
+    ARRIVALS,
+    RAW_CORPUS,
+    SCRUBBED_CORPUS,
+    MINHASH_SIGNATURES,
+    DUPLICATE_CLUSTERS,
+    RECORD_QUALITY,
+    LABEL_ISSUES,
+    CURATED_CORPUS,
+    SPLITS,
+    RECORD_LEDGER,
+    BASE_MODEL,
+    PRETRAINING_DATASET,
+    SFT_DATASET,
+    PREFERENCE_DATASET,
+    RETRAIN_DECISION,
+    TRAINED_MODEL,
+    EVALUATION,
+    RELEASE,
+    FORGETTING_CERTIFICATES,
+    AUDIT_REPORT,
+)
+DATASETS = (PRETRAINING_DATASET, SFT_DATASET, PREFERENCE_DATASET)
+CORPUS_HALF = ASSETS[1:10]
+_BY_NAME = {asset.name: asset for asset in ASSETS}
+_MODEL_ENDING = TRAINED_MODEL.name.removeprefix("{stage}")
+
+
+def entry(name: str) -> Asset:
+    """The entry of an asset; that of a trained model is the pattern under its own name. Raises KeyError."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if is_trained_model(name):
+        return replace(TRAINED_MODEL, name=name)
+    raise KeyError(f"{name} is no asset of the pipeline")
+
+
+def position(name: str) -> int:
+    """Where an asset stands in the flow of data, for sorting. Names that no entry has come last."""
+    order = [each.name for each in ASSETS]
+    pattern = TRAINED_MODEL.name if is_trained_model(name) else name
+    return order.index(pattern) if pattern in order else len(order)
+
+
+def is_trained_model(name: str) -> bool:
+    """Whether this is the model of a training stage."""
+    return name not in _BY_NAME and name.endswith(_MODEL_ENDING)
+
+
+def model_of(stage: str) -> str:
+    """The asset that a training stage makes."""
+    return TRAINED_MODEL.name.format(stage=stage)
+
+
+def stage_of(model: str) -> str:
+    """The training stage that makes a model."""
+    return model.removesuffix(_MODEL_ENDING)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training stage as far as the graph is concerned: its name and the dataset that it is trained on."""
+
+    name: str
+    dataset: str
+
+
+def graph(datasets: Iterable[str], stages: Sequence[Stage]) -> Mapping[str, Asset]:
+    """The entries of a recipe by name, each with its upstream, in the order in which data flows.
+
+    ``datasets`` are the names of the datasets that it asks for, ``stages`` its training stages in order.
+    """
+    asked = set(datasets)
+    entries = [ARRIVALS, *CORPUS_HALF]
+    if asked:
+        entries += [BASE_MODEL, *(each for each in DATASETS if each.name in asked)]
+    if stages:
+        entries += _model_half(asked, stages)
+    inner = {name for each in entries for name in each.upstream}
+    ends = tuple(sorted(each.name for each in entries if each.name not in inner))
+    entries += [
+        FORGETTING_CERTIFICATES,
+        replace(AUDIT_REPORT, upstream=tuple(sorted({*ends, FORGETTING_CERTIFICATES.name}))),
+    ]
+    return {each.name: each for each in entries}
+
+
+def judged_dataset(datasets: Iterable[str]) -> str:
+    """The dataset whose test rows judge the models: conversations where there are any, else preferences."""
+    return SFT_DATASET.name if SFT_DATASET.name in set(datasets) else PREFERENCE_DATASET.name
+
+
+def _model_half(datasets: set[str], stages: Sequence[Stage]) -> list[Asset]:
+    trained_on = {stage.dataset for stage in stages}
+    decision = replace(RETRAIN_DECISION, upstream=tuple(sorted({*trained_on, BASE_MODEL.name})))
+    models = [BASE_MODEL.name, *(model_of(stage.name) for stage in stages)]
+    trained = [
+        replace(entry(model), upstream=tuple(sorted({stage.dataset, before, RETRAIN_DECISION.name})))
+        for stage, before, model in zip(stages, models, models[1:], strict=False)
+    ]
+    judged = judged_dataset(datasets)
+    read = {judged, *(datasets & {PREFERENCE_DATASET.name})}
+    evaluation = replace(EVALUATION, upstream=tuple(sorted({*models, *read})))
+    candidate, before = models[-1], models[-2]
+    release = {candidate, before, judged, EVALUATION.name, RECORD_LEDGER.name}
+    return [decision, *trained, evaluation, replace(RELEASE, upstream=tuple(sorted(release)))]

@@ -1,0 +1,78 @@
+"""The catalogue against Dagster's own graph, for every shipped recipe."""
+
+import pytest
+
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
+from fineline.jobs.definitions import build
+from fineline.resources.core.recipe.loading import RECIPES, load_recipe
+from fineline.resources.core.recipe.models import STAGES
+
+RECIPE_NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def planned(recipe):
+    """The catalogue's graph of a recipe."""
+    datasets = [f"{name}_dataset" for name, section in recipe.datasets if section is not None]
+    stages = [
+        catalog.Stage(model.removesuffix("_model"), dataset)
+        for stage, (model, dataset) in STAGES.items()
+        if getattr(recipe.training, stage) is not None
+    ]
+    return catalog.graph(datasets, stages)
+
+
+@pytest.mark.parametrize("name", RECIPE_NAMES)
+def test_the_catalogue_is_dagsters_graph(name):
+    path = RECIPES / f"{name}.yaml"
+    dagsters = build(str(path)).resolve_asset_graph()
+    entries = planned(load_recipe(path))
+    found = {
+        key.to_user_string(): (
+            dagsters.get(key).group_name,
+            {parent.to_user_string() for parent in dagsters.get(key).parent_keys},
+            dagsters.get(key).is_partitioned,
+        )
+        for key in dagsters.toposorted_asset_keys
+    }
+    assert found == {each.name: (each.group, set(each.upstream), each.per_batch) for each in entries.values()}
+
+
+@pytest.mark.parametrize("name", RECIPE_NAMES)
+def test_entries_come_after_all_that_they_are_made_from(name):
+    before: set[str] = set()
+    for each in planned(load_recipe(RECIPES / f"{name}.yaml")).values():
+        assert set(each.upstream) <= before
+        before.add(each.name)
+
+
+@pytest.mark.parametrize("asset", [each for each in catalog.ASSETS if each.contract], ids=lambda each: each.name)
+def test_every_named_contract_is_a_class(asset):
+    assert asset.schema.columns()
+
+
+@pytest.mark.parametrize("label", ["splits", "raw_corpus[docs/1f9a]", "raw_corpus[docs/a[1].txt]"])
+def test_a_label_names_one_partition(label):
+    assert Partition.parse(label).label == label
+
+
+def test_a_trained_model_has_the_pattern_under_its_own_name():
+    model = catalog.entry("polite_model")
+    assert (model.name, model.gate) == ("polite_model", "retrain_decision")
+    assert catalog.stage_of(catalog.model_of("polite")) == "polite"
+
+
+def test_the_base_model_is_no_trained_model():
+    assert not catalog.is_trained_model(catalog.BASE_MODEL.name)
+
+
+def test_an_unknown_name_is_no_asset():
+    with pytest.raises(KeyError, match="other_table"):
+        catalog.entry("other_table")
+
+
+def test_names_sort_in_the_order_in_which_data_flows():
+    names = ["release", "unheard_of", "sft_model", "splits", "raw_corpus", "base_model"]
+    assert sorted(names, key=catalog.position) == [
+        *("raw_corpus", "splits", "base_model", "sft_model", "release", "unheard_of")
+    ]
