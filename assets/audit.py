@@ -10,7 +10,7 @@ from fineline.assets.execution.definition import GOVERNANCE, OWNERS, checks, con
 from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.audit import AuditFinding
 from fineline.resources.core.presentation.tables import frame_table
-from fineline.resources.core.storage.tables import Made, Origin
+from fineline.resources.core.storage.tables import Origin, TableOutput
 from fineline.resources.governance.audit.evidence import manifests
 from fineline.resources.governance.audit.promises import PROMISES, audit
 from fineline.resources.planning.inputs import GOVERNED, label
@@ -57,7 +57,7 @@ def audit_report(assets: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
         found = audit(stage.storage, stage.recipe, contracts, key, code_versions, context.log.info)
         broken = found.filter(state="broken")
         stage.write(
-            Made(found, rows_in=found.height),
+            TableOutput(found, rows_in=found.height),
             failed_checks=broken["promise"].to_list(),
             metadata={"findings": dg.MetadataValue.md(frame_table(found)), "broken promises": broken.height},
         )

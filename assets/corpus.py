@@ -16,7 +16,7 @@ from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.presentation.tables import frame_table, sample_table
-from fineline.resources.core.storage.tables import Made
+from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.pii.cache import FINDING_VERSION
 from fineline.resources.data.scrubbing.scrubber import SCRUBBER_VERSION, Scrubber
 from fineline.resources.project import Project
@@ -90,7 +90,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     check_specs=checks(
         "scrubbed_corpus",
         personal_data_is_replaced="Planted values of every entity type went through the same scrubber; the "
-        "share that it replaced (residual recall) reaches scrub.minimum_recall.",
+        "share that it replaced (recall) reaches scrub.minimum_recall.",
     ),
 )
 @made_when_changed
@@ -106,7 +106,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     key = project.pseudonym_key
     stage = TableStage(context, project, ScrubbedRecord)
     section, changed = stage.recipe.scrub, stage.changed()
-    with Scrubber(section, key=key, memory=stage.storage.scrub_memory) as scrubber:
+    with Scrubber(section, key=key, memory=stage.storage.findings_cache) as scrubber:
         hosts = stage.scan("raw_corpus", changed[0]).head(HOSTS).collect()
         report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall
@@ -125,7 +125,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
             description=f"{report.recall:.1%} of the planted values were replaced; "
             f"at least {section.minimum_recall:.1%} must be",
             metadata={
-                "residual recall": report.recall,
+                "recall": report.recall,
                 "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
                 "by surface form": dg.MetadataValue.md(frame_table(report.by_form)),
                 "entity with the lowest recall": report.worst,
@@ -135,7 +135,9 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     )
 
 
-def _scrubbed_parts(stage: TableStage, scrubber: Scrubber, batch: str, counted: list[pl.DataFrame]) -> Iterator[Made]:
+def _scrubbed_parts(
+    stage: TableStage, scrubber: Scrubber, batch: str, counted: list[pl.DataFrame]
+) -> Iterator[TableOutput]:
     """A batch scrubbed part by part, so that memory stays bounded; what was replaced goes to ``counted``."""
     total = stage.storage.require("raw_corpus", batch).rows or 0
     report = every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed")
@@ -144,7 +146,7 @@ def _scrubbed_parts(stage: TableStage, scrubber: Scrubber, batch: str, counted: 
         scrubbed = scrubber.scrub(raw, partial(_report_after, report, start, total))
         counted.append(scrubbed.entities)
         spans = int(scrubbed.entities["spans"].sum())
-        yield Made(scrubbed.records, rows_in=raw.height, facts={"replaced spans": spans})
+        yield TableOutput(scrubbed.records, rows_in=raw.height, facts={"replaced spans": spans})
 
 
 def _report_after(report: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:

@@ -18,7 +18,7 @@ from fineline.data_contracts.datasets import PreferenceRow, PretrainingRow, SftR
 from fineline.resources.core.presentation.plots import histogram
 from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.sources import Preference, Pretraining, SampledRejections, Sft
-from fineline.resources.core.storage.tables import Made
+from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.data.datasets import rows as sets
 from fineline.resources.data.datasets.balance import balanced
@@ -163,12 +163,12 @@ def _sampled_pairs(stage: TableStage, section: SampledRejections) -> tuple[pl.Da
         return sets.with_rejected(prompts, pl.read_parquet(result.answers))
 
 
-def _publish(stage: TableStage, made: Made, counts: pl.DataFrame) -> Iterator[Any]:
+def _publish(stage: TableStage, made: TableOutput, counts: pl.DataFrame) -> Iterator[Any]:
     faults = {name: made.facts[name] for name in ("rows without a trained stop token", "truncated rows")}
     passed = not any(faults.values())
     tokens = made.frame["tokens"].to_list()
     stage.write(
-        replace(made, beside={"counts": counts}),
+        replace(made, side_tables={"counts": counts}),
         failed_checks=[] if passed else ["tokens_teach"],
         metadata={
             "tokens a row": dg.MetadataValue.md(histogram("Tokens a row", tokens, "tokens")),

@@ -13,7 +13,7 @@ from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.curation import DuplicateCluster, Signature
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.progress import every_few_seconds
-from fineline.resources.core.storage.tables import Made
+from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.curation.curate import cluster_size_bands, similarity_bands
 from fineline.resources.project import Project
 
@@ -77,10 +77,10 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
     rows_in = records.select(pl.len()).collect().item()
     removed = table.filter(~pl.col("representative"))
     stage.write(
-        Made(
+        TableOutput(
             table,
             rows_in=rows_in,
-            beside={"pairs": clusters.pairs},
+            side_tables={"pairs": clusters.pairs},
             facts={
                 "duplicates": removed.height,
                 "pairs measured": clusters.fresh,
@@ -106,7 +106,7 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
     )
 
 
-def _signed(stage: TableStage, batch: str) -> Iterator[Made]:
+def _signed(stage: TableStage, batch: str) -> Iterator[TableOutput]:
     """The signatures of a batch, in parts, so that its size does not matter."""
     from fineline.resources.data.deduplication.signatures import sign
 
@@ -115,7 +115,7 @@ def _signed(stage: TableStage, batch: str) -> Iterator[Made]:
     report = every_few_seconds(stage.context.log.info, f"{batch}: records signed")
     for start in range(0, max(total, 1), SIGNED_AT_ONCE):
         part = records.slice(start, SIGNED_AT_ONCE).collect()
-        yield Made(sign(part, stage.recipe.deduplicate), rows_in=part.height)
+        yield TableOutput(sign(part, stage.recipe.deduplicate), rows_in=part.height)
         report(start + part.height, total)
 
 

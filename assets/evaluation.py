@@ -20,7 +20,7 @@ from fineline.resources.core.presentation.plots import intervals
 from fineline.resources.core.presentation.tables import frame_table, sample_table
 from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES
-from fineline.resources.core.storage.tables import Made
+from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.models import exposure as seen
 from fineline.resources.models.release.card import CheckFacts
 from fineline.resources.models.worker.tasks import Evaluate, MergeCheck, MergeChecked
@@ -71,7 +71,7 @@ def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
         held_out = loss_intervals(losses, section)
         facts = {"held-out loss": held_out, "scores": scores, "reasons": decision.reasons}
         stage.write(
-            Made(losses, rows_in=losses.height, beside={"answers": answers}, facts=facts),
+            TableOutput(losses, rows_in=losses.height, side_tables={"answers": answers}, facts=facts),
             failed_checks=[] if decision.promote else ["promoted_on_evidence"],
             metadata={
                 **facts,

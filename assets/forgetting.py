@@ -10,7 +10,7 @@ from fineline.assets.execution.definition import GOVERNANCE, checks, contract
 from fineline.assets.execution.tables import TableStage
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.core.presentation.tables import markdown_table
-from fineline.resources.core.storage.tables import Made
+from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.project import Project
 
 
@@ -93,7 +93,7 @@ def _certificate(row: Mapping[str, Any]) -> str:
 
 def _store(stage: TableStage, table: pl.DataFrame, metadata: dict[str, Any] | None = None) -> None:
     failed = ["nothing_remains"] if (table["remains"].list.len() > 0).any() else []
-    stage.write(Made(table, rows_in=table.height), failed_checks=failed, metadata=metadata)
+    stage.write(TableOutput(table, rows_in=table.height), failed_checks=failed, metadata=metadata)
 
 
 def _nothing_remains(table: pl.DataFrame) -> dg.AssetCheckResult:

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.assets.execution.inputs import ANEW, made_when_changed
+from fineline.assets.execution.inputs import FORCE, made_when_changed
 from fineline.assets.execution.models import ModelStage
 from fineline.assets.execution.workers import run_worker
 from fineline.resources.core.recipe.loading import Recipe
@@ -102,7 +102,7 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
     @made_when_changed
     def trained_model(context: dg.AssetExecutionContext, project: Project) -> Iterator[dg.MaterializeResult[Any]]:
         stage = ModelStage(context, project)
-        if approval(stage.storage, name) is None and ANEW not in context.run.tags:
+        if approval(stage.storage, name) is None and FORCE not in context.run.tags:
             context.log.info(f"{name} is not trained yet: {stage.storage.require(DECISION).facts['sentence']}")
             return
         checkpoints = stage.checkpoints()

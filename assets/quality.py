@@ -16,7 +16,7 @@ from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.presentation.plots import bar_chart, histogram
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.presentation.tables import frame_table
-from fineline.resources.core.storage.tables import Made
+from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.curation.curate import counts_by, curate
 from fineline.resources.data.datasets.balance import composition
 from fineline.resources.project import Project
@@ -47,13 +47,13 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
         stage.scan("scrubbed_corpus"),
         clusters,
         stage.recipe.quality,
-        stage.said_before("scrubbed_corpus"),
+        stage.reusable_rows("scrubbed_corpus"),
         every_few_seconds(context.log.info, "records measured"),
     )
     failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
     rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
     stage.write(
-        Made(
+        TableOutput(
             scored, rows_in=int(clusters["representative"].sum()), facts={"failed": sum(int(n) for n in rules.values())}
         ),
         metadata={
@@ -93,7 +93,7 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
     stays = stage.read("duplicate_clusters").filter("representative").join(passed, on="record_id", how="semi")
     labelled = stage.scan("scrubbed_corpus").select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
-    issues_before, known = stage.before(), stage.said_before("scrubbed_corpus", "features")
+    issues_before, known = stage.before(), stage.reusable_rows("scrubbed_corpus", "features")
     judged = judge_labels(
         labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect(),
         stage.recipe.labels,
@@ -104,10 +104,10 @@ def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterato
     by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
     shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
     stage.write(
-        Made(
+        TableOutput(
             issues,
             rows_in=issues.height,
-            beside={"features": judged.features},
+            side_tables={"features": judged.features},
             facts={"issues": int(issues["is_issue"].sum()), "outliers": int(issues["is_outlier"].sum())},
         ),
         metadata={"labels that do not fit": dg.MetadataValue.md(frame_table(shown.head(SHOWN_LABELS)))},

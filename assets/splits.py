@@ -18,7 +18,7 @@ from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.storage.integrity import last_whole
-from fineline.resources.core.storage.tables import Made, dropped
+from fineline.resources.core.storage.tables import TableOutput, dropped
 from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.data.splitting.history import follow_clusters, remember
 from fineline.resources.governance.accounting.funnel import funnel, reasons
@@ -69,7 +69,7 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     if stage.recipe.decontaminate.held_out_prompts:
         repeats = repeats_of_held_out_prompts(curated, assigned.records, stage.recipe.decontaminate)
     assignment = assigned.records.join(repeats, on="record_id", how="anti")
-    placed = curated.join(assigned.held_out, on="record_id", how="anti")
+    placed = curated.join(assigned.excluded, on="record_id", how="anti")
     leakage = measure(
         placed.join(repeats, on="record_id", how="anti"),
         assignment,
@@ -85,19 +85,19 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     unfit = misfits(assignment, section)
     shares = by_dimension(assignment, curated, section)
     stage.write(
-        Made(
+        TableOutput(
             assignment,
             rows_in=curated.height,
             drops=pl.concat(
                 [
-                    dropped(assigned.held_out, "splits", pl.col("rule"), pl.col("detail")),
+                    dropped(assigned.excluded, "splits", pl.col("rule"), pl.col("detail")),
                     dropped(repeats, "splits", "contaminated", pl.lit("repeats a prompt of validation or test")),
                 ]
             ),
-            beside={} if remembered is None else {"memory": remembered},
+            side_tables={} if remembered is None else {"history": remembered},
             facts={
                 **counts_by(assignment, "split"),
-                "held out": assigned.held_out.height,
+                "excluded": assigned.excluded.height,
                 "train records that repeat held-out prompts": repeats.height,
             },
         ),
@@ -134,14 +134,14 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
     from fineline.resources.governance.accounting.ledger import build, find_gaps
 
     stage = TableStage(context, project, LedgerEntry)
-    raw = stage.read("raw_corpus", role="arrivals")
+    raw = stage.read("raw_corpus", role="rows_read")
     drops = pl.concat(
         [stage.read(name, role="drops") for name in ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits")]
     )
     ledger = build(raw, drops, stage.read("curated_corpus"), stage.read("splits"))
     gaps = dataclasses.asdict(find_gaps(ledger, raw, drops))
     stage.write(
-        Made(ledger, rows_in=raw.height),
+        TableOutput(ledger, rows_in=raw.height),
         failed_checks=["sums_close"] if any(gaps.values()) else [],
         metadata={
             "funnel": dg.MetadataValue.md(bar_chart("From what came in to the splits", funnel(ledger), "records")),
@@ -153,5 +153,5 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
 
 def _memory(stage: TableStage) -> pl.DataFrame | None:
     """What the last assignment that did not leak remembers."""
-    path = last_whole(stage.storage, stage.asset, "memory")
+    path = last_whole(stage.storage, stage.asset, "history")
     return None if path is None else pl.read_parquet(path)

@@ -10,7 +10,7 @@ from fineline.data_contracts.curation import DuplicateCluster, RecordQuality, Sp
 from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.core.storage.tables import Made, Origin, dropped, scan_table, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, write_table
 from fineline.resources.data.curation.curate import curate
 from fineline.resources.data.deduplication.signatures import content_hash
 from fineline.resources.governance.accounting import ledger
@@ -42,7 +42,7 @@ def fill(storage: Storage, records: int) -> None:
     curated = made.frame
     assignment = _splits(curated)
     _put(storage, "splits", assignment, SplitAssignment)
-    arrivals = scan_table(storage, "raw_corpus", batches, "arrivals").collect()
+    arrivals = scan_table(storage, "raw_corpus", batches, "rows_read").collect()
     drops = pl.concat(
         [scan_table(storage, "raw_corpus", batches, "drops").collect(), made.drops.cast(made.drops.schema)]
     )
@@ -54,7 +54,9 @@ def fill(storage: Storage, records: int) -> None:
 
 
 def _put(storage: Storage, asset: str, rows: pl.DataFrame, contract: type[dy.Schema]) -> None:
-    written = write_table(storage, asset, None, Made(rows, rows.height), contract, ORIGIN, maximum_quarantine=1.0)
+    written = write_table(
+        storage, asset, None, TableOutput(rows, rows.height), contract, ORIGIN, maximum_quarantine=1.0
+    )
     if written.manifest.quarantined:
         raise ValueError(f"{written.manifest.quarantined} rows of {asset} break its contract")
 
@@ -92,15 +94,15 @@ def _arrive(storage: Storage, batch: str, rows: pl.DataFrame) -> None:
     again = rows.head(rows.height // 100)
     arrivals = pl.concat([rows.with_columns(copy=0), again.with_columns(copy=1)])
     arrivals = arrivals.select("record_id", "batch", "source", pl.col("copy").cast(pl.UInt32))
-    made = Made(
+    made = TableOutput(
         rows,
         rows_in=arrivals.height,
         drops=dropped(again, "raw_corpus", "repeated_row", pl.lit("copy 1")),
-        beside={"arrivals": arrivals},
+        side_tables={"rows_read": arrivals},
     )
     write_table(storage, "raw_corpus", batch, made, Record, ORIGIN, maximum_quarantine=1.0)
     scrubbed = rows.with_columns(replacements=(pl.int_range(pl.len()) % 3).cast(pl.UInt32))
-    made = Made(scrubbed, rows_in=rows.height)
+    made = TableOutput(scrubbed, rows_in=rows.height)
     write_table(storage, "scrubbed_corpus", batch, made, ScrubbedRecord, ORIGIN, maximum_quarantine=1.0)
 
 

@@ -134,7 +134,7 @@ class SplitAssignment(dy.Schema):
         return pl.col("split").n_unique().over("split_group") == 1
 
 
-class SplitMemory(dy.Schema):
+class SplitHistory(dy.Schema):
     """Where a record stood when it was last assigned, kept also after it has left the corpus.
 
     ``identity`` and ``prompt_key`` name its group and its prompt, by hash, so that new records follow them.

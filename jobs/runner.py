@@ -18,12 +18,12 @@ from fineline.resources.core.orchestrator.launcher import RUNNER_TAG, living_pro
 from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.data.ingestion.scan import Look, look_patiently, require_batches
+from fineline.resources.data.ingestion.scan import SourceScan, require_batches, scan_until_settled
 from fineline.resources.planning.plan import Node, Task, plan
 from fineline.resources.planning.waves import next_wave
 from fineline.resources.project import Project
-from fineline.schedules.arrivals import take_in
-from fineline.schedules.failures import CHECK_FAILED, told
+from fineline.schedules.arrivals import sync_arrivals
+from fineline.schedules.failures import CHECK_FAILED, most_telling_error
 
 
 class RunFailed(Exception):
@@ -102,13 +102,15 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
 
 def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance) -> list[Task]:
     """What is to be made now of what is there now: a file may change at any time, and whoever looks takes it in."""
-    arrived = take_in(instance, project.storage, project.recipe.sources).versions
+    arrived = sync_arrivals(instance, project.storage, project.recipe.sources).versions
     return plan(graph, project.storage, arrived, project.recipe)
 
 
-def _look(project: Project) -> Look:
+def _look(project: Project) -> SourceScan:
     """What the sources offer, once files that have just come are complete. Raises SourceError where that is nothing."""
-    found = look_patiently(project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True))
+    found = scan_until_settled(
+        project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True)
+    )
     for note in found.notes:
         print(f"  note  {note}")
     require_batches(found)
@@ -184,7 +186,7 @@ def explain(result: dg.ExecuteInProcessResult) -> str:
     """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):
-        name, words, _ = told(event.step_failure_data.error)
+        name, words, _ = most_telling_error(event.step_failure_data.error)
         if name != CHECK_FAILED:
             lines.append(f"{event.step_key}: {words}")
     failed = [

@@ -10,7 +10,7 @@ from fineline.assets.execution.definition import BATCHES
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.registry import Arrival, locked
-from fineline.resources.data.ingestion.scan import Look, known_arrivals, look
+from fineline.resources.data.ingestion.scan import SourceScan, known_arrivals, scan_sources
 from fineline.resources.planning.inputs import DATA_VERSION_TAG, GIVEN_VERSION_TAG
 from fineline.resources.project import Project
 
@@ -20,13 +20,13 @@ SECONDS_OF_EVENTS = 15.0
 KEYS_AT_ONCE = 500
 
 
-def take_in(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[Source]) -> Look:
+def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[Source]) -> SourceScan:
     """Look at the sources, and tell Dagster: the batch partitions, and an event for each new or changed batch.
 
     One process at a time; what Dagster has heard of already is not told again, whoever told it.
     """
     with locked(storage.root / "arrivals" / ".dagster.lock"):
-        found = look(storage, sources, ask=False)
+        found = scan_sources(storage, sources, ask=False)
         _sync_partitions(instance, found.versions)
         told = instance.event_log_storage.get_latest_tags_by_partition(
             arrivals.key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
@@ -48,7 +48,7 @@ def take_in(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[So
 )
 def new_batches(context: dg.SensorEvaluationContext, project: Project) -> dg.SkipReason:
     """Looks for files, commits and increments that have arrived. Starts no run: what follows them does."""
-    found = take_in(context.instance, project.storage, project.recipe.sources)
+    found = sync_arrivals(context.instance, project.storage, project.recipe.sources)
     return dg.SkipReason(". ".join([f"{len(found.versions)} batches are there", *found.notes]))
 
 

@@ -52,7 +52,7 @@ def failures(instance: dg.DagsterInstance, run_id: str) -> Failures:
     return Failures(steps, checks)
 
 
-def told(error: dg.SerializableErrorInfo | None) -> tuple[str, str, bool]:
+def most_telling_error(error: dg.SerializableErrorInfo | None) -> tuple[str, str, bool]:
     """The class and the words of the error that says most, and whether it is one of the project's own.
 
     That is the first of the project's own in the chain of causes, else the innermost.
@@ -72,7 +72,7 @@ def _chain(error: dg.SerializableErrorInfo | None) -> Iterator[dg.SerializableEr
 
 
 def _reason(error: dg.SerializableErrorInfo | None) -> str:
-    name, words, ours = told(error)
+    name, words, ours = most_telling_error(error)
     if name == CHECK_FAILED:
         return "a blocking check failed"
     first = words.splitlines()[0] if words else ""

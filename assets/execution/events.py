@@ -20,7 +20,7 @@ Outcome = dg.MaterializeResult[Any] | dg.AssetMaterialization
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedPartition:
     """What is stored of an asset or a batch, with what people see of it."""
 
     manifest: Manifest
@@ -30,7 +30,7 @@ class Published:
 def publish(
     context: dg.AssetExecutionContext,
     storage: Storage,
-    stored: Iterable[Published],
+    stored: Iterable[PublishedPartition],
     checks: Iterable[dg.AssetCheckResult],
 ) -> Iterator[Outcome]:
     """The events of an execution that stored these, one for each batch that it was asked for."""
@@ -51,7 +51,7 @@ def publish(
             yield of_batch(context, each)
 
 
-def of_batch(context: dg.AssetExecutionContext, stored: Published) -> dg.AssetMaterialization:
+def of_batch(context: dg.AssetExecutionContext, stored: PublishedPartition) -> dg.AssetMaterialization:
     """The event of one batch, with its own data version."""
     return dg.AssetMaterialization(
         context.asset_key,
@@ -73,14 +73,14 @@ def publish_unchanged(
     )
 
 
-def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> Published:
+def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> PublishedPartition:
     """A stored asset with the metadata that it was published with last."""
     batches = [manifest.batch] if manifest.batch else None
     last = dg.AssetRecordsFilter(context.asset_key, asset_partitions=batches)
     for record in context.instance.fetch_materializations(last, limit=1).records:
         if record.asset_materialization is not None:
-            return Published(manifest, {**record.asset_materialization.metadata, **flags_metadata(manifest)})
-    return Published(manifest, {"dagster/row_count": manifest.rows} if manifest.rows is not None else None)
+            return PublishedPartition(manifest, {**record.asset_materialization.metadata, **flags_metadata(manifest)})
+    return PublishedPartition(manifest, {"dagster/row_count": manifest.rows} if manifest.rows is not None else None)
 
 
 def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
@@ -100,7 +100,7 @@ def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg
 def _with_other_batches(
     context: dg.AssetExecutionContext,
     storage: Storage,
-    published: Mapping[str | None, Published],
+    published: Mapping[str | None, PublishedPartition],
     check: dg.AssetCheckResult,
 ) -> dg.AssetCheckResult:
     """The check over all batches: Dagster knows the latest result only, and a good batch must not hide a bad one."""

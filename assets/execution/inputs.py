@@ -32,7 +32,7 @@ from fineline.resources.planning.inputs import (
 from fineline.resources.project import Project
 
 # A run with this tag makes what it is asked for, also where nothing changed.
-ANEW = "fineline/anew"
+FORCE = "fineline/force"
 
 Body = Callable[[dg.AssetExecutionContext, Project], Any]
 
@@ -119,7 +119,7 @@ class Stage:
             return None
         return pl.read_parquet(self.storage.file(manifest, role))
 
-    def said_before(self, table: str, role: str = "data") -> pl.DataFrame | None:
+    def reusable_rows(self, table: str, role: str = "data") -> pl.DataFrame | None:
         """What this asset said before of the records of those batches of a table that have not changed since.
 
         For what is made of each record by itself. None where nothing of it holds: not made yet, or by other code.
@@ -154,7 +154,7 @@ class Stage:
 
     def changed(self) -> list[Any]:
         """Those of the batches asked for that are to be made: what is stored of the others is up to date."""
-        stale = [batch for batch in self.asked if ANEW in self.context.run.tags or self._why_stale(batch)]
+        stale = [batch for batch in self.asked if FORCE in self.context.run.tags or self._why_stale(batch)]
         if stale and len(stale) < len(self.asked):
             self.context.log.info(f"{self.asset}: {len(self.asked) - len(stale)} batches are up to date")
         return stale

@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import dataframely as dy
 
-from fineline.assets.execution.events import Outcome, Published, last_published, of_batch, publish
+from fineline.assets.execution.events import Outcome, PublishedPartition, last_published, of_batch, publish
 from fineline.assets.execution.inputs import Making, recipe_metadata
 from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.core.storage.tables import Made, Written, write_table
+from fineline.resources.core.storage.tables import StoredTable, TableOutput, write_table
 from fineline.resources.project import Project
 
 
@@ -24,16 +24,16 @@ class TableStage(Making):
     def __init__(self, context: dg.AssetExecutionContext, project: Project, schema: type[dy.Schema]) -> None:
         super().__init__(context, project)
         self.schema = schema
-        self.written: list[tuple[Written, Mapping[str, Any]]] = []
+        self.written: list[tuple[StoredTable, Mapping[str, Any]]] = []
 
     def write(
         self,
-        made: Made | Iterable[Made],
+        made: TableOutput | Iterable[TableOutput],
         batch: str | None = None,
         *,
         failed_checks: Sequence[str] = (),
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
-    ) -> Written:
+    ) -> StoredTable:
         """Validate and store a table, whole or in parts.
 
         ``metadata`` may be a function, for what is known only when the last part is written.
@@ -57,11 +57,13 @@ class TableStage(Making):
     def made_so_far(self) -> Iterator[dg.AssetMaterialization]:
         """What Dagster records of the batches that were stored when an execution fails at others."""
         for written, metadata in self.written:
-            yield of_batch(self.context, Published(written.manifest, metadata))
+            yield of_batch(self.context, PublishedPartition(written.manifest, metadata))
 
     def results(self, *more: dg.AssetCheckResult) -> Iterator[Outcome]:
         """What Dagster records: metadata and data version of each batch asked for, and every check."""
-        made = {written.manifest.batch: Published(written.manifest, metadata) for written, metadata in self.written}
+        made = {
+            written.manifest.batch: PublishedPartition(written.manifest, metadata) for written, metadata in self.written
+        }
         published = [
             made.get(batch) or last_published(self.context, self.storage.require(self.asset, batch))
             for batch in self.asked
@@ -69,7 +71,7 @@ class TableStage(Making):
         checks = [*self._table_checks([each.manifest for each in published]), *more]
         yield from publish(self.context, self.storage, published, checks)
 
-    def _standing_metadata(self, written: Written) -> dict[str, Any]:
+    def _standing_metadata(self, written: StoredTable) -> dict[str, Any]:
         manifest = written.manifest
         return {
             "dagster/row_count": manifest.rows,

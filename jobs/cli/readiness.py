@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from fineline.jobs.cli import preflight
-from fineline.resources.data.ingestion.scan import look
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.sources.reader import SourceError, list_batches
 from fineline.resources.models.base.checks import check_base
 from fineline.resources.models.worker.errors import ModelError
@@ -52,5 +52,5 @@ def problems(project: Project) -> list[str]:
 
 def _sources_that_bring_nothing(project: Project) -> list[str]:
     """Sources that cannot be looked at and of which nothing is known; an inbox that is empty is none."""
-    now = look(project.storage, project.recipe.sources)
+    now = scan_sources(project.storage, project.recipe.sources)
     return [f"source {name}: {now.obstacles[name]}" for name in now.empty if name in now.obstacles]

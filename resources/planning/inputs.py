@@ -22,7 +22,7 @@ GOVERNED = frozenset({"audit_report", "forgetting_certificates"})
 # By these tags of an event Dagster knows a data version, and that it is none of Dagster's own making.
 DATA_VERSION_TAG, GIVEN_VERSION_TAG = "dagster/data_version", "dagster/data_version_is_user_provided"
 
-Stored = Callable[[str, str | None], Manifest | None]
+ManifestLookup = Callable[[str, str | None], Manifest | None]
 
 
 def inputs_of(
@@ -100,7 +100,7 @@ def inputs_now(
     return inputs
 
 
-def versions_or_missing(stored: Stored, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+def versions_or_missing(stored: ManifestLookup, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     """Data versions of stored inputs by label, and ``missing`` for those that are not there."""
     manifests = {label(*pair): stored(*pair) for pair in pairs}
     return {name: manifest.data_version if manifest else "missing" for name, manifest in manifests.items()}

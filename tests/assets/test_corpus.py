@@ -9,7 +9,7 @@ from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.data.ingestion.scan import look
 from fineline.resources.data.sources.batch import SourceError
 from fineline.resources.project import current_project
-from fineline.schedules.arrivals import take_in
+from fineline.schedules.arrivals import sync_arrivals
 
 FIRST = "colours/first.jsonl"
 RECIPE = """\
@@ -32,7 +32,7 @@ class Corpus:
     def arrive(self):
         storage, sources = self.project.storage, self.project.recipe.sources
         look(storage, sources, now=time.time() + 10)
-        take_in(self.instance, storage, sources)
+        sync_arrivals(self.instance, storage, sources)
 
     def make(self, **options):
         return self.definitions.resolve_job_def("main").execute_in_process(

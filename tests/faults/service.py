@@ -95,7 +95,7 @@ class World:
     def empty(self):
         """Take all tables away, so that there is work again."""
         shutil.rmtree(self.root / "assets")
-        shutil.rmtree(self.root / "memory")
+        shutil.rmtree(self.root / "cache")
 
 
 class Service:

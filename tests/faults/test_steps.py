@@ -59,7 +59,7 @@ def test_a_damaged_table_stops_who_reads_it_and_the_next_run_makes_it_anew(world
     before = world.storage.require("curated_corpus")
     path = world.storage.file(before, "data")
     path.write_bytes(path.read_bytes()[:-100])
-    made = world.materialize("splits", **{"fineline/anew": "yes"})
+    made = world.materialize("splits", **{"fineline/force": "yes"})
     assert not made.success
     assert "curated_corpus is damaged" in str(made.filter_events(lambda event: event.is_step_failure))
     assert [task.label for task in world.make()] == ["curated_corpus"], "with the same content nothing follows"
@@ -68,12 +68,12 @@ def test_a_damaged_table_stops_who_reads_it_and_the_next_run_makes_it_anew(world
 
 def test_the_memory_of_splits_outlives_damage_to_their_table(world):
     stored = world.storage.require("splits")
-    memory = world.storage.file(stored, "memory").read_bytes()
+    memory = world.storage.file(stored, "history").read_bytes()
     world.storage.file(stored, "data").unlink()
     assert [task.label for task in world.make()] == ["splits"]
     again = world.storage.require("splits")
     assert again.data_version == stored.data_version
-    assert world.storage.file(again, "memory").read_bytes() == memory
+    assert world.storage.file(again, "history").read_bytes() == memory
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_may_pass_is_tried_again_a_few_times_and_what_will_not_is_not(
 
     monkeypatch.setattr("fineline.resources.core.storage.faults.FIRST_WAIT", 0.01)
     monkeypatch.setattr("fineline.resources.governance.accounting.ledger.find_gaps", fails_at_first)
-    made = world.materialize("record_ledger", **{"fineline/anew": "yes"})
+    made = world.materialize("record_ledger", **{"fineline/force": "yes"})
     assert made.success is succeeds
     assert len(made.filter_events(lambda event: event.is_step_up_for_retry)) == retries
     for failure in made.filter_events(lambda event: event.is_step_failure):

@@ -9,7 +9,7 @@ import polars as pl
 from fineline.data_contracts.accounting import Drop
 from fineline.resources.core.storage.files import NoRoom
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.tables import Made, Origin, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 
 SCHEMA = Drop.create_empty().schema
 ROWS = 3_000
@@ -30,7 +30,7 @@ def table(version):
 def write(storage, version):
     origin = Origin("1", {"version": str(version)}, "run")
     with storage.lock("drops"):
-        write_table(storage, "drops", None, Made(table(version), ROWS), Drop, origin, maximum_quarantine=0)
+        write_table(storage, "drops", None, TableOutput(table(version), ROWS), Drop, origin, maximum_quarantine=0)
 
 
 def write_with_a_limit(root, said):

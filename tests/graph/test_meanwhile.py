@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from support.corpus import write_corpus, write_recipe
 
-from fineline.assets.execution.inputs import ANEW
+from fineline.assets.execution.inputs import FORCE
 from fineline.assets.graph import nodes
 from fineline.jobs import runner as run
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.planning.plan import plan
 from fineline.resources.project import current_project
-from fineline.schedules.arrivals import take_in
+from fineline.schedules.arrivals import sync_arrivals
 
 NEW = "colours/third.jsonl"
 MERGED = ["record_quality", "label_issues", "curated_corpus", "splits", "record_ledger"]
@@ -46,7 +46,7 @@ class World:
         os.utime(path, (0, len(content)))
 
     def arrive(self):
-        return take_in(self.instance, self.project.storage, self.project.recipe.sources).versions
+        return sync_arrivals(self.instance, self.project.storage, self.project.recipe.sources).versions
 
     def make(self):
         for path in self.corpus.iterdir():
@@ -58,7 +58,7 @@ class World:
         keys = [dg.AssetKey(name) for name in assets]
         job = self.definitions.resolve_job_def("main")
         return job.execute_in_process(
-            instance=self.instance, asset_selection=keys, partition_key=batch, tags={ANEW: "true"}
+            instance=self.instance, asset_selection=keys, partition_key=batch, tags={FORCE: "true"}
         )
 
     def stale(self):

@@ -48,7 +48,7 @@ def latest_status(world, asset, check):
 def test_accounted_for_a_record_that_vanishes_is_noticed(broken):
     def lose_one(*tables):
         made = curation.curate(*tables)
-        return curation.Made(made.frame.head(-1), made.rows_in, made.drops)
+        return curation.TableOutput(made.frame.head(-1), made.rows_in, made.drops)
 
     broken("curated_corpus", "accounted_for", "fineline.assets.quality.curate", lose_one)
 
@@ -56,7 +56,7 @@ def test_accounted_for_a_record_that_vanishes_is_noticed(broken):
 def test_accounted_for_a_row_that_never_reached_the_tables_is_noticed(world, broken):
     def one_more(self, asset, batch=None, role="data"):
         table = read(self, asset, batch, role)
-        if role != "arrivals":
+        if role != "rows_read":
             return table
         return pl.concat([table, table.head(1).with_columns(record_id=pl.lit("f" * 32))])
 
@@ -72,7 +72,7 @@ def test_under_contract_rows_that_break_the_contract_stop_the_run(broken):
         answers = made.frame["completion"].gather([0] * made.frame.height)
         blank = [[{"role": "assistant", "content": " "}] for _ in answers]
         frame = made.frame.with_columns(completion=pl.Series(blank, dtype=made.frame.schema["completion"]))
-        return curation.Made(frame, made.rows_in, made.drops)
+        return curation.TableOutput(frame, made.rows_in, made.drops)
 
     broken("curated_corpus", "under_contract", "fineline.assets.quality.curate", empty_answers)
 

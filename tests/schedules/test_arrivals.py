@@ -9,9 +9,9 @@ from support.corpus import write_corpus
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.data.ingestion.scan import look, withdraw
+from fineline.resources.data.ingestion.scan import scan_sources, withdraw
 from fineline.resources.project import current_project
-from fineline.schedules.arrivals import new_batches, take_in
+from fineline.schedules.arrivals import new_batches, sync_arrivals
 
 RECIPE = "name: arrivals\nsources: [{name: colours, kind: files, path: corpus, licence: CC0-1.0}]\n"
 FIRST, SECOND, THIRD = (f"colours/{name}.jsonl" for name in ("first", "second", "third"))
@@ -33,7 +33,7 @@ class Arriving:
 
     def settle(self):
         """Let the files rest: the next look takes them."""
-        look(self.project.storage, self.project.recipe.sources, now=time.time() + 10)
+        scan_sources(self.project.storage, self.project.recipe.sources, now=time.time() + 10)
 
     def tick(self):
         """What the sensor says."""
@@ -168,7 +168,7 @@ def test_two_that_look_at_the_same_time_tell_each_batch_once(arriving):
     arriving.settle()
     project = arriving.project
     threads = [
-        threading.Thread(target=take_in, args=(arriving.instance, project.storage, project.recipe.sources))
+        threading.Thread(target=sync_arrivals, args=(arriving.instance, project.storage, project.recipe.sources))
         for _ in range(4)
     ]
     for thread in threads:
@@ -203,7 +203,7 @@ def test_a_batch_that_vanished_stays_a_partition_and_one_that_was_withdrawn_does
 def test_sources_that_the_recipe_does_not_name_any_more_leave_the_partitions(arriving):
     arriving.settle()
     arriving.tick()
-    take_in(arriving.instance, arriving.project.storage, [])
+    sync_arrivals(arriving.instance, arriving.project.storage, [])
     assert arriving.partitions == []
 
 

@@ -21,7 +21,7 @@ from fineline.resources.planning.inputs import inputs_now, label, versions_or_mi
 from fineline.resources.planning.plan import plan
 from fineline.resources.planning.retraining import DECISION, decide
 from fineline.resources.project import current_project
-from fineline.schedules.arrivals import take_in
+from fineline.schedules.arrivals import sync_arrivals
 
 BATCHES = ["colours/first.jsonl", "colours/second.jsonl", *[f"notes/note-{n}.md" for n in range(10)]]
 PER_BATCH = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
@@ -48,7 +48,7 @@ class Graph:
         self.project = current_project(str(self.recipe))
         storage, sources = self.project.storage, self.project.recipe.sources
         look(storage, sources, now=time.time() + 10)
-        self.arrived = take_in(self.instance, storage, sources).versions
+        self.arrived = sync_arrivals(self.instance, storage, sources).versions
         built = build(str(self.recipe))
         assets = dg.map_asset_specs(self._edited, built.assets)
         self.definitions = dg.Definitions(assets=assets, resources=built.resources)

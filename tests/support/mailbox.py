@@ -10,7 +10,7 @@ from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.data.ingestion.scan import (
     arrival,
     known_arrivals,
-    look,
+    scan_sources,
 )
 from fineline.resources.data.sources.reader import read_parts
 
@@ -37,9 +37,9 @@ class Inbox:
     def drop(self, name, answer="Because."):
         (self.folder / name).write_text(row(answer))
 
-    def look(self, *, later=10.0, ask=True):
+    def scan_sources(self, *, later=10.0, ask=True):
         self.now += later
-        found = look(self.storage, [self.source], now=self.now, ask=ask)
+        found = scan_sources(self.storage, [self.source], now=self.now, ask=ask)
         for key in found.versions if self.stores else ():
             if self.storage.manifest("raw_corpus", key) is None:
                 stored = {"asset": "raw_corpus", "batch": key, "data_version": "1", "code_version": "1"}

@@ -11,11 +11,11 @@ from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
 from fineline.resources.core.recipe.sources import Deduplicate, Split
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.tables import Made, Origin, dropped, jsonl_bytes, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, write_table
 from fineline.resources.data.curation.curate import unique_records
 from fineline.resources.data.deduplication.clusters import find_clusters
 from fineline.resources.data.deduplication.signatures import sign
-from fineline.resources.data.ingestion.ingest import ARRIVAL_COLUMNS
+from fineline.resources.data.ingestion.ingest import ROWS_READ_COLUMNS
 from fineline.resources.data.splitting.assignment import assign
 from fineline.resources.governance.accounting import ledger
 from fineline.resources.planning.inputs import label
@@ -54,7 +54,7 @@ def write(storage, asset, frame, batch=None, **more):
         for each in ((batch,) if asset in PER_BATCH else BATCHES if name in PER_BATCH else (None,))
     ]
     inputs = {label(*name): storage.require(*name).data_version for name in names}
-    made = Made(frame, more.pop("rows_in", frame.height), **more)
+    made = TableOutput(frame, more.pop("rows_in", frame.height), **more)
     origin = Origin("1", inputs, f"run of {asset}")
     return write_table(storage, asset, batch, made, CONTRACTS[asset], origin, maximum_quarantine=1.0)
 
@@ -73,11 +73,11 @@ def write_curated(storage, curated, removed):
 
 
 def write_splits(storage, assignment, memory):
-    write(storage, "splits", assignment, beside={"memory": memory})
+    write(storage, "splits", assignment, side_tables={"history": memory})
 
 
 def write_ledger(storage):
-    raw = read_all(storage, "raw_corpus", "arrivals")
+    raw = read_all(storage, "raw_corpus", "rows_read")
     parts = [read_all(storage, name, "drops") for name in ("raw_corpus", "scrubbed_corpus")]
     parts += [read(storage, name, role="drops") for name in ("curated_corpus", "splits")]
     made = ledger.build(raw, pl.concat(parts), read(storage, "curated_corpus"), read(storage, "splits"))
@@ -103,8 +103,8 @@ def make_small_storage(root: Path) -> Storage:
         ]
         rows.append(record(f"{LONG} {LONG} {LONG[number:]}", question="Which fox?", batch=batch))
         raw = records(*rows)
-        arrivals = raw.with_columns(copy=pl.lit(0, pl.UInt32)).select(ARRIVAL_COLUMNS)
-        write(storage, "raw_corpus", raw, batch, beside={"arrivals": arrivals})
+        arrivals = raw.with_columns(copy=pl.lit(0, pl.UInt32)).select(ROWS_READ_COLUMNS)
+        write(storage, "raw_corpus", raw, batch, side_tables={"rows_read": arrivals})
         scrubbed = raw.with_columns(replacements=pl.lit(0, pl.UInt32))
         write(storage, "scrubbed_corpus", scrubbed, batch)
         write(storage, "minhash_signatures", sign(scrubbed, Deduplicate()), batch)

@@ -8,7 +8,7 @@ from fineline.data_contracts.curation import DuplicateCluster, SplitAssignment
 from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.core.storage.tables import Made, Origin, dropped, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, write_table
 from fineline.resources.models import exposure as seen
 
 FIRST, SECOND = "notes/first.jsonl", "notes/second.jsonl"
@@ -47,7 +47,7 @@ def put_model(storage, model, table):
 
 
 def _put(storage, asset, frame, contract, batch=None, made=None):
-    made = made or Made(frame, rows_in=frame.height)
+    made = made or TableOutput(frame, rows_in=frame.height)
     written = write_table(storage, asset, batch, made, contract, Origin("1", {}, "run"), maximum_quarantine=1.0)
     return written.frame
 
@@ -56,7 +56,7 @@ def _corpus(storage, batch, rows):
     twice = rows.head(1)
     arrivals = pl.concat([rows, twice]).select("record_id", "batch", "source", copy=pl.lit(0, pl.UInt32))
     drops = dropped(twice, "raw_corpus", "repeated_row", pl.lit("copy 1"))
-    made = Made(rows, rows_in=arrivals.height, drops=drops, beside={"arrivals": arrivals})
+    made = TableOutput(rows, rows_in=arrivals.height, drops=drops, side_tables={"rows_read": arrivals})
     good = _put(storage, "raw_corpus", None, Record, batch, made)
     _put(storage, "scrubbed_corpus", good.with_columns(replacements=pl.lit(2, pl.UInt32)), ScrubbedRecord, batch)
 

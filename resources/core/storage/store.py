@@ -92,9 +92,9 @@ class Storage:
         return folder / f"{BATCH_FOLDER}{quote(batch, safe='')}" if batch else folder
 
     @property
-    def scrub_memory(self) -> Path:
+    def findings_cache(self) -> Path:
         """Where the scrubber remembers, by hash, what it found in which text; without it that is found anew."""
-        return self.root / "memory" / "scrub"
+        return self.root / "cache" / "findings"
 
     def manifest(self, asset: str, batch: str | None = None) -> Manifest | None:
         """The manifest of an asset, or None where it is not materialized, or is but cannot be read."""
@@ -212,8 +212,8 @@ class Storage:
         kept.
         """
         version = parts_digest(made, parts.values())
-        for beside in set(made.iterdir()) - {made / Path(part).parts[0] for part in parts.values()}:
-            remove(beside)
+        for left_over in set(made.iterdir()) - {made / Path(part).parts[0] for part in parts.values()}:
+            remove(left_over)
         name = f"content-{version[:16]}"
         target = self.folder(manifest.asset) / name
         if target.exists() and not (

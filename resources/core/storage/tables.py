@@ -26,7 +26,7 @@ QUARANTINE_SCHEMA = QuarantinedRecord.create_empty().schema
 
 
 @dataclass(frozen=True)
-class Made:
+class TableOutput:
     """What a stage made of one batch (or of all): the rows that go on, and those that do not.
 
     ``rows_in`` is how many rows came in; the sums must close: rows_in = kept + dropped + quarantined.
@@ -38,7 +38,7 @@ class Made:
     rows_in: int
     drops: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DROP_SCHEMA))
     quarantine: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=QUARANTINE_SCHEMA))
-    beside: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    side_tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     exports: Mapping[str, bytes] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Written:
+class StoredTable:
     """A written table with the two promises that every table makes; of one in parts, the first part's frame."""
 
     manifest: Manifest
@@ -67,20 +67,20 @@ def write_table(
     storage: Storage,
     asset: str,
     batch: str | None,
-    made: Made | Iterable[Made],
+    made: TableOutput | Iterable[TableOutput],
     contract: type[dy.Schema],
     origin: Origin,
     *,
     maximum_quarantine: float,
     failed_checks: Sequence[str] = (),
-) -> Written:
+) -> StoredTable:
     """Validate a table, put its bad rows into quarantine, and store all of it with a manifest.
 
     The data version is the hash of the stored bytes: the same rows give the same version. A large table comes
     in parts, of which one at a time is in memory; their counts and facts are added up, and a rule that looks
     at several rows sees those of one part.
     """
-    parts = [made] if isinstance(made, Made) else made
+    parts = [made] if isinstance(made, TableOutput) else made
     folder = storage.folder(asset, batch)
     make_writable(folder)
     rows_in = kept = dropped_rows = quarantined = 0
@@ -93,7 +93,7 @@ def write_table(
             checked = enforce(contract, part.frame)
             quarantine = pl.concat([part.quarantine, _quarantined(checked.bad)])
             drops = pl.concat([part.drops, _quarantine_drops(quarantine, asset)]).sort("batch", "record_id", "rule")
-            contents = {"data": checked.good, "drops": drops, "quarantine": quarantine, **part.beside}
+            contents = {"data": checked.good, "drops": drops, "quarantine": quarantine, **part.side_tables}
             for role, table in contents.items():
                 tables.append(role, table)
             for name, content in part.exports.items():
@@ -134,7 +134,7 @@ def write_table(
         facts=facts,
     )
     storage.commit(manifest)
-    return Written(manifest, first, accounted, share <= maximum_quarantine, dict(sorted(rules.items())))
+    return StoredTable(manifest, first, accounted, share <= maximum_quarantine, dict(sorted(rules.items())))
 
 
 def scan_table(

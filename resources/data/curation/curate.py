@@ -3,7 +3,7 @@
 import polars as pl
 
 from fineline.data_contracts.records import CuratedRecord
-from fineline.resources.core.storage.tables import Made, dropped
+from fineline.resources.core.storage.tables import TableOutput, dropped
 
 BANDS = [(1, "1 (unique)"), (2, "2"), (5, "3 to 5"), (20, "6 to 20"), (None, "more than 20")]
 
@@ -16,7 +16,7 @@ def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
 
 def curate(
     records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame, contaminated: pl.DataFrame | None = None
-) -> Made:
+) -> TableOutput:
     """Keep unique records that passed every rule; a drop for each other record, with its rule.
 
     ``contaminated`` has the record_id of records that repeat evaluation sets, and the names of these.
@@ -39,7 +39,7 @@ def curate(
         "contaminated",
         pl.format("repeats {}", "evaluation_sets"),
     )
-    return Made(
+    return TableOutput(
         passed.join(seen, on="record_id", how="anti", maintain_order="left").select(CuratedRecord.column_names()),
         rows_in=records.height,
         drops=pl.concat([duplicates, failed, repeats]),

@@ -10,7 +10,7 @@ import polars as pl
 from fineline.data_contracts.datasets import SPLITS
 from fineline.resources.core.recipe.curation import Balance
 from fineline.resources.core.recipe.sources import Preference, Pretraining, SampledRejections, Sft
-from fineline.resources.core.storage.tables import Made, dropped, jsonl_bytes
+from fineline.resources.core.storage.tables import TableOutput, dropped, jsonl_bytes
 from fineline.resources.data.datasets.balance import balanced
 
 Section = Sft | Preference | Pretraining
@@ -39,19 +39,19 @@ def sample(rows: pl.DataFrame, section: Sampling) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft, balance: Balance) -> Made:
+def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft, balance: Balance) -> TableOutput:
     """Conversations that fit and teach; the others with the rule that kept them out."""
     counted = rows.join(counts, on="record_id", maintain_order="left")
     return _made(counted, section, balance, ["prompt", "completion"])
 
 
-def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference, balance: Balance) -> Made:
+def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference, balance: Balance) -> TableOutput:
     """Pairs whose longer answer fits; the others with the rule that kept them out."""
     counted = rows.join(counts, on="record_id", maintain_order="left").rename({"completion": "chosen"})
     return _made(counted, section, balance, ["prompt", "chosen", "rejected"])
 
 
-def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining, balance: Balance) -> Made:
+def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining, balance: Balance) -> TableOutput:
     """Texts that fit; the others with the rule that kept them out."""
     return _made(rows.join(counts, on="record_id", maintain_order="left"), section, balance, ["text"])
 
@@ -76,13 +76,13 @@ def with_rejected(rows: pl.DataFrame, answers: pl.DataFrame) -> tuple[pl.DataFra
     return joined.filter(usable), joined.filter(~usable)
 
 
-def with_unusable_answers(made: Made, unusable: pl.DataFrame) -> Made:
+def with_unusable_answers(made: TableOutput, unusable: pl.DataFrame) -> TableOutput:
     """The same set, with drops for the records whose sampled answer was empty or equal to their own."""
     drops = dropped(unusable, "datasets", "unusable_sample")
     return replace(made, rows_in=made.rows_in + unusable.height, drops=pl.concat([made.drops, drops]))
 
 
-def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: list[str]) -> Made:
+def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: list[str]) -> TableOutput:
     long = pl.col("tokens") > section.maximum_tokens
     detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
     too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
@@ -91,7 +91,7 @@ def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: li
     wanted, unbalanced = balanced(fits, balance)
     kept = sample(wanted, section)
     left = dropped(wanted.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
-    return Made(
+    return TableOutput(
         kept.sort("record_id"),
         rows_in=counted.height,
         drops=pl.concat([too_long, silent, unbalanced, left]),

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.data.ingestion.registry import Arrival, SeenFile, SourceState
 from fineline.resources.data.sources.batch import FilePlace, SourceError
-from fineline.resources.data.sources.files import KNOWN, batch_key, beside, is_known, is_temporary, single
-from fineline.resources.data.sources.locations import File, files_at, told
+from fineline.resources.data.sources.files import KNOWN, batch_key, companions, is_known, is_temporary, single
+from fineline.resources.data.sources.locations import File, as_source_error, files_at
 
 # A file that nobody has written to for so long is complete.
 SETTLED_SECONDS = 2.0
@@ -68,7 +68,7 @@ class Findings:
     settles: bool = False
 
 
-def look_into(
+def scan_folder(
     state: SourceState, source: Files, now: float, budget: Budget, is_stored: Callable[[str], bool]
 ) -> Findings:
     """Bring what is known of a folder's files and batches up to what is there.
@@ -87,10 +87,10 @@ def look_into(
             state.files = {}
             state.batches = assign(source.name, state.batches, {}, set(), now, is_stored)[0]
         raise
-    others = {str(place): single(source, place) for place in beside(source)}
-    state.beside = _followed(others, state.beside, now, budget, findings)
-    if all(seen.content for seen in state.beside.values()):
-        state.beside_content = "-".join(str(seen.content) for seen in state.beside.values())
+    others = {str(place): single(source, place) for place in companions(source)}
+    state.companions = _followed(others, state.companions, now, budget, findings)
+    if all(seen.content for seen in state.companions.values()):
+        state.beside_content = "-".join(str(seen.content) for seen in state.companions.values())
     known = {}
     for file in found:
         # Bytes that are no UTF-8 come as halves of surrogate pairs, which can be neither stored nor shown.
@@ -234,7 +234,7 @@ def _read_on(file: File, seen: SeenFile, budget: Budget) -> SeenFile:
     pieces = list(seen.pieces)
     count = max(1, -(-seen.size // PIECE))
     # A disk or a connection may fail at any byte.
-    with told(file.name), file.open() as content:
+    with as_source_error(file.name), file.open() as content:
         content.seek(len(pieces) * PIECE)
         while len(pieces) < count and budget.is_left:
             digest = hashlib.sha256()

@@ -8,11 +8,11 @@ import polars as pl
 
 from fineline.data_contracts.accounting import FORGOTTEN, LICENCE_NOT_ALLOWED, QuarantinedRecord
 from fineline.data_contracts.records import Record
-from fineline.resources.core.storage.tables import Made, dropped
+from fineline.resources.core.storage.tables import TableOutput, dropped
 from fineline.resources.data.sources.reader import BatchRows
 from fineline.resources.governance.forgetting.tombstones import Tombstones
 
-ARRIVAL_COLUMNS = ["record_id", "batch", "source", "copy"]
+ROWS_READ_COLUMNS = ["record_id", "batch", "source", "copy"]
 QUARANTINE = QuarantinedRecord.create_empty().schema
 
 
@@ -23,7 +23,7 @@ def ingest(
     allowed_licences: Sequence[str] | None = None,
     progress: Callable[[int, None], None] | None = None,
     forgotten: Tombstones | None = None,
-) -> Iterator[Made]:
+) -> Iterator[TableOutput]:
     """Each part's rows: the first of identical rows of the batch is kept, the others are drops.
 
     Rows that cannot be read, and records of a licence that is not allowed, go to quarantine; of what was forgotten
@@ -39,7 +39,7 @@ def ingest(
         repeated = records.filter(pl.col("copy") > 0)
         first = records.filter(pl.col("copy") == 0).select(Record.column_names())
         refused = first["licence"].is_in(_refused(first["licence"], allowed_licences))
-        yield Made(
+        yield TableOutput(
             frame=first.filter(~refused),
             rows_in=arrived.height,
             drops=pl.concat(
@@ -49,7 +49,7 @@ def ingest(
                 ]
             ),
             quarantine=pl.concat([_unreadable(rows.unreadable, source, batch), _unlicensed(first.filter(refused))]),
-            beside={"arrivals": arrived},
+            side_tables={"rows_read": arrived},
             facts={f"normalised: {kind}": count for kind, count in sorted(rows.normalised.items())},
         )
         read += arrived.height

@@ -62,7 +62,7 @@ class SourceState(BaseModel):
     mark: Bound | None = None
     batches: dict[str, Arrival] = {}
     files: dict[str, SeenFile] = {}
-    beside: dict[str, SeenFile] = {}
+    companions: dict[str, SeenFile] = {}
     beside_content: str = ""
 
 

@@ -12,7 +12,7 @@ from fineline.resources.core.recipe.loading import digest
 from fineline.resources.core.recipe.sources import Files, HuggingFace, Source, Sql
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, look_into
+from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, scan_folder
 from fineline.resources.data.ingestion.pulls import bring_up_to_date
 from fineline.resources.data.ingestion.registry import Arrival, Registry, SourceState, opened, registry_of
 from fineline.resources.data.sources.batch import FilePlace, SourceError
@@ -26,7 +26,7 @@ SHOWN = 5
 
 
 @dataclass
-class Look:
+class SourceScan:
     """What the sources offer now.
 
     ``versions`` are the batches, by key, each with a fingerprint of its content and of how the source is read;
@@ -57,7 +57,9 @@ class Look:
         return [f"{len(names)} {what}: {first_few(names, SHOWN)}" for what, names in named.items() if names]
 
 
-def look(storage: Storage, sources: Iterable[Source], *, now: float | None = None, ask: bool = True) -> Look:
+def scan_sources(
+    storage: Storage, sources: Iterable[Source], *, now: float | None = None, ask: bool = True
+) -> SourceScan:
     """Look at the sources, and remember what was found beside the tables.
 
     Folders and prefixes of object stores hold one batch a file, others one batch as a whole, or one a commit or an
@@ -65,7 +67,7 @@ def look(storage: Storage, sources: Iterable[Source], *, now: float | None = Non
     the time, in seconds since 1970. A source that cannot be looked at keeps the batches that it had.
     """
     now = time.time() if now is None else now
-    found = Look()
+    found = SourceScan()
     budget = Budget()
     sources = list(sources)
     folders = [source for source in sources if isinstance(source, Files)]
@@ -100,20 +102,20 @@ def look(storage: Storage, sources: Iterable[Source], *, now: float | None = Non
     return found
 
 
-def look_patiently(storage: Storage, sources: Sequence[Source], tell: Callable[[str], None]) -> Look:
+def scan_until_settled(storage: Storage, sources: Sequence[Source], tell: Callable[[str], None]) -> SourceScan:
     """Look again until all files are read, and those that somebody is writing have settled, or had time for it."""
-    found = look(storage, sources)
+    found = scan_sources(storage, sources)
     until = time.monotonic() + PATIENCE_SECONDS
     while found.reads_on or (found.settles and time.monotonic() < until):
         if found.reads_on:
             tell(f"new files are read to know what is in them; {len(found.waiting)} to go")
         else:
             time.sleep(SETTLED_SECONDS / 4)
-        found = look(storage, sources, ask=False)
+        found = scan_sources(storage, sources, ask=False)
     return found
 
 
-def require_batches(found: Look) -> None:
+def require_batches(found: SourceScan) -> None:
     """Raises SourceError where there is nothing to make anything of; the message says what to do."""
     blocked = [f"{name}: {found.obstacles[name]}" for name in found.empty if name in found.obstacles]
     if blocked:
@@ -219,16 +221,16 @@ def _origin(source: Source) -> str:
 
 
 def _look_into_folder(
-    state: SourceState, source: Files, now: float, budget: Budget, storage: Storage, found: Look
+    state: SourceState, source: Files, now: float, budget: Budget, storage: Storage, found: SourceScan
 ) -> None:
-    findings = look_into(state, source, now, budget, lambda key: storage.manifest("raw_corpus", key) is not None)
+    findings = scan_folder(state, source, now, budget, lambda key: storage.manifest("raw_corpus", key) is not None)
     found.waiting |= {f"{source.name}/{name}": why for name, why in findings.waiting.items()}
     found.repeats |= {f"{source.name}/{name}": key for name, key in findings.repeats.items()}
     found.reads_on |= findings.reads_on
     found.settles |= findings.settles
 
 
-def _describe(registry: Registry, sources: Sequence[Source], found: Look) -> None:
+def _describe(registry: Registry, sources: Sequence[Source], found: SourceScan) -> None:
     found.versions = versions_of(registry, sources)
     for source in sources:
         state = registry.sources[source.name]

@@ -61,7 +61,7 @@ def plant(entities: Sequence[str], per_entity: int, seed: int) -> list[Canary]:
     """
     if unknown := sorted(set(entities) - set(GENERATORS)):
         raise ScrubError(
-            f"No canaries for entity type {', '.join(unknown)}, so its residual recall cannot be measured. "
+            f"No canaries for entity type {', '.join(unknown)}, so its recall cannot be measured. "
             f"Take it out of the recipe's scrub.entities; there are canaries for {', '.join(sorted(GENERATORS))}"
         )
     canaries: list[Canary] = []

@@ -13,7 +13,7 @@ from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.shapes.tool_calls import Services, read_services
 from fineline.resources.data.sources.batch import Batch, BatchRows, FilePlace, RawRow, Row, SourceError
 from fineline.resources.data.sources.joining import Joined
-from fineline.resources.data.sources.locations import File, file_at, files_at, told
+from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
 
 TEMPORARY = {".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".swp"}
 KEY_CHARACTERS = 120
@@ -32,7 +32,7 @@ def batches(source: Files) -> list[Batch]:
     Raises:
         SourceError: there is nothing at the path, it holds no file of a known format, or it cannot be read.
     """
-    others = [single(source, place).fingerprint() for place in beside(source)]
+    others = [single(source, place).fingerprint() for place in companions(source)]
     return [Batch(key, "-".join([file.fingerprint(), *others])) for key, file in _files(source).items()]
 
 
@@ -95,7 +95,7 @@ def _suffixes(name: str) -> list[str]:
     return [f".{suffix}" for suffix in name.lower().split(".")[1:]]
 
 
-def beside(source: Files) -> Sequence[Location]:
+def companions(source: Files) -> Sequence[Location]:
     """Where the files lie that every batch of the source is read with."""
     joined = [source.join.path] if source.join else []
     return [*joined, *([source.services] if source.services else [])]
@@ -169,7 +169,7 @@ def _files(source: Files) -> dict[str, File]:
 def _rows(file: File, key: str) -> Iterator[Row | RawRow]:
     ending, packed = format_of(file.name)
     # A disk or a connection may fail at any byte.
-    with told(file.name), file.open() as content:
+    with as_source_error(file.name), file.open() as content:
         if not file.size:
             return
         if ending in TABLE_READERS:

@@ -42,18 +42,18 @@ class LocalFile:
 
     def fingerprint(self) -> str:
         """SHA-256 of the bytes."""
-        with told(str(self.path)), self.path.open("rb") as file:
+        with as_source_error(str(self.path)), self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def again(self) -> LocalFile:
         """The file as it is now."""
-        with told(str(self.path)):
+        with as_source_error(str(self.path)):
             return _local_file(self.path, self.path.stat())
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The bytes."""
-        with told(str(self.path)):
+        with as_source_error(str(self.path)):
             file = self.path.open("rb", buffering=0)
         with file:
             yield file
@@ -80,19 +80,19 @@ class RemoteFile:
 
     def fingerprint(self) -> str:
         """A hash of what the store says of the file (its version, or size and time): nothing is fetched."""
-        with told(self.path):
+        with as_source_error(self.path):
             return hashlib.sha256(str(self.store.ukey(self.path)).encode()).hexdigest()
 
     def again(self) -> RemoteFile:
         """The file as it is now."""
-        with told(self.path):
+        with as_source_error(self.path):
             self.store.invalidate_cache()
             return _remote_file(self.store, self.store.info(self.path))
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The bytes, fetched a block at a time."""
-        with told(self.path):
+        with as_source_error(self.path):
             file = self.store.open(self.path, "rb")
         with file:
             yield file
@@ -117,16 +117,16 @@ def file_at(location: Location, name: str) -> File:
     place = _local_path(location)
     if isinstance(place, Path):
         path = place / name if place.is_dir() else place
-        with told(str(path)):
+        with as_source_error(str(path)):
             return _local_file(path, path.stat())
     store, root = _store(place)
-    with told(place):
+    with as_source_error(place):
         store.invalidate_cache()
         return _remote_file(store, store.info(root if store.isfile(root) else f"{root.rstrip('/')}/{name}"))
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def as_source_error(what: str) -> Iterator[None]:
     """Errors of the system as SourceError, with what to do."""
     try:
         yield
@@ -145,7 +145,7 @@ def _local_path(location: Location) -> Location:
 
 
 def _local(path: Path) -> list[File]:
-    with told(str(path)):
+    with as_source_error(str(path)):
         if not path.is_dir():
             return [_local_file(path, path.stat())]
         found: list[File] = []
@@ -183,7 +183,7 @@ def _store(url: str) -> tuple[Any, str]:
 
 def _remote(url: str) -> list[File]:
     store, path = _store(url)
-    with told(url):
+    with as_source_error(url):
         # A folder that a sensor lists again and again must not be remembered as it was.
         store.invalidate_cache()
         listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from fineline.data_contracts.curation import SplitAssignment, SplitMemory
+from fineline.data_contracts.curation import SplitAssignment, SplitHistory
 from fineline.resources.core.recipe.sources import Split
 from fineline.resources.data.splitting.groups import keyed
 from fineline.resources.data.splitting.history import recall
@@ -17,12 +17,12 @@ class Assigned(NamedTuple):
     """Splits of records.
 
     ``records`` is one ``SplitAssignment`` row for each record that is in a split, by record_id. ``held_out``
-    are the others: record_id, source, batch, rule, detail. ``memory`` (``SplitMemory``) is where
+    are the others: record_id, source, batch, rule, detail. ``memory`` (``SplitHistory``) is where
     records stand now.
     """
 
     records: pl.DataFrame
-    held_out: pl.DataFrame
+    excluded: pl.DataFrame
     memory: pl.DataFrame
 
 
@@ -44,8 +44,8 @@ def assign(curated: pl.DataFrame, section: Split, memory: pl.DataFrame | None = 
     )
     return Assigned(
         assigned.select(SplitAssignment.column_names()).cast(SplitAssignment.create_empty().schema),
-        recalled.held_out,
-        assigned.select(SplitMemory.column_names()).cast(SplitMemory.create_empty().schema),
+        recalled.excluded,
+        assigned.select(SplitHistory.column_names()).cast(SplitHistory.create_empty().schema),
     )
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from fineline.data_contracts.curation import SplitMemory
+from fineline.data_contracts.curation import SplitHistory
 from fineline.resources.data.splitting.groups import TIES, components
 
 # In the order in which a split counts where old records of a group stand in several.
@@ -23,7 +23,7 @@ class Recalled(NamedTuple):
     """
 
     records: pl.DataFrame
-    held_out: pl.DataFrame
+    excluded: pl.DataFrame
 
 
 def recall(keyed: pl.DataFrame, memory: pl.DataFrame | None) -> Recalled:
@@ -33,13 +33,13 @@ def recall(keyed: pl.DataFrame, memory: pl.DataFrame | None) -> Recalled:
     that do so together. Where old records of a group stand in different splits (the recipe changed what a
     group is), those in train stay, the others are held out.
     """
-    rows = _with_what_stood(keyed, SplitMemory.create_empty() if memory is None else memory)
+    rows = _with_what_stood(keyed, SplitHistory.create_empty() if memory is None else memory)
     new = pl.col("own").is_null()
     direct = (new & (pl.col("low") != pl.col("high"))).fill_null(False)
     torn = (~new & (pl.col("own") != pl.min_horizontal(f"{key}_old" for key in TIES))).fill_null(False)
-    held_out = [
-        _held_out(rows.filter(direct), TIES_SPLITS, "would tie groups that are in different splits"),
-        _held_out(rows.filter(torn), GROUP_CAME_APART, "others of its group or with its prompt are in another split"),
+    excluded = [
+        _excluded(rows.filter(direct), TIES_SPLITS, "would tie groups that are in different splits"),
+        _excluded(rows.filter(torn), GROUP_CAME_APART, "others of its group or with its prompt are in another split"),
     ]
     rows = rows.filter(~direct & ~torn)
     rows = rows.with_columns(component=components(rows), stands=pl.coalesce("own", "low"))
@@ -47,12 +47,12 @@ def recall(keyed: pl.DataFrame, memory: pl.DataFrame | None) -> Recalled:
     # What can still part a component are links among new records alone.
     link = pl.any_horizontal(pl.col(f"{key}_low").is_null() & (pl.len().over(_tied_by(key)) > 1) for key in TIES)
     chained = (new & parted & link).fill_null(False)
-    held_out.append(_held_out(rows.filter(chained), TIES_SPLITS, "would tie, with other new records, different splits"))
+    excluded.append(_excluded(rows.filter(chained), TIES_SPLITS, "would tie, with other new records, different splits"))
     rows = rows.filter(~chained)
     # Without what tied them, groups are apart again.
     rows = rows.with_columns(component=components(rows))
     split = pl.min("stands").over("component").replace_strict(NAMES, return_dtype=pl.String)
-    return Recalled(rows.select(*keyed.columns, "component", split=split), pl.concat(held_out).sort("record_id"))
+    return Recalled(rows.select(*keyed.columns, "component", split=split), pl.concat(excluded).sort("record_id"))
 
 
 def _with_what_stood(keyed: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
@@ -117,9 +117,9 @@ def follow_clusters(memory: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
     )
     return (
         followed.filter(pl.col("own") | ~pl.col("own").any().over("record_id"))
-        .select(SplitMemory.column_names())
+        .select(SplitHistory.column_names())
         .unique()
-        .sort(SplitMemory.column_names())
+        .sort(SplitHistory.column_names())
     )
 
 
@@ -128,5 +128,5 @@ def _tied_by(key: str) -> pl.Expr:
     return pl.col(key).fill_null(pl.col("record_id"))
 
 
-def _held_out(rows: pl.DataFrame, rule: str, detail: str) -> pl.DataFrame:
+def _excluded(rows: pl.DataFrame, rule: str, detail: str) -> pl.DataFrame:
     return rows.select("record_id", "source", "batch", rule=pl.lit(rule), detail=pl.lit(detail))

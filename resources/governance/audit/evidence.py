@@ -39,7 +39,7 @@ class NothingThere(Exception):
     """What a promise is about was not made yet, or the recipe does not ask for it; the message says what."""
 
 
-class Stored:
+class Evidence:
     """Everything that the manifests under a storage root name. ``damaged`` is known once ``check_files`` ran.
 
     ``code_versions`` are today's, by asset; one that is not named is taken to be made by today's code and recipe.

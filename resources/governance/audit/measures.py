@@ -12,7 +12,7 @@ from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.governance.audit.evidence import Finding, NotCheckable, NothingThere, Stored, listed
+from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
 
 # Scrubbed records in which personal data that has a pattern is looked for again.
 SAMPLE = 1_000
@@ -20,7 +20,7 @@ SAMPLE = 1_000
 _BY_MODEL = ("PERSON", "LOCATION", "NRP", "DATE_TIME", "STREET_ADDRESS")
 
 
-def scrubbed(stored: Stored, recipe: Recipe, key: PseudonymKey) -> Finding:
+def scrubbed(stored: Evidence, recipe: Recipe, key: PseudonymKey) -> Finding:
     """Canaries planted anew, and patterns of personal data looked for in records that were scrubbed."""
     from fineline.resources.data.scrubbing.canaries import measure
     from fineline.resources.data.scrubbing.scrubber import Scrubber
@@ -49,7 +49,7 @@ def scrubbed(stored: Stored, recipe: Recipe, key: PseudonymKey) -> Finding:
     return Finding(planted + sample.height, (missed if low else 0) + sum(found.values()), "; ".join(told))
 
 
-def duplicates(stored: Stored, recipe: Recipe) -> Finding:
+def duplicates(stored: Evidence, recipe: Recipe) -> Finding:
     """A sample of removed near-duplicates compared again."""
     from fineline.resources.data.deduplication.spot_check import SAMPLE as VERIFIED
     from fineline.resources.data.deduplication.spot_check import unverified
@@ -64,7 +64,7 @@ def duplicates(stored: Stored, recipe: Recipe) -> Finding:
     return Finding(checked or clusters.height, wrong, told)
 
 
-def leaks(stored: Stored, recipe: Recipe) -> Finding:
+def leaks(stored: Evidence, recipe: Recipe) -> Finding:
     """Leaks between splits measured again, against the memory of where records stood too."""
     from fineline.resources.data.splitting.leakage import measure
     from fineline.resources.data.splitting.prompt_leakage import repeated_prompts
@@ -72,7 +72,7 @@ def leaks(stored: Stored, recipe: Recipe) -> Finding:
     manifest = stored.current("splits")
     assignment, drops = stored.scan(manifest).collect(), stored.scan(manifest, "drops").collect()
     curated = stored.scan(stored.usable("curated_corpus")).collect()
-    memory = stored.scan(manifest, "memory").collect() if "memory" in manifest.files else None
+    memory = stored.scan(manifest, "history").collect() if "history" in manifest.files else None
     leaks = dataclasses.asdict(
         measure(
             curated.join(assignment, on="record_id", how="semi"),
@@ -91,7 +91,7 @@ def leaks(stored: Stored, recipe: Recipe) -> Finding:
     return Finding(assignment.height, sum(leaks.values()), listed(told) or f"{assignment.height:,} records in splits")
 
 
-def release(stored: Stored, recipe: Recipe) -> Finding:
+def release(stored: Evidence, recipe: Recipe) -> Finding:
     """Checksums, the promotion gate on the stored losses, and the weights that were tested."""
     from fineline.resources.models.evaluation.promotion import decide
     from fineline.resources.models.release.package import SUMS, verify
@@ -125,7 +125,7 @@ def release(stored: Stored, recipe: Recipe) -> Finding:
     return Finding(files + decision.table.height, len(problems), listed([*problems, *told]))
 
 
-def _evidence(stored: Stored, trained: Sequence[str]) -> tuple[Manifest, Manifest]:
+def _evidence(stored: Evidence, trained: Sequence[str]) -> tuple[Manifest, Manifest]:
     """The model that is released, and its evaluation. Raises NotCheckable, NothingThere."""
     stored.current("release")
     if not trained:

@@ -13,7 +13,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.audit import measures, tables
-from fineline.resources.governance.audit.evidence import Finding, NotCheckable, NothingThere, Stored
+from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere
 
 PROMISES = {
     "files_are_whole": "Every file that a manifest names is there, with the hash that its name says.",
@@ -49,7 +49,7 @@ def audit(
     """
     assets = [folder.name for folder in (storage.root / "assets").glob("*")]
     with storage.reading(assets):
-        stored = Stored(storage, code_versions)
+        stored = Evidence(storage, code_versions)
         checks: dict[str, Callable[[], Finding]] = {
             "files_are_whole": partial(tables.files, stored),
             "data_versions_are_of_content": partial(tables.versions, stored),

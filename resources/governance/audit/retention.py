@@ -14,7 +14,7 @@ from pathlib import Path
 from fineline.resources.core.recipe.operations import Retention
 from fineline.resources.core.storage.files import make_writable
 from fineline.resources.core.storage.store import DAMAGED, Damaged, Storage, batch_of
-from fineline.resources.governance.audit.evidence import Stored
+from fineline.resources.governance.audit.evidence import Evidence
 from fineline.resources.planning.inputs import PER_BATCH, label
 
 # A file that is being written, or read in an older version, is younger.
@@ -77,7 +77,7 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         return
     needed = {
         name
-        for manifest in Stored(storage).manifests.values()
+        for manifest in Evidence(storage).manifests.values()
         if manifest.batch is None or manifest.batch in offered
         for name in manifest.inputs
     }

@@ -17,14 +17,14 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.core.storage.tables import jsonl_bytes
 from fineline.resources.governance.accounting import ledger
-from fineline.resources.governance.audit.evidence import Finding, NotCheckable, NothingThere, Stored, listed
+from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
 from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.planning.inputs import PER_BATCH
 
 LEDGER_DROPS = ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits")
 
 
-def files(stored: Stored) -> Finding:
+def files(stored: Evidence) -> Finding:
     """Each file and folder has the hash that its name says."""
     checked = stored.check_files()
     problems = [f"{name}: its manifest cannot be read" for name in stored.unreadable]
@@ -32,7 +32,7 @@ def files(stored: Stored) -> Finding:
     return Finding(checked + len(stored.unreadable), len(problems), listed(problems) or f"{checked} files and folders")
 
 
-def versions(stored: Stored) -> Finding:
+def versions(stored: Evidence) -> Finding:
     """Each data version is that of the stored bytes; what is behind its inputs is named, and breaks nothing."""
     found = {
         name: stored.data_version(manifest) for name, manifest in stored.manifests.items() if name not in stored.damaged
@@ -44,7 +44,7 @@ def versions(stored: Stored) -> Finding:
     return Finding(len(known), len(wrong), "; ".join([*([listed(wrong)] if wrong else []), late]))
 
 
-def accounted(stored: Stored) -> Finding:
+def accounted(stored: Evidence) -> Finding:
     """Counts of manifests against their tables, and the ledger against one that is built anew."""
     problems, checked = [], 0
     for name, manifest in stored.tables():
@@ -63,7 +63,7 @@ def accounted(stored: Stored) -> Finding:
     return Finding(checked, len(problems) + sum(gaps.values()), told)
 
 
-def _miscounted(stored: Stored, manifest: Manifest) -> list[str]:
+def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
     wanted = {"data": manifest.rows, "drops": manifest.dropped + manifest.quarantined}
     wanted["quarantine"] = manifest.quarantined
     problems = []
@@ -75,10 +75,10 @@ def _miscounted(stored: Stored, manifest: Manifest) -> list[str]:
     return problems
 
 
-def _ledger_gaps(stored: Stored) -> tuple[dict[str, int], int]:
+def _ledger_gaps(stored: Evidence) -> tuple[dict[str, int], int]:
     """What is wrong with the stored ledger against one that is built anew, and how many entries it has."""
     merged = stored.current("record_ledger")
-    raw = stored.scan_batches(merged, "raw_corpus", "arrivals").collect()
+    raw = stored.scan_batches(merged, "raw_corpus", "rows_read").collect()
     parts = []
     for asset in LEDGER_DROPS:
         table = stored.scan_batches(merged, asset, "drops") if asset in PER_BATCH else None
@@ -92,7 +92,7 @@ def _ledger_gaps(stored: Stored) -> tuple[dict[str, int], int]:
     return gaps, kept.height
 
 
-def contracts(stored: Stored, contracts: Mapping[str, type[dy.Schema]]) -> Finding:
+def contracts(stored: Evidence, contracts: Mapping[str, type[dy.Schema]]) -> Finding:
     """Each table, its drops and its quarantine against their contracts."""
     problems: list[str] = []
     checked = failures = 0
@@ -112,7 +112,7 @@ def contracts(stored: Stored, contracts: Mapping[str, type[dy.Schema]]) -> Findi
     return Finding(checked, failures, listed(problems) or f"{checked:,} rows")
 
 
-def exports(stored: Stored) -> Finding:
+def exports(stored: Evidence) -> Finding:
     """The lines of each export against the rows of its table, whatever their order."""
     problems: list[str] = []
     checked = 0
@@ -136,7 +136,7 @@ def exports(stored: Stored) -> Finding:
     return Finding(checked, len(problems), listed(problems) or f"{checked:,} lines")
 
 
-def forgotten(stored: Stored, key: PseudonymKey) -> Finding:
+def forgotten(stored: Evidence, key: PseudonymKey) -> Finding:
     """No table has a row of a record that was forgotten: tombstones hold keyed hashes of their ids."""
     kept = tombstones.read(stored.storage)
     if kept.is_empty():

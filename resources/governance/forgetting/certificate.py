@@ -70,7 +70,7 @@ def carry_out(
     remove(storage, Targets(found.tombstones, request.needles), journal, log)
     sightings = mark_forgotten(storage, found.tombstones, request_id)
     if found.tombstones:
-        _empty_scrub_memory(storage)
+        _empty_findings_cache(storage)
     sought = sorted({*request.needles, *found.sought})
     cleansed = cleanse(instance, storage, sought)
     report_changes(instance, storage, request_id)
@@ -100,10 +100,10 @@ def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFram
     return pl.concat(parts)
 
 
-def _empty_scrub_memory(storage: Storage) -> None:
+def _empty_findings_cache(storage: Storage) -> None:
     """Hashes of forgotten texts are among those of all others, for this and for former settings: all go."""
     with storage.lock("scrubbed_corpus"):
-        for path in storage.scrub_memory.glob("*"):
+        for path in storage.findings_cache.glob("*"):
             path.unlink()
 
 

@@ -92,7 +92,7 @@ def _find(storage: Storage, request: Request) -> pl.DataFrame:
         meant = pl.col("source") == request.source if request.source else pl.col("batch") == request.batch
     rows = [pl.DataFrame(schema={"record_id": pl.String, "batch": pl.String})]
     for manifest in manifests(storage, "raw_corpus"):
-        arrivals, drops = (pl.scan_parquet(storage.file(manifest, role)) for role in ("arrivals", "drops"))
+        arrivals, drops = (pl.scan_parquet(storage.file(manifest, role)) for role in ("rows_read", "drops"))
         # Rows that former requests took out carry tombstones.
         gone = drops.filter(pl.col("rule") == FORGOTTEN)
         found = arrivals.filter(meant).join(gone, on="record_id", how="anti")

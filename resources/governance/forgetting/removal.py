@@ -191,13 +191,13 @@ def _rewrite_arrived(tables: Mapping[str, Path], targets: Targets, written: Parq
     drops = pl.read_parquet(tables["drops"])
     stay = drops.filter(~targets.is_one("record_id"))
     came = []
-    written.append("arrivals", pl.scan_parquet(tables["arrivals"]).head(0).collect())
-    for part in parts(tables["arrivals"]):
+    written.append("rows_read", pl.scan_parquet(tables["arrivals"]).head(0).collect())
+    for part in parts(tables["rows_read"]):
         arrived = part.with_columns(pl.col("record_id").replace(dict(targets.tombstones)))
         came.append(
             dropped(arrived.filter(part.select(targets.is_one("record_id"))["record_id"]), "raw_corpus", FORGOTTEN)
         )
-        written.append("arrivals", arrived)
+        written.append("rows_read", arrived)
     now = pl.concat([stay, *came]).sort("batch", "record_id", "rule")
     written.append("drops", now)
     before, after = (table.filter(pl.col("fate") == "dropped").height for table in (drops, now))

@@ -18,7 +18,7 @@ from fineline.resources.core.recipe.sources import Sql
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES, explain, is_no_room, is_transient, seconds_to_wait
 from fineline.resources.core.storage.files import NoRoom
 from fineline.resources.core.storage.store import Blocked, Damaged, Storage
-from fineline.resources.core.storage.tables import Made, Origin, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.data.sources import sql
 from fineline.resources.data.sources.batch import SourceError
 from fineline.resources.data.sources.locations import told
@@ -127,7 +127,9 @@ def storage(tmp_path):
     rows = {"record_id": "1", "source": "s", "batch": "s/1", "stage": "x", "fate": "dropped", "rule": "r"}
     frame = pl.DataFrame({**rows, "detail": "d"}).cast(Drop.create_empty().schema)
     for batch in ("s/1", "s/2"):
-        write_table(storage, "drops", batch, Made(frame, rows_in=1), Drop, Origin("1", {}, "r"), maximum_quarantine=0)
+        write_table(
+            storage, "drops", batch, TableOutput(frame, rows_in=1), Drop, Origin("1", {}, "r"), maximum_quarantine=0
+        )
     return storage
 
 

@@ -7,7 +7,7 @@ from fineline.data_contracts.accounting import Drop
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.integrity import is_whole, last_whole, whole_file
 from fineline.resources.core.storage.store import Damaged, Manifest, Storage
-from fineline.resources.core.storage.tables import Made, Origin, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 
 DROPS = pl.DataFrame(
     {"record_id": "1", "source": "docs", "batch": "docs/1", "stage": "splits", "fate": "dropped", "rule": "r"},
@@ -21,7 +21,7 @@ def storage(tmp_path):
 
 @pytest.fixture
 def table(storage):
-    made = Made(DROPS.cast(Drop.create_empty().schema), rows_in=1, exports={"train.jsonl": b"{}\n"})
+    made = TableOutput(DROPS.cast(Drop.create_empty().schema), rows_in=1, exports={"train.jsonl": b"{}\n"})
     return write_table(storage, "drops", "docs/1", made, Drop, Origin("1", {}, "r"), maximum_quarantine=0).manifest
 
 
@@ -82,19 +82,21 @@ def test_an_unchanged_file_is_read_through_only_once(storage, table, monkeypatch
 
 
 def test_what_can_be_made_from_nothing_else_outlives_damage_to_the_rest_and_is_never_given_up_silently(storage):
-    assert last_whole(storage, "splits", "memory") is None
-    made = Made(DROPS.cast(Drop.create_empty().schema), rows_in=1, beside={"memory": pl.DataFrame({"a": [1]})})
+    assert last_whole(storage, "splits", "history") is None
+    made = TableOutput(
+        DROPS.cast(Drop.create_empty().schema), rows_in=1, side_tables={"history": pl.DataFrame({"a": [1]})}
+    )
     stored = write_table(storage, "splits", None, made, Drop, Origin("1", {}, "r"), maximum_quarantine=0).manifest
-    memory = last_whole(storage, "splits", "memory")
+    memory = last_whole(storage, "splits", "history")
     storage.file(stored, "data").write_bytes(b"")
     with pytest.raises(Damaged):
         whole_file(storage, stored, "data")
-    assert last_whole(storage, "splits", "memory") == memory
+    assert last_whole(storage, "splits", "history") == memory
     storage.file(stored, "data").unlink()
-    assert last_whole(storage, "splits", "memory") == memory
+    assert last_whole(storage, "splits", "history") == memory
     memory.write_bytes(b"")
     with pytest.raises(Damaged, match=r"from nothing else.*delete"):
-        last_whole(storage, "splits", "memory")
+        last_whole(storage, "splits", "history")
 
 
 def test_a_file_beside_a_model_folder_is_no_part_of_it(tmp_path):

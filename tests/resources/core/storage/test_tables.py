@@ -5,7 +5,7 @@ from support.records import record, records
 from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.parquet import ParquetParts
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.tables import Made, Origin, dropped, jsonl_bytes, scan_table, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.sources.reader import SourceError
 
 
@@ -24,14 +24,14 @@ def write(tmp_path):
 
 def test_equal_rows_give_an_equal_data_version(write):
     rows = records(record("one answer"), record("two answers"))
-    first, second = (write(Made(rows, rows_in=2))[1].manifest.data_version for _ in range(2))
-    other = write(Made(rows.head(1), rows_in=1))[1].manifest.data_version
+    first, second = (write(TableOutput(rows, rows_in=2))[1].manifest.data_version for _ in range(2))
+    other = write(TableOutput(rows.head(1), rows_in=1))[1].manifest.data_version
     assert first == second != other
 
 
 def test_bad_rows_go_to_quarantine_whole_with_their_rule(write):
     rows = records(record(), record(" ", question="Why?"))
-    storage, written = write(Made(rows, rows_in=2))
+    storage, written = write(TableOutput(rows, rows_in=2))
     kept = scan_table(storage, "corpus").collect()
     quarantine = scan_table(storage, "corpus", role="quarantine").collect()
     drops = scan_table(storage, "corpus", role="drops").collect()
@@ -45,23 +45,26 @@ def test_bad_rows_go_to_quarantine_whole_with_their_rule(write):
 
 def test_more_bad_rows_than_the_recipe_allows_fail_the_contract_check(write):
     rows = records(record(), record(" ", question="Why?"))
-    _, written = write(Made(rows, rows_in=2), maximum_quarantine=0.4)
+    _, written = write(TableOutput(rows, rows_in=2), maximum_quarantine=0.4)
     assert not written.under_contract
     assert written.manifest.failed_checks == ["under_contract"]
 
 
 def test_a_row_that_vanished_fails_the_accounting_check(write):
     rows = records(record("one answer"), record("two answers"))
-    _, written = write(Made(rows.head(1), rows_in=2))
+    _, written = write(TableOutput(rows.head(1), rows_in=2))
     assert written.manifest.failed_checks == ["accounted_for"]
-    explained = Made(rows.head(1), rows_in=2, drops=dropped(rows.tail(1), "corpus", "too_dull"))
+    explained = TableOutput(rows.head(1), rows_in=2, drops=dropped(rows.tail(1), "corpus", "too_dull"))
     _, written = write(explained)
     assert written.manifest.failed_checks == []
 
 
 def test_a_table_in_parts_is_one_table_with_the_sums_of_their_counts(write):
     one, two = (records(record(f"{word} answers"), record(" ")) for word in ("one", "two"))
-    parts = (Made(rows, rows_in=2, beside={"notes": rows.select("source")}, facts={"seen": 2}) for rows in (one, two))
+    parts = (
+        TableOutput(rows, rows_in=2, side_tables={"notes": rows.select("source")}, facts={"seen": 2})
+        for rows in (one, two)
+    )
     storage, written = write(parts)
     assert scan_table(storage, "corpus").collect()["record_id"].to_list() == [one["record_id"][0], two["record_id"][0]]
     assert scan_table(storage, "corpus", role="notes").collect().height == 4
@@ -72,10 +75,10 @@ def test_a_table_in_parts_is_one_table_with_the_sums_of_their_counts(write):
 
 def test_a_part_that_fails_leaves_the_table_as_it_was(write):
     rows = records(record("one answer"))
-    storage, before = write(Made(rows, rows_in=1))
+    storage, before = write(TableOutput(rows, rows_in=1))
 
     def parts():
-        yield Made(records(record("another answer")), rows_in=1)
+        yield TableOutput(records(record("another answer")), rows_in=1)
         raise SourceError("the file breaks off")
 
     with pytest.raises(SourceError):
@@ -107,8 +110,8 @@ def test_every_type_of_column_comes_back_as_it_was_written(tmp_path):
 
 def test_batches_are_read_one_after_the_other(write):
     rows = records(record("one answer"), record("two answers"))
-    write(Made(rows.head(1), rows_in=1), batch="notes/a b")
-    storage, _ = write(Made(rows.tail(1), rows_in=1), batch="notes/2")
+    write(TableOutput(rows.head(1), rows_in=1), batch="notes/a b")
+    storage, _ = write(TableOutput(rows.tail(1), rows_in=1), batch="notes/2")
     both = scan_table(storage, "corpus", ["notes/2", "notes/a b"]).collect()
     assert both["record_id"].to_list() == rows["record_id"].to_list()[::-1]
 

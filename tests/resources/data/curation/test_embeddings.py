@@ -42,14 +42,14 @@ def test_a_text_has_the_same_row_whatever_is_embedded_with_it(texts: list[str], 
 
 def test_many_batches_are_put_together_in_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
     texts = [f"{'word ' * (number % 7)}{number}" for number in range(40)]
-    told: list[tuple[int, int]] = []
+    as_source_error: list[tuple[int, int]] = []
     whole = embed(texts)
     monkeypatch.setattr(embeddings, "BATCH_TOKENS", 256)
     monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 3)
-    parts = embed(texts, lambda done, total: told.append((done, total)))
+    parts = embed(texts, lambda done, total: as_source_error.append((done, total)))
     assert (parts * whole).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
-    assert told[-1] == (40, 40)
-    assert len(told) > 10
+    assert as_source_error[-1] == (40, 40)
+    assert len(as_source_error) > 10
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -28,7 +28,7 @@ def test_the_first_of_identical_rows_goes_on_and_the_others_are_drops():
     made, later = ingested(first, BatchRows(records(row), unreadable()))
     assert made.frame.height == 2
     assert made.drops.select("rule", "detail").rows() == [("repeated_row", "copy 1")]
-    assert made.beside["arrivals"].filter(record_id=row["record_id"])["copy"].to_list() == [0, 1]
+    assert made.side_tables["rows_read"].filter(record_id=row["record_id"])["copy"].to_list() == [0, 1]
     assert later.frame.is_empty()
     assert later.drops["detail"].to_list() == ["copy 2"]
 
@@ -71,7 +71,7 @@ def test_the_ledger_has_a_place_for_each_copy_of_a_record_that_is_kept_out(tmp_p
     made = ingest([licensed], "notes", "notes/1", ["MIT"])
     write_table(storage, "raw_corpus", None, made, Record, Origin("1", {}, "r"), maximum_quarantine=1)
     raw, drops, kept = (
-        scan_table(storage, "raw_corpus", role=role).collect() for role in ("arrivals", "drops", "data")
+        scan_table(storage, "raw_corpus", role=role).collect() for role in ("rows_read", "drops", "data")
     )
     assignment = kept.select("record_id", "source", split=pl.lit("train"))
     account = ledger.build(raw, drops, kept, assignment)
@@ -124,7 +124,7 @@ def test_every_row_that_came_in_is_accounted_for(texts, broken, licensed):
     parts = [*(BatchRows(rows, unreadable()) for rows in whole)]
     parts.append(BatchRows(records(), unreadable(*[letter * 32 for letter in broken])))
     made = ingested(*parts, allowed=["L-a", "L-b"] if licensed else None)
-    arrived = pl.concat([part.beside["arrivals"] for part in made])
+    arrived = pl.concat([part.side_tables["rows_read"] for part in made])
     rows_in = sum(part.rows_in for part in made)
     assert rows_in == sum(map(len, texts)) + len(broken) == arrived.height
     assert sum(part.frame.height + part.drops.height + part.quarantine.height for part in made) == rows_in

@@ -15,9 +15,9 @@ from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.data.ingestion.scan import (
     arrival,
     known_arrivals,
-    look,
-    look_patiently,
     require_batches,
+    scan_sources,
+    scan_until_settled,
     versions_of,
     withdraw,
 )
@@ -31,7 +31,7 @@ def mail(tmp_path):
 
 
 def test_an_empty_inbox_is_no_obstacle_and_a_run_says_what_to_do(mail):
-    found = mail.look()
+    found = mail.scan_sources()
     assert (found.versions, found.obstacles, found.empty) == ({}, {}, ["mail"])
     with pytest.raises(SourceError, match="nothing has arrived yet: put files into the folders"):
         require_batches(found)
@@ -40,33 +40,33 @@ def test_an_empty_inbox_is_no_obstacle_and_a_run_says_what_to_do(mail):
 def test_a_source_that_never_was_there_stops_a_run(mail):
     mail.folder.rmdir()
     with pytest.raises(SourceError, match=r"mail: there is nothing at .* Correct the path"):
-        require_batches(mail.look())
+        require_batches(mail.scan_sources())
 
 
 def test_a_source_that_the_recipe_does_not_name_any_more_offers_nothing_and_comes_back_as_it_was(mail):
     mail.drop("a.jsonl")
-    before = mail.look().versions
+    before = mail.scan_sources().versions
     other = Files(name="other", kind="files", licence="MIT", path=mail.folder)
-    assert list(look(mail.storage, [other], now=mail.now).versions) == ["other/a.jsonl"]
-    assert mail.look().versions == before
+    assert list(scan_sources(mail.storage, [other], now=mail.now).versions) == ["other/a.jsonl"]
+    assert mail.scan_sources().versions == before
 
 
 def test_a_folder_that_moved_keeps_its_versions_and_another_one_brings_its_own_batches(mail):
     mail.drop("a.jsonl")
     mail.drop("b.jsonl", "So.")
-    before = mail.look().versions
+    before = mail.scan_sources().versions
     new = mail.folder.with_name("new")
     mail.folder.rename(new)
     (new / "b.jsonl").unlink()
     mail.source = mail.source.model_copy(update={"path": new})
-    assert mail.look().versions == {"mail/a.jsonl": before["mail/a.jsonl"]}
+    assert mail.scan_sources().versions == {"mail/a.jsonl": before["mail/a.jsonl"]}
 
 
 def test_an_option_of_the_source_is_another_version_of_its_batches(mail):
     mail.drop("a.jsonl")
-    before = mail.look().versions
+    before = mail.scan_sources().versions
     mail.source = mail.source.model_copy(update={"limit": 1})
-    assert mail.look().versions != before
+    assert mail.scan_sources().versions != before
 
 
 def test_a_file_that_all_are_read_with_is_part_of_each_version_once_it_is_complete(mail, tmp_path):
@@ -76,27 +76,27 @@ def test_a_file_that_all_are_read_with_is_part_of_each_version_once_it_is_comple
     mail.source = Files.model_validate(
         {**mail.source.model_dump(), "join": {"path": answers, "key": "id"}},
     )
-    before = mail.look().versions
+    before = mail.scan_sources().versions
     answers.write_text('{"id": 1, "answer": "Thus."}\n')
     os.utime(answers, (mail.now, mail.now))
-    assert mail.look(later=1).versions == before
-    assert mail.look().versions != before
+    assert mail.scan_sources(later=1).versions == before
+    assert mail.scan_sources().versions != before
 
 
 def test_a_withdrawn_batch_does_not_come_back_by_its_content_but_by_other_content(mail):
     mail.drop("a.jsonl")
-    mail.look()
+    mail.scan_sources()
     assert withdraw(mail.storage, ["mail/a.jsonl", "mail/nothing"]) == ["mail/a.jsonl"]
     mail.drop("again.jsonl")
-    assert mail.look().versions == {}
+    assert mail.scan_sources().versions == {}
     (mail.folder / "a.jsonl").unlink()
-    mail.look()
+    mail.scan_sources()
     mail.source = mail.source.model_copy(update={"path": mail.folder.rename(mail.folder.with_name("new"))})
-    assert mail.look().versions == {}, "also not from another folder"
+    assert mail.scan_sources().versions == {}, "also not from another folder"
     with pytest.raises(SourceError, match="is no batch"):
         mail.read("mail/a.jsonl")
     (mail.source.path / "again.jsonl").write_text(row("Mended."))
-    assert list(mail.look().versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
 
 
 def test_large_files_are_read_in_pieces_that_the_registry_remembers(mail, monkeypatch):
@@ -104,12 +104,12 @@ def test_large_files_are_read_in_pieces_that_the_registry_remembers(mail, monkey
     monkeypatch.setattr("fineline.resources.data.ingestion.scan.Budget", lambda: Budget(bytes_left=25))
     mail.drop("a.jsonl", "x" * 50)
     size = (mail.folder / "a.jsonl").stat().st_size
-    found = [mail.look() for _ in range(-(-size // 30))]
-    assert [look.reads_on for look in found] == [True] * (len(found) - 1) + [False]
-    assert [len(look.versions) for look in found] == [0] * (len(found) - 1) + [1]
+    found = [mail.scan_sources() for _ in range(-(-size // 30))]
+    assert [scan_sources.reads_on for scan_sources in found] == [True] * (len(found) - 1) + [False]
+    assert [len(scan_sources.versions) for scan_sources in found] == [0] * (len(found) - 1) + [1]
     whole = mail.batch("mail/a.jsonl").content
     mail.drop("b.jsonl", "x" * 49 + "y")
-    contents = [mail.look() for _ in found] and {b.content for b in known_arrivals(mail.storage).values()}
+    contents = [mail.scan_sources() for _ in found] and {b.content for b in known_arrivals(mail.storage).values()}
     assert len(contents) == 2
     assert whole in contents
 
@@ -125,15 +125,15 @@ def test_a_file_that_is_written_to_while_it_is_read_waits(mail, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("fineline.resources.data.ingestion.inbox.hashlib.sha256", write_meanwhile)
-        assert mail.look().waiting == {"mail/a.jsonl": "it was written to while it was read"}
-    assert list(mail.look().versions) == ["mail/a.jsonl"]
+        assert mail.scan_sources().waiting == {"mail/a.jsonl": "it was written to while it was read"}
+    assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
 
 
 def test_nothing_is_read_again_that_has_not_changed_also_after_a_restart(mail, monkeypatch):
     mail.drop("a.jsonl")
-    before = mail.look().versions
+    before = mail.scan_sources().versions
     monkeypatch.setattr(inbox, "_read_on", lambda *_: pytest.fail("was read"))
-    assert look(Storage(mail.storage.root), [mail.source], now=mail.now + 10**6).versions == before
+    assert scan_sources(Storage(mail.storage.root), [mail.source], now=mail.now + 10**6).versions == before
 
 
 def test_files_of_a_store_are_taken_after_two_equal_looks_and_known_by_their_content(mail):
@@ -141,16 +141,16 @@ def test_files_of_a_store_are_taken_after_two_equal_looks_and_known_by_their_con
     mail.source = mail.source.model_copy(update={"path": "memory://arrivals/in"})
     store.pipe("/arrivals/in/a.jsonl", row("Because.").encode())
     try:
-        assert mail.look().versions == {}
-        assert list(mail.look().versions) == ["mail/a.jsonl"]
+        assert mail.scan_sources().versions == {}
+        assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
         assert mail.read("mail/a.jsonl") == ["Because."]
         store.mv("/arrivals/in/a.jsonl", "/arrivals/in/z.jsonl")
-        mail.look()
-        assert list(mail.look().versions) == ["mail/a.jsonl"]
+        mail.scan_sources()
+        assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
         assert mail.batch("mail/a.jsonl").place.name == "z.jsonl"
         store.pipe("/arrivals/in/z.jsonl", row("So.").encode())
-        mail.look()
-        mail.look()
+        mail.scan_sources()
+        mail.scan_sources()
         assert mail.batch("mail/a.jsonl").versions == 2
         assert mail.read("mail/a.jsonl") == ["So."]
     finally:
@@ -162,7 +162,8 @@ def test_two_that_look_at_the_same_time_write_one_truth(mail):
         mail.drop(f"{n}.jsonl", f"Because {n}.")
     looks = []
     threads = [
-        threading.Thread(target=lambda: looks.append(look(mail.storage, [mail.source], now=mail.now))) for _ in range(4)
+        threading.Thread(target=lambda: looks.append(scan_sources(mail.storage, [mail.source], now=mail.now)))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -174,10 +175,10 @@ def test_two_that_look_at_the_same_time_write_one_truth(mail):
 
 
 def test_a_damaged_registry_is_told_with_what_to_do(mail):
-    mail.look()
+    mail.scan_sources()
     (mail.storage.root / "arrivals" / "registry.json").write_text('{"sources": ')
     with pytest.raises(StorageError, match=r"registry\.json is damaged\. Bring it back from a backup, or remove it"):
-        mail.look()
+        mail.scan_sources()
 
 
 def test_a_run_waits_for_a_file_that_was_just_written_and_for_all_to_be_read(mail, monkeypatch):
@@ -186,7 +187,7 @@ def test_a_run_waits_for_a_file_that_was_just_written_and_for_all_to_be_read(mai
     mail.drop("a.jsonl")
     mail.drop("b.jsonl.part")
     started = time.monotonic()
-    found = look_patiently(mail.storage, [mail.source], pytest.fail)
+    found = scan_until_settled(mail.storage, [mail.source], pytest.fail)
     assert list(found.versions) == ["mail/a.jsonl"]
     assert time.monotonic() - started < 5, "it does not wait for what somebody has to rename"
 
@@ -205,7 +206,7 @@ def test_a_run_waits_for_a_file_that_was_just_written_and_for_all_to_be_read(mai
 @pytest.mark.parametrize("rows_before", [0, 1])
 def test_a_file_that_vanishes_or_changes_while_it_is_read_gives_an_error(mail, spoil, message, rows_before):
     (mail.folder / "a.jsonl").write_text("".join(row(f"{n} {'x' * 1000}") for n in range(12_000)))
-    mail.look()
+    mail.scan_sources()
     parts = read_parts(mail.source, "mail/a.jsonl", arrival(registry_of(mail.storage), "mail/a.jsonl").place)
     for _ in range(rows_before):
         next(parts)

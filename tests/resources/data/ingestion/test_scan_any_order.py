@@ -65,7 +65,7 @@ def test_looked_at_after_each_event_there_are_as_many_batches_as_lineages_of_con
     for event in events:
         files = happen(files, event)
         batches, repeats = taken(batches, files)
-        lineages.look(files)
+        lineages.scan_sources(files)
         assert sorted((b.place.name, b.content, b.state == "there") for b in batches.values()) == sorted(
             map(tuple, lineages.all)
         )
@@ -78,7 +78,7 @@ class Lineages:
     def __init__(self):
         self.all, self.repeats = [], []
 
-    def look(self, files):
+    def scan_sources(self, files):
         for each in self.all:
             if each[2] and each[0] in files:
                 each[1] = files[each[0]]

@@ -12,7 +12,7 @@ from fineline.resources.core.storage.files import StorageError
 from fineline.resources.data.ingestion import inbox
 from fineline.resources.data.ingestion.inbox import Budget
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.data.ingestion.scan import look, look_patiently
+from fineline.resources.data.ingestion.scan import scan_sources, scan_until_settled
 from fineline.resources.data.sources.locations import LocalFile
 
 
@@ -51,11 +51,11 @@ def test_a_file_on_a_damaged_block_waits_and_those_beside_it_are_taken(mail, dam
     mail.drop("a.jsonl")
     mail.drop("b.jsonl", "So.")
     damaged["a.jsonl"] = lambda: None
-    found = mail.look()
+    found = mail.scan_sources()
     assert list(found.versions) == ["mail/b.jsonl"]
     assert found.waiting == {"mail/a.jsonl": "cannot read a.jsonl: Input/output error."}
     damaged.clear()
-    assert list(mail.look().versions) == ["mail/a.jsonl", "mail/b.jsonl"]
+    assert list(mail.scan_sources().versions) == ["mail/a.jsonl", "mail/b.jsonl"]
 
 
 def test_damaged_files_that_take_all_the_time_are_tried_last_and_keep_no_run_waiting(mail, damaged, monkeypatch):
@@ -72,7 +72,7 @@ def test_damaged_files_that_take_all_the_time_are_tried_last_and_keep_no_run_wai
     looks = []
     for _ in range(4):
         budget.bytes_left = 2**20
-        looks.append(mail.look())
+        looks.append(mail.scan_sources())
     assert list(looks[-1].versions) == ["mail/c.jsonl"]
     assert not looks[-1].reads_on
 
@@ -82,12 +82,12 @@ def test_a_file_whose_name_is_no_utf8_waits_and_those_beside_it_are_taken(mail):
     bad = os.fsencode(mail.folder) + b"/M\xfcller.jsonl"
     with open(bad, "w") as file:
         file.write(row("So."))
-    found = mail.look()
+    found = mail.scan_sources()
     assert list(found.versions) == ["mail/a.jsonl"]
     assert found.waiting == {r"mail/M\udcfcller.jsonl": "its name is not UTF-8; rename it"}
     assert "rename it" in ". ".join(found.notes).encode().decode()
     os.rename(bad, mail.folder / "Müller.jsonl")
-    assert list(mail.look().versions) == ["mail/Müller.jsonl", "mail/a.jsonl"]
+    assert list(mail.scan_sources().versions) == ["mail/Müller.jsonl", "mail/a.jsonl"]
 
 
 class NoCredentialsError(Exception):
@@ -109,7 +109,7 @@ def closed():
 
 def test_a_store_that_raises_what_it_likes_is_told_by_the_name_of_that_and_stops_no_other_source(mail, closed):
     mail.drop("a.jsonl")
-    found = look(mail.storage, [closed, mail.source], now=mail.now)
+    found = scan_sources(mail.storage, [closed, mail.source], now=mail.now)
     assert list(found.versions) == ["mail/a.jsonl"]
     assert "NoCredentialsError" in found.obstacles["far"]
     assert "Secret" not in str(found)
@@ -117,7 +117,7 @@ def test_a_store_that_raises_what_it_likes_is_told_by_the_name_of_that_and_stops
 
 def test_a_damaged_root_is_no_fault_of_a_source(mail, monkeypatch):
     mail.drop("a.jsonl")
-    mail.look()
+    mail.scan_sources()
     (mail.folder / "a.jsonl").unlink()
 
     def damaged(*_):
@@ -125,7 +125,7 @@ def test_a_damaged_root_is_no_fault_of_a_source(mail, monkeypatch):
 
     monkeypatch.setattr(type(mail.storage), "manifest", damaged)
     with pytest.raises(StorageError, match="the manifest is damaged"):
-        look(mail.storage, [mail.source], now=mail.now)
+        scan_sources(mail.storage, [mail.source], now=mail.now)
 
 
 @pytest.mark.parametrize("password", ["p@ss:Secret", "p@ss/Secret", "p@Secret"])
@@ -135,7 +135,7 @@ def test_an_address_with_a_password_that_is_not_written_as_it_must_be_stops_no_o
     monkeypatch.setenv("ANSWERS", f"sqlite://me:{password}@host/db")
     table = Sql(name="table", kind="sql", licence="MIT", uri_variable="ANSWERS", query="SELECT 1 AS id", increment="id")
     mail.drop("a.jsonl")
-    found = look(mail.storage, [table, mail.source], now=mail.now)
+    found = scan_sources(mail.storage, [table, mail.source], now=mail.now)
     assert list(found.versions) == ["mail/a.jsonl"]
     assert "ANSWERS holds no address that SQLAlchemy understands" in found.obstacles["table"]
     assert "Secret" not in str(found)
@@ -154,10 +154,10 @@ def test_much_to_read_in_one_source_keeps_no_other_waiting(mail, monkeypatch):
     for source in sources:
         (source.path / "a.jsonl").write_text(row(source.name * 2000))
     (mail.folder / "third" / "a.jsonl").write_text(row("third"))
-    assert list(look(mail.storage, sources, now=mail.now).versions) == ["third/a.jsonl"]
+    assert list(scan_sources(mail.storage, sources, now=mail.now).versions) == ["third/a.jsonl"]
     read = {name: state.files["a.jsonl"].pieces for name, state in registry_of(mail.storage).sources.items()}
     assert [len(read[name]) for name in ["first", "second"]] == [1, 1]
-    assert len(look_patiently(mail.storage, sources, lambda _: None).versions) == 3
+    assert len(scan_until_settled(mail.storage, sources, lambda _: None).versions) == 3
 
 
 def test_what_the_others_do_not_read_is_for_the_source_with_much_to_read(mail, monkeypatch):
@@ -167,6 +167,6 @@ def test_what_the_others_do_not_read_is_for_the_source_with_much_to_read(mail, m
     (mail.folder / "first" / "a.jsonl").write_text(row("x" * 20_000))
     pieces = []
     for _ in range(2):
-        look(mail.storage, sources, now=mail.now)
+        scan_sources(mail.storage, sources, now=mail.now)
         pieces.append(len(registry_of(mail.storage).sources["first"].files["a.jsonl"].pieces))
     assert pieces == [2, 6], "a half at first, then all"

@@ -5,7 +5,7 @@ from support.mailbox import answers_of
 from fineline.resources.core.recipe.sources import Sql
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.scan import (
-    look,
+    scan_sources,
 )
 from fineline.resources.data.sources.batch import Bound
 
@@ -45,12 +45,12 @@ def table(**options):
 def test_rows_above_the_highest_value_so_far_are_a_batch_that_can_be_read_again(tmp_path, answers, kind, values):
     answers(f"CREATE TABLE answers (id {kind}, question TEXT, answer TEXT)")
     storage, source = Storage(tmp_path / "root"), table()
-    assert look(storage, [source]).empty == ["table"]
+    assert scan_sources(storage, [source]).empty == ["table"]
     keys = []
     for n, value in enumerate(values):
         answers(f"INSERT INTO answers VALUES ({value}, 'Why?', 'Because {n}.')")
-        found = look(storage, [source])
-        assert look(storage, [source]).versions == found.versions
+        found = scan_sources(storage, [source])
+        assert scan_sources(storage, [source]).versions == found.versions
         [key] = set(found.versions) - set(keys)
         keys.append(key)
     assert len(keys) == len(set(keys)) == 4
@@ -64,35 +64,35 @@ def test_increments_are_named_by_their_bounds_and_come_in_order(tmp_path, answer
     for ids in ([3, 1, 2], [7, 5]):
         for n in ids:
             answers(f"INSERT INTO answers VALUES ({n}, 'Why?', 'Because {n}.')")
-        found = look(storage, [source])
+        found = scan_sources(storage, [source])
     assert list(found.versions) == ["table/3..7", "table/start..3"]
     assert answers_of(storage, source, "table/3..7") == ["Because 5.", "Because 7."]
     answers("INSERT INTO answers VALUES (4, 'Why?', 'Too late.'), (NULL, 'Why?', 'Never.')")
-    assert look(storage, [source]).versions == found.versions, "rows below the mark are not seen"
+    assert scan_sources(storage, [source]).versions == found.versions, "rows below the mark are not seen"
 
 
 def test_a_database_is_asked_once_a_minute_and_keeps_its_batches_when_it_cannot_be(tmp_path, answers, monkeypatch):
     answers("CREATE TABLE answers (id INTEGER, question TEXT, answer TEXT)")
     answers("INSERT INTO answers VALUES (1, 'Why?', 'Because.')")
     storage, source = Storage(tmp_path / "root"), table()
-    before = look(storage, [source], now=1000.0).versions
+    before = scan_sources(storage, [source], now=1000.0).versions
     answers("INSERT INTO answers VALUES (2, 'Why?', 'So.')")
-    assert look(storage, [source], now=1030.0, ask=False).versions == before
+    assert scan_sources(storage, [source], now=1030.0, ask=False).versions == before
     answers("ALTER TABLE answers RENAME TO other")
-    found = look(storage, [source], now=1070.0, ask=False)
+    found = scan_sources(storage, [source], now=1070.0, ask=False)
     assert found.versions == before
     assert "no such table" in found.obstacles["table"]
-    assert look(storage, [source], now=1080.0, ask=False).obstacles == found.obstacles
+    assert scan_sources(storage, [source], now=1080.0, ask=False).obstacles == found.obstacles
     answers("ALTER TABLE other RENAME TO answers")
-    assert len(look(storage, [source], now=1140.0, ask=False).versions) == 2
+    assert len(scan_sources(storage, [source], now=1140.0, ask=False).versions) == 2
 
 
 def test_a_column_that_holds_nothing_that_rises_is_told(tmp_path, answers):
     answers("CREATE TABLE answers (id BLOB, question TEXT, answer TEXT)")
     answers("INSERT INTO answers VALUES (x'00', 'Why?', 'Because.')")
-    found = look(Storage(tmp_path / "root"), [table()])
+    found = scan_sources(Storage(tmp_path / "root"), [table()])
     assert "the column id, its increment, is of type bytes" in found.obstacles["table"]
-    assert "no such column" in look(Storage(tmp_path / "root"), [table(increment="nope")]).obstacles["table"]
+    assert "no such column" in scan_sources(Storage(tmp_path / "root"), [table(increment="nope")]).obstacles["table"]
 
 
 @pytest.mark.parametrize("value", [3, -1.5, "text", "2026-01-01"])

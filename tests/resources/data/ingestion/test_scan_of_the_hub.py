@@ -8,8 +8,8 @@ from support.mailbox import answers_of
 from fineline.resources.core.recipe.sources import HuggingFace
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.scan import (
-    look,
     require_batches,
+    scan_sources,
 )
 from fineline.resources.data.sources.batch import SourceError
 
@@ -61,11 +61,11 @@ def followed(**options):
 
 def test_each_commit_of_a_followed_branch_is_a_batch_that_is_read_at_that_commit(tmp_path, hub, monkeypatch):
     storage = Storage(tmp_path)
-    look(storage, [followed()])
+    scan_sources(storage, [followed()])
     hub.commit = "b" * 40
-    versions = look(storage, [followed()]).versions
+    versions = scan_sources(storage, [followed()]).versions
     assert list(versions) == ["web/train@aaaaaaaaaaaa", "web/train@bbbbbbbbbbbb"]
-    assert look(storage, [followed()]).versions == versions
+    assert scan_sources(storage, [followed()]).versions == versions
     assert "/api/datasets/me/data/revision/main" in hub.asked
     asked = []
     monkeypatch.setattr("datasets.load_dataset", lambda _, **given: asked.append(given["revision"]) or loaded())
@@ -82,13 +82,13 @@ def loaded():
 def test_a_hub_that_cannot_be_reached_keeps_its_batches_and_stops_only_a_run_without_any(tmp_path, hub):
     storage = Storage(tmp_path)
     hub.status = 404
-    found = look(storage, [followed()])
+    found = scan_sources(storage, [followed()])
     with pytest.raises(SourceError, match="web: the hub does not give the branch main of me/data"):
         require_batches(found)
     hub.status = 200
-    before = look(storage, [followed()]).versions
+    before = scan_sources(storage, [followed()]).versions
     hub.status = 500
-    found = look(storage, [followed()])
+    found = scan_sources(storage, [followed()])
     assert found.versions == before
     assert "web" in found.obstacles
     require_batches(found)
@@ -96,16 +96,16 @@ def test_a_hub_that_cannot_be_reached_keeps_its_batches_and_stops_only_a_run_wit
 
 def test_a_hub_that_is_not_there_is_told(tmp_path, hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
-    assert "the hub cannot be reached" in look(Storage(tmp_path), [followed()]).obstacles["web"]
+    assert "the hub cannot be reached" in scan_sources(Storage(tmp_path), [followed()]).obstacles["web"]
 
 
 def test_a_hub_that_must_not_be_asked_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE is set" in look(Storage(tmp_path), [followed()]).obstacles["web"]
+    assert "HF_HUB_OFFLINE is set" in scan_sources(Storage(tmp_path), [followed()]).obstacles["web"]
 
 
 def test_a_folder_has_no_branch_to_follow(tmp_path):
-    assert "remove follow" in look(Storage(tmp_path / "root"), [followed(id=str(tmp_path))]).obstacles["web"]
+    assert "remove follow" in scan_sources(Storage(tmp_path / "root"), [followed(id=str(tmp_path))]).obstacles["web"]
 
 
 def test_a_source_is_pinned_or_followed():

@@ -120,12 +120,12 @@ def test_measures_are_kept_of_records_that_pass():
 
 
 def test_records_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
-    told: list[tuple[int, int]] = []
+    as_source_error: list[tuple[int, int]] = []
     records = records_of(*[f"{PROSE} {number}" for number in range(5)])
     whole = score(records, SECTION)
     monkeypatch.setattr(quality, "RECORDS_AT_ONCE", 2)
-    assert score(records, SECTION, lambda done, total: told.append((done, total))).equals(whole)
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert score(records, SECTION, lambda done, total: as_source_error.append((done, total))).equals(whole)
+    assert as_source_error == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_a_record_that_is_mostly_replaced_is_named_so():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import curated_record
 
-from fineline.data_contracts.curation import SplitAssignment, SplitMemory
+from fineline.data_contracts.curation import SplitAssignment, SplitHistory
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.recipe.sources import Split
 from fineline.resources.data.deduplication.signatures import content_hash
@@ -54,8 +54,8 @@ def pinned(curated: pl.DataFrame, splits: dict[str, str]) -> pl.DataFrame:
             on="record_id",
         )
         .join(keyed(curated, SECTION).select("record_id", "identity", "prompt_key"), on="record_id")
-        .select(SplitMemory.column_names())
-        .cast(SplitMemory.create_empty().schema)
+        .select(SplitHistory.column_names())
+        .cast(SplitHistory.create_empty().schema)
     )
 
 
@@ -73,8 +73,8 @@ def test_each_stratum_meets_its_shares():
 
 def test_shares_of_many_small_strata_are_met_in_total():
     curated = frame(row(f"{label} {i}", label=f"label {label}") for label in range(100) for i in range(4))
-    held_out = assign(curated, SECTION).filter(pl.col("split") != "train").height
-    assert 0.14 * 400 <= held_out <= 0.26 * 400
+    excluded = assign(curated, SECTION).filter(pl.col("split") != "train").height
+    assert 0.14 * 400 <= excluded <= 0.26 * 400
 
 
 def test_groups_of_uneven_size_meet_the_shares_within_one_percentage_point():
@@ -145,7 +145,7 @@ def test_a_new_record_that_ties_two_splits_is_held_out_of_both_and_moves_nobody(
     memory = pinned(frame(old), {"a": "train", "b": "test"})
     after = assign_all(frame([*old, row("tie", "g", cluster="d"), row("follower", "g")]), SECTION, memory)
     assert [split(after.records, name) for name in ("a", "b", "follower")] == ["train", "test", "train"]
-    assert after.held_out.select("record_id", "source", "batch", "rule").rows() == [
+    assert after.excluded.select("record_id", "source", "batch", "rule").rows() == [
         (content_hash("tie"), "corpus", "corpus/part", "ties_splits")
     ]
 
@@ -158,7 +158,7 @@ def test_new_records_that_tie_two_splits_only_together_are_held_out_with_their_l
     assert split_of(after.records) == {content_hash("a"): "test", content_hash("b"): "validation"} | {
         content_hash("follower"): "test"
     }
-    assert set(after.held_out["rule"]) == {"ties_splits"}
+    assert set(after.excluded["rule"]) == {"ties_splits"}
 
 
 def test_a_record_that_was_held_out_stays_held_out_when_assigned_again():
@@ -168,7 +168,7 @@ def test_a_record_that_was_held_out_stays_held_out_when_assigned_again():
     first = assign_all(today, SECTION, memory)
     again = assign_all(today, SECTION, remember(first.memory, memory))
     assert again.records.equals(first.records)
-    assert again.held_out.equals(first.held_out)
+    assert again.excluded.equals(first.excluded)
 
 
 def test_of_old_records_that_a_new_rule_makes_one_group_those_outside_train_are_held_out():
@@ -176,7 +176,7 @@ def test_of_old_records_that_a_new_rule_makes_one_group_those_outside_train_are_
     memory = pinned(frame(old), {"a": "test", "b": "train", "c": "validation", "d": "test"})
     after = assign_all(frame([*old, row("e", "g")]), SECTION, memory)
     assert split_of(after.records) == {content_hash("b"): "train", content_hash("d"): "test"}
-    assert dict(after.held_out.select("record_id", "rule").iter_rows()) == {
+    assert dict(after.excluded.select("record_id", "rule").iter_rows()) == {
         content_hash("a"): "group_came_apart",
         content_hash("c"): "group_came_apart",
         content_hash("e"): "ties_splits",
@@ -244,7 +244,7 @@ def test_a_record_that_replaces_records_of_two_splits_is_held_out():
     memory = pinned(frame([row("a"), row("b")]), {"a": "validation", "b": "train"})
     followed = follow_clusters(memory, clusters({"a": "new", "b": "new", "new": "new"}))
     after = assign_all(frame([row("new"), row("other")]), SECTION, followed)
-    assert after.held_out["record_id"].to_list() == [content_hash("new")]
+    assert after.excluded["record_id"].to_list() == [content_hash("new")]
     assert after.records["record_id"].to_list() == [content_hash("other")]
 
 
@@ -327,13 +327,13 @@ def test_growth_and_loss_move_no_record_and_tear_nothing_apart(
     rows: list[dict[str, Any]], more: list[dict[str, Any]], gone: set[int]
 ):
     first = assign_all(frame(rows), SECTION)
-    assert first.held_out.is_empty()
+    assert first.excluded.is_empty()
     known = {made["record_id"] for made in rows}
     kept = [made for i, made in enumerate(rows) if i not in gone]
     today = frame([*kept, *(made for made in more if made["record_id"] not in known)])
     after = assign_all(today, SECTION, first.memory)
     SplitAssignment.validate(after.records)
-    assert sorted([*after.records["record_id"], *after.held_out["record_id"]]) == sorted(today["record_id"])
+    assert sorted([*after.records["record_id"], *after.excluded["record_id"]]) == sorted(today["record_id"])
     was, now = split_of(first.records), split_of(after.records)
     assert all(now[made["record_id"]] == was[made["record_id"]] for made in kept)
     seen = pl.concat([first.records, after.records]).join(
@@ -353,7 +353,7 @@ def test_what_is_assigned_and_held_out_depends_on_no_order(rows: list[dict[str, 
     today = list({made["record_id"]: made for made in [*more, *rows]}.values())
     one, other = assign_all(frame(today), SECTION, memory), assign_all(frame(today[::-1]), SECTION, memory[::-1])
     assert one.records.equals(other.records)
-    assert one.held_out.equals(other.held_out)
+    assert one.excluded.equals(other.excluded)
 
 
 @settings(max_examples=40, deadline=None)

@@ -21,9 +21,9 @@ from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.core.storage.tables import Made, Origin, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.governance.audit import measures, tables
-from fineline.resources.governance.audit.evidence import Finding, NotCheckable, NothingThere, Stored
+from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere
 from fineline.resources.governance.audit.promises import PROMISES, audit
 from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.models.release.package import assemble
@@ -64,7 +64,7 @@ def rewrite(path, content):
 
 
 def checked_files(storage):
-    stored = Stored(storage)
+    stored = Evidence(storage)
     tables.files(stored)
     return stored
 
@@ -102,7 +102,7 @@ def test_what_a_run_commits_during_an_audit_does_not_look_damaged(storage):
 def test_a_changed_file_is_named_and_what_needs_it_is_not_said_to_hold(storage):
     path = storage.file(storage.require("splits"), "data")
     rewrite(path, path.read_bytes()[:-1] + b"x")
-    stored = Stored(storage)
+    stored = Evidence(storage)
     assert tables.files(stored) == Finding(39, 1, f"splits: {path.name} was changed")
     with pytest.raises(NotCheckable, match="splits is damaged"):
         measures.leaks(stored, RECIPE)
@@ -111,7 +111,7 @@ def test_a_changed_file_is_named_and_what_needs_it_is_not_said_to_hold(storage):
 def test_a_missing_file_is_named(storage):
     path = storage.file(storage.require("sft_dataset"), "train")
     path.unlink()
-    stored = Stored(storage)
+    stored = Evidence(storage)
     found = tables.files(stored)
     assert (found.failures, found.detail) == (1, f"sft_dataset: {path.name} is missing")
     with pytest.raises(NotCheckable, match="sft_dataset is damaged"):
@@ -121,12 +121,12 @@ def test_a_missing_file_is_named(storage):
 def test_a_changed_export_is_named(storage):
     path = storage.file(storage.require("sft_dataset"), "train")
     rewrite(path, b"{}\n")
-    assert tables.files(Stored(storage)).detail == f"sft_dataset: {path.name} was changed"
+    assert tables.files(Evidence(storage)).detail == f"sft_dataset: {path.name} was changed"
 
 
 def test_a_manifest_that_cannot_be_read_is_named(storage):
     (storage.folder("splits") / "manifest.json").write_text("{")
-    found = tables.files(Stored(storage))
+    found = tables.files(Evidence(storage))
     assert (found.failures, found.detail) == (1, "splits: its manifest cannot be read")
 
 
@@ -138,10 +138,10 @@ def test_a_changed_model_folder_is_noticed(storage):
             asset="sft_model", batch=None, data_version="", code_version="1", inputs={}, files={}, run_id="r"
         )
         manifest = storage.commit_folder(manifest, folder, {"model": "merged"})
-    assert tables.files(Stored(storage)).failures == 0
-    assert tables.versions(Stored(storage)).failures == 0
+    assert tables.files(Evidence(storage)).failures == 0
+    assert tables.versions(Evidence(storage)).failures == 0
     (storage.file(manifest, "model") / "weights").write_bytes(b"2")
-    assert "content-" in tables.files(Stored(storage)).detail
+    assert "content-" in tables.files(Evidence(storage)).detail
 
 
 def test_a_data_version_that_is_not_of_the_bytes_is_named(storage):
@@ -157,18 +157,18 @@ def test_what_is_behind_its_inputs_is_named_and_breaks_nothing(storage):
     assert found.failures == 0
     assert "behind what they are made from: record_ledger; scrubbed_corpus[notes/1]" in found.detail
     with pytest.raises(NotCheckable, match=r"record_ledger is behind raw_corpus\[notes/1\]; make it again"):
-        Stored(storage).current("record_ledger")
+        Evidence(storage).current("record_ledger")
 
 
 @pytest.mark.parametrize("count", ["rows", "dropped", "rows_in"])
 def test_a_count_that_is_not_that_of_the_table_is_noticed(storage, count):
     edit_manifest(storage, "curated_corpus", **{count: 7})
-    assert tables.accounted(Stored(storage)).failures > 0
+    assert tables.accounted(Evidence(storage)).failures > 0
 
 
 def test_a_row_that_vanished_between_arrival_and_ledger_is_noticed(storage):
     write(storage, "record_ledger", read(storage, "record_ledger").head(-1), rows_in=41)
-    found = tables.accounted(Stored(storage))
+    found = tables.accounted(Evidence(storage))
     assert "record_ledger: 1 missing" in found.detail
     assert found.failures == 2, "the row, and the entry that a ledger built anew has"
 
@@ -176,7 +176,7 @@ def test_a_row_that_vanished_between_arrival_and_ledger_is_noticed(storage):
 def test_a_ledger_that_tells_another_place_is_noticed(storage):
     moved = read(storage, "record_ledger").with_columns(place=pl.lit("splits/train"))
     write(storage, "record_ledger", moved)
-    assert "entries unlike those built anew" in tables.accounted(Stored(storage)).detail
+    assert "entries unlike those built anew" in tables.accounted(Evidence(storage)).detail
 
 
 def test_rows_that_break_their_contract_are_counted_by_rule(storage):
@@ -186,13 +186,13 @@ def test_rows_that_break_their_contract_are_counted_by_rule(storage):
             """Twenty-one of the records are not, and one of these is a duplicate."""
             return pl.col("batch") == "notes/1"
 
-    found = tables.contracts(Stored(storage), {**CONTRACTS, "curated_corpus": Stricter})
+    found = tables.contracts(Evidence(storage), {**CONTRACTS, "curated_corpus": Stricter})
     assert 20 <= found.failures <= 21
     assert found.detail == f"curated_corpus: {found.failures} rows of data break is_of_the_first_batch"
 
 
 def test_a_table_without_a_column_of_its_contract_is_noticed(storage):
-    found = tables.contracts(Stored(storage), {**CONTRACTS, "splits": CONTRACTS["sft_dataset"]})
+    found = tables.contracts(Evidence(storage), {**CONTRACTS, "splits": CONTRACTS["sft_dataset"]})
     assert "splits: 41 rows of data break no column label" in found.detail
 
 
@@ -202,7 +202,7 @@ def test_personal_data_that_came_through_is_counted_and_not_shown(storage):
     completion = pl.when(pl.col("index") < 2).then(mail).otherwise(pl.col("completion"))
     spoilt = curated.with_columns(completion=completion.cast(curated.schema["completion"])).drop("index")
     write_curated(storage, spoilt, pl.DataFrame(schema={"record_id": str, "source": str, "batch": str, "reason": str}))
-    found = measures.scrubbed(Stored(storage), RECIPE, KEY)
+    found = measures.scrubbed(Evidence(storage), RECIPE, KEY)
     assert found.failures == 2
     assert "2 EMAIL_ADDRESS in 41 curated records" in found.detail
     assert "thompson" not in found.detail
@@ -210,7 +210,7 @@ def test_personal_data_that_came_through_is_counted_and_not_shown(storage):
 
 def test_a_scrubber_that_no_longer_finds_planted_values_breaks_the_promise(storage, monkeypatch):
     monkeypatch.setattr("fineline.resources.data.scrubbing.canaries.survives", lambda *_: True)
-    found = measures.scrubbed(Stored(storage), RECIPE, KEY)
+    found = measures.scrubbed(Evidence(storage), RECIPE, KEY)
     assert found.failures == 4
     assert found.detail.startswith("0.0% of 4 planted values are replaced")
 
@@ -223,17 +223,17 @@ def test_a_record_that_was_removed_without_a_similar_one_is_noticed(storage):
     moved = pl.when(near).then(pl.lit(other["cluster"])).otherwise(pl.col("cluster"))
     family = pl.when(near).then(pl.lit(other["family"])).otherwise(pl.col("family"))
     write(storage, "duplicate_clusters", clusters.with_columns(cluster=moved, family=family))
-    assert measures.duplicates(Stored(storage), RECIPE).failures == 1
+    assert measures.duplicates(Evidence(storage), RECIPE).failures == 1
 
 
 def test_a_record_that_moved_from_train_to_test_is_noticed(storage):
-    assignment, memory = read(storage, "splits"), read(storage, "splits", role="memory")
+    assignment, memory = read(storage, "splits"), read(storage, "splits", role="history")
     other = {"train": "test", "test": "train", "validation": "validation"}
     swapped = assignment.with_columns(
         split=pl.col("split").cast(pl.String).replace(other).cast(assignment.schema["split"])
     )
     write_splits(storage, swapped, memory)
-    found = measures.leaks(Stored(storage), RECIPE)
+    found = measures.leaks(Evidence(storage), RECIPE)
     assert found.detail == f"{found.failures} moved"
 
 
@@ -245,8 +245,8 @@ def test_near_duplicates_and_prompts_that_cross_splits_are_noticed(storage):
         curated.with_columns(prompt=same),
         pl.DataFrame(schema={"record_id": str, "source": str, "batch": str, "reason": str}),
     )
-    write_splits(storage, read(storage, "splits"), read(storage, "splits", role="memory"))
-    found = measures.leaks(Stored(storage), RECIPE)
+    write_splits(storage, read(storage, "splits"), read(storage, "splits", role="history"))
+    found = measures.leaks(Evidence(storage), RECIPE)
     assert "1 prompts" in found.detail
     assert "24 repeated prompts" in found.detail
 
@@ -261,20 +261,20 @@ def test_an_export_that_is_not_its_table_is_noticed(storage, change):
         "twice": lines + lines[:1],
     }
     rewrite(path, b"".join(changed[change]))
-    found = tables.exports(Stored(storage))
+    found = tables.exports(Evidence(storage))
     assert found.failures == 1
     assert "lines of test differ from its table" in found.detail
 
 
 def test_an_export_with_other_columns_is_noticed(storage):
     rewrite(storage.file(storage.require("sft_dataset"), "test"), b'{"text": "other"}\n')
-    assert "test has other columns" in tables.exports(Stored(storage)).detail
+    assert "test has other columns" in tables.exports(Evidence(storage)).detail
 
 
 def test_the_order_of_an_exports_lines_makes_no_difference(storage):
     path = storage.file(storage.require("sft_dataset"), "train")
     rewrite(path, b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
-    assert tables.exports(Stored(storage)).failures == 0
+    assert tables.exports(Evidence(storage)).failures == 0
 
 
 def forget(storage, *record_ids, key=KEY):
@@ -284,19 +284,19 @@ def forget(storage, *record_ids, key=KEY):
 def test_tombstones_of_another_key_recognise_nothing_and_that_is_said(storage):
     forget(storage, "f" * 32, key=PseudonymKey(b"o" * 32))
     with pytest.raises(NotCheckable, match="the pseudonym key is another one"):
-        tables.forgotten(Stored(storage), KEY)
+        tables.forgotten(Evidence(storage), KEY)
 
 
 def test_a_forgotten_record_that_is_still_there_is_counted_by_table(storage):
     forget(storage, read(storage, "raw_corpus", "notes/1")["record_id"][0])
-    found = tables.forgotten(Stored(storage), KEY)
+    found = tables.forgotten(Evidence(storage), KEY)
     assert found.failures >= 6
     assert "duplicate_clusters: 1 rows of data" in found.detail
 
 
 def test_forgotten_records_that_are_gone_break_nothing(storage):
     forget(storage, "f" * 32)
-    assert tables.forgotten(Stored(storage), KEY).failures == 0
+    assert tables.forgotten(Evidence(storage), KEY).failures == 0
 
 
 @pytest.fixture
@@ -345,7 +345,7 @@ def store_losses(storage, losses):
         storage,
         "evaluation",
         None,
-        Made(losses, losses.height),
+        TableOutput(losses, losses.height),
         HeldOutLoss,
         Origin("1", {}, "r"),
         maximum_quarantine=0,
@@ -353,14 +353,14 @@ def store_losses(storage, losses):
 
 
 def test_a_release_with_its_checksums_its_weights_and_its_evidence_holds(released):
-    found = measures.release(Stored(released[0]), RECIPE)
+    found = measures.release(Evidence(released[0]), RECIPE)
     assert (found.failures, found.detail) == (0, "4 files with their checksums")
 
 
 def test_a_changed_file_of_a_release_is_named(released):
     storage, _ = released
     (storage.file(storage.require("release"), "release") / "README.md").write_text("better")
-    found = measures.release(Stored(storage), RECIPE)
+    found = measures.release(Evidence(storage), RECIPE)
     assert found.failures == 1
     assert "README.md was changed" in found.detail
 
@@ -368,7 +368,7 @@ def test_a_changed_file_of_a_release_is_named(released):
 def test_a_release_without_checksums_is_noticed(released):
     storage, _ = released
     (storage.file(storage.require("release"), "release") / "SHA256SUMS").unlink()
-    assert measures.release(Stored(storage), RECIPE).failures == 1
+    assert measures.release(Evidence(storage), RECIPE).failures == 1
 
 
 def test_losses_that_no_longer_show_that_it_is_better_are_noticed(released):
@@ -377,7 +377,7 @@ def test_losses_that_no_longer_show_that_it_is_better_are_noticed(released):
     store_losses(storage, losses.with_columns(loss=worse))
     version = storage.require("evaluation").data_version
     edit_manifest(storage, "release", inputs={**storage.require("release").inputs, "evaluation": version})
-    found = measures.release(Stored(storage), RECIPE)
+    found = measures.release(Evidence(storage), RECIPE)
     assert "the stored losses do not show that it is better" in found.detail
 
 
@@ -387,14 +387,14 @@ def test_weights_that_are_not_those_that_were_tested_are_noticed(released, tmp_p
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
     version = storage.require("sft_model").data_version
     edit_manifest(storage, "release", inputs={**storage.require("release").inputs, "sft_model": version})
-    assert "model.safetensors is not what was tested" in measures.release(Stored(storage), RECIPE).detail
+    assert "model.safetensors is not what was tested" in measures.release(Evidence(storage), RECIPE).detail
 
 
 def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released, tmp_path):
     storage, _ = released
     (tmp_path / "merged" / "model.safetensors").write_bytes(b"other")
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
-    found = measures.release(Stored(storage), RECIPE)
+    found = measures.release(Evidence(storage), RECIPE)
     assert (found.failures, found.checked) == (0, 4)
     assert "its evidence was not checked: release is behind sft_model" in found.detail
 
@@ -415,7 +415,7 @@ def test_what_was_made_by_other_code_or_another_recipe_is_not_measured_by_todays
 def test_what_was_not_made_is_not_there(storage):
     (storage.folder("splits") / "manifest.json").unlink()
     with pytest.raises(NothingThere, match="splits is not made"):
-        measures.leaks(Stored(storage), RECIPE)
+        measures.leaks(Evidence(storage), RECIPE)
 
 
 def test_the_helpers_give_the_same_tables_again(storage):

@@ -81,17 +81,17 @@ def test_what_a_killed_run_left_is_removed_after_a_day(storage):
 
 
 def test_a_memory_that_is_to_be_restored_outlives_every_prune(storage):
-    memory = storage.file(storage.require("splits"), "memory")
+    memory = storage.file(storage.require("splits"), "history")
     content = memory.read_bytes()
     memory.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
     age_all(storage, days=5000)
     with pytest.raises(Damaged, match="is damaged"):
-        whole_file(storage, storage.require("splits"), "memory")
+        whole_file(storage, storage.require("splits"), "history")
     remove(storage, removable(storage, Retention(runs_days=1), BATCHES, NOW))
     with pytest.raises(Damaged, match="Restore the file"):
-        last_whole(storage, "splits", "memory")
+        last_whole(storage, "splits", "history")
     memory.write_bytes(content)
-    assert last_whole(storage, "splits", "memory") == memory
+    assert last_whole(storage, "splits", "history") == memory
 
 
 def test_beside_what_a_set_aside_manifest_names_a_killed_run_s_files_go(storage):

@@ -47,8 +47,8 @@ def storage(tmp_path):
     (storage.folder("sft_dataset") / name).write_bytes(export)
     inputs = {f"raw_corpus[{batch}]": storage.require("raw_corpus", batch).data_version for batch in (FIRST, SECOND)}
     storage.commit(dataset.model_copy(update={"inputs": inputs, "files": {**dataset.files, "train": name}}))
-    storage.scrub_memory.mkdir(parents=True)
-    (storage.scrub_memory / "found_spans.sqlite").write_text("hashes")
+    storage.findings_cache.mkdir(parents=True)
+    (storage.findings_cache / "found_spans.sqlite").write_text("hashes")
     return storage
 
 
@@ -125,7 +125,7 @@ def test_arrivals_drops_and_ledger_keep_a_line_under_the_tombstone(storage):
     lines = scan_table(storage, "record_ledger").collect().height
     forget(storage, texts=[PERSON])
     hidden = {tombstone(load_key(storage.root), record_id) for record_id in BOTH}
-    arrivals = scan_table(storage, "raw_corpus", [FIRST, SECOND], "arrivals").collect()
+    arrivals = scan_table(storage, "raw_corpus", [FIRST, SECOND], "rows_read").collect()
     gone = scan_table(storage, "raw_corpus", [FIRST, SECOND], "drops").filter(pl.col("rule") == "forgotten").collect()
     assert arrivals.filter(pl.col("record_id").is_in(hidden)).height == gone.height == 5
     ledger = scan_table(storage, "record_ledger").collect()
@@ -152,7 +152,7 @@ def test_models_are_flagged_and_the_memory_of_the_scrubber_is_empty(storage):
     row = forget(storage, records=[KEPT["record_id"]])
     assert {each["model"] for each in row["seen_by"]} == {"sft_model", "release"}
     assert seen.forgotten_seen(storage, "release") == 1
-    assert list(storage.scrub_memory.iterdir()) == []
+    assert list(storage.findings_cache.iterdir()) == []
 
 
 def test_the_certificate_tells_of_names_that_dagster_keeps(storage):

@@ -52,7 +52,7 @@ def test_a_forgotten_record_becomes_a_drop_under_its_tombstone_and_the_sums_clos
     assert made.frame["record_id"].to_list() == [OTHER["record_id"]]
     hidden = tombstone(KEY, ABOUT["record_id"])
     assert made.drops.select("record_id", "rule").rows() == [(hidden, "forgotten")] * 2
-    assert made.beside["arrivals"].select("record_id", "copy").rows() == [
+    assert made.side_tables["rows_read"].select("record_id", "copy").rows() == [
         (OTHER["record_id"], 0),
         (hidden, 0),
         (hidden, 1),
