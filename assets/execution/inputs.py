@@ -55,7 +55,7 @@ def made_when_changed(body: Body) -> Body:
                 made = body(context, project)
                 yield from made if isinstance(made, Iterator) else [made]
             else:
-                context.log.info(f"{stage.asset} is up to date; a run with the tag {ANEW} makes it all the same")
+                context.log.info(f"{stage.asset} is up to date; a run with the tag {FORCE} makes it all the same")
                 manifests = [stage.storage.require(stage.asset, batch) for batch in stage.asked]
                 yield from publish_unchanged(context, stage.storage, manifests)
 
