@@ -16,8 +16,8 @@ from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
 from fineline.data_contracts.datasets import PreferenceRow, PretrainingRow, SftRow
 from fineline.resources.core.presentation.plots import histogram
-from fineline.resources.core.recipe.loading import Recipe
-from fineline.resources.core.recipe.sources import Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.core.recipe.datasets import Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.data.datasets import rows as sets

@@ -18,8 +18,8 @@ from fineline.assets.splits import record_ledger
 from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.presentation.plots import intervals
 from fineline.resources.core.presentation.tables import frame_table, sample_table
-from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.models import exposure as seen
 from fineline.resources.models.release.card import CheckFacts

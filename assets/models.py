@@ -11,8 +11,8 @@ import dagster as dg
 from fineline.assets.execution.inputs import FORCE, made_when_changed
 from fineline.assets.execution.models import ModelStage
 from fineline.assets.execution.workers import run_worker
-from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.models import exposure as seen
 from fineline.resources.models.worker.tasks import PrepareBase, TrainDpo, TrainPretraining, TrainSft
 from fineline.resources.planning.retraining import DECISION, approval

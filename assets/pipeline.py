@@ -15,7 +15,8 @@ from fineline.assets.models import model_assets
 from fineline.assets.quality import curated_corpus, label_issues, record_quality
 from fineline.assets.retraining import decision_assets
 from fineline.assets.splits import record_ledger, splits
-from fineline.resources.core.recipe.loading import Recipe, digest
+from fineline.resources.core.recipe.base import digest
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.data.sources.reader import SourceError, list_batches
 
 DATA_HALF = [

@@ -10,8 +10,8 @@ import polars as pl
 from fineline.assets.execution.inputs import Making, made_when_changed, recipe_metadata
 from fineline.assets.models import ML_OWNERS, stages
 from fineline.resources.core.presentation.tables import frame_table
-from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.planning.retraining import DECISION, decide
 from fineline.resources.project import Project

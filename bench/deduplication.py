@@ -21,7 +21,7 @@ from rows import p3
 from scipy.sparse import csr_array
 from seeded import seeded_duplicates
 
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.clusters import find_clusters
 from fineline.resources.data.deduplication.components import connect

@@ -28,7 +28,7 @@ from presidio_analyzer import AnalyzerEngine, BatchAnalyzerEngine  # noqa: E402 
 from presidio_analyzer.nlp_engine import NlpEngineProvider  # noqa: E402
 
 from fineline.data_contracts.records import Record  # noqa: E402
-from fineline.resources.core.recipe.sources import Scrub  # noqa: E402
+from fineline.resources.core.recipe.scrubbing import Scrub  # noqa: E402
 from fineline.resources.data.pii.detector import Detector  # noqa: E402
 from fineline.resources.data.scrubbing.scrubber import Scrubber  # noqa: E402
 

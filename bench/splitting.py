@@ -7,7 +7,7 @@ from figures import Figure
 from rows import p3
 from sklearn.model_selection import train_test_split
 
-from fineline.resources.core.recipe.sources import Deduplicate, Split
+from fineline.resources.core.recipe.curation import Deduplicate, Split
 from fineline.resources.data.curation.curate import unique_records
 from fineline.resources.data.deduplication.clusters import find_clusters
 from fineline.resources.data.deduplication.signatures import sign

@@ -10,7 +10,7 @@ from fineline.assets.pipeline import pipeline_assets
 from fineline.jobs.retention import prune
 from fineline.jobs.selections import audit, forget, main
 from fineline.resources.core.orchestrator.console import plain_console
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.project import current_project
 from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches

@@ -8,7 +8,8 @@ from typing import Any
 import dagster as dg
 
 from fineline.resources.core.keys import PseudonymKey, load_key
-from fineline.resources.core.recipe.loading import Recipe, load_recipe, recipe_path, storage_root
+from fineline.resources.core.recipe.loading import load_recipe, recipe_path, storage_root
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Storage
 
 

@@ -11,7 +11,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from fineline.assets.execution.definition import BATCHES
 from fineline.resources.core.presentation.tables import first_few
-from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.models.exposure import flags_metadata
 from fineline.resources.planning.inputs import DATA_VERSION_TAG, PER_BATCH, version_tags

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from fineline.assets.execution.inputs import Making, recipe_metadata
 from fineline.resources.core.presentation.plots import curves
-from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.models import exposure as seen_records
 

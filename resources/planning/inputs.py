@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fineline.resources.core.keys import stored_key
 from fineline.resources.core.presentation.tables import first_few
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Blocked, Damaged, Manifest, NotMaterialized, Storage, changed_inputs
 from fineline.resources.planning.retraining import DECISION, STAGE_OF, approval, decide
 

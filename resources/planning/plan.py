@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from fineline.resources.core.recipe.loading import Recipe, digest
+from fineline.resources.core.recipe.base import digest
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.inputs import (
     FOLLOWS_MODELS,

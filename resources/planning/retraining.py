@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from fineline.resources.core.presentation.tables import first_few
-from fineline.resources.core.recipe.loading import Recipe, digest
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage, changed_inputs
 from fineline.resources.models import exposure as seen

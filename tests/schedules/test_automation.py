@@ -14,7 +14,7 @@ from support.corpus import write_corpus, write_recipe
 
 from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
-from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.data.ingestion.scan import look
 from fineline.resources.planning.inputs import inputs_now, label, versions_or_missing, why_stale

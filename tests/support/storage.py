@@ -9,7 +9,7 @@ from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import DuplicateCluster, Signature, SplitAssignment
 from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
-from fineline.resources.core.recipe.sources import Deduplicate, Split
+from fineline.resources.core.recipe.curation import Deduplicate, Split
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, write_table
 from fineline.resources.data.curation.curate import unique_records

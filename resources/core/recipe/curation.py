@@ -1,12 +1,27 @@
-"""The recipe's sections about what is good enough: quality, labels, decontaminate, balance."""
+"""The recipe's sections on what is kept: deduplicate, quality, labels, decontaminate, split, balance."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from fineline.resources.core.recipe.sources import Section, Share, Source
+from fineline.resources.core.recipe.base import Section, Share
+from fineline.resources.core.recipe.sources import Source
+
+
+class Deduplicate(Section):
+    """Exact and near-duplicate removal."""
+
+    threshold: float = Field(0.7, gt=0.0, le=1.0, description="Jaccard similarity from which two are one.")
+    by: Literal["record", "prompt"] = Field(
+        "record", description="Compare whole records, their answers too; or prompts, whatever they are answered."
+    )
+    shingle_words: int = Field(
+        5, ge=1, description="Words in a shingle; characters in scripts without spaces between words."
+    )
+    permutations: int = Field(128, ge=16, le=1024, description="MinHash permutations.")
+    seed: int = Field(1, ge=0, description="Seed of the permutations.")
 
 
 class TextQuality(Section):
@@ -90,6 +105,27 @@ class Decontaminate(Section):
     held_out_prompts: bool = Field(
         True, description="Training records that repeat prompts of validation or test are dropped too."
     )
+
+
+class Split(Section):
+    """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
+
+    validation: Share = 0.05
+    test: Share = 0.05
+    seed: int = Field(0, ge=0, description="Decides on records that have no split yet; the others stay where they are.")
+    stratify_by: list[Literal["source", "label", "kind", "length"]] = Field(
+        default=["source", "label", "length"], description="Every split keeps the corpus' shares of these."
+    )
+    keep_equal_prompts_together: bool = Field(
+        True, description="Answers to one prompt stay in one split; false where all records share one instruction."
+    )
+
+    @model_validator(mode="after")
+    def leaves_room_for_training(self) -> Split:
+        """A split without training records trains nothing."""
+        if self.validation + self.test >= 1.0:
+            raise ValueError("validation + test must be below 1, so that train gets records")
+        return self
 
 
 class Balance(Section):

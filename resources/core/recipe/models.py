@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fineline.resources.core.recipe.sources import Section, Share
+from fineline.resources.core.recipe.base import LocalPath, Section, Share
 
 
 class PackagedModel(Section):
@@ -31,7 +30,7 @@ class FolderModel(Section):
     """A local folder in transformers' form: config.json, safetensors, tokenizer."""
 
     kind: Literal["folder"]
-    path: Path = Field(description="Relative paths start at the recipe's folder.")
+    path: LocalPath = Field(description="Relative paths start at the recipe's folder.")
     licence: str = "unknown"
 
 

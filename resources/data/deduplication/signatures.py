@@ -7,7 +7,7 @@ from datasketch import MinHash
 
 from fineline.data_contracts.curation import Signature
 from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import Texts, in_slices
 from fineline.resources.data.deduplication.kernels.characters import characters
 from fineline.resources.data.deduplication.kernels.text import describe_rows, sketch_rows

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.shingles import shingles
 from fineline.resources.data.deduplication.signatures import joined_contents, whole_or_prompt

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.lsh import members
 from fineline.resources.data.deduplication.signatures import joined_contents, whole_or_prompt
 from fineline.resources.data.deduplication.similarity import ShingleSets

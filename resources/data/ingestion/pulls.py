@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import HuggingFace, Source, Sql
 from fineline.resources.data.ingestion.registry import Arrival, SourceState
 from fineline.resources.data.sources.batch import Bound, CommitPlace, IncrementPlace, Place, SourceError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fineline.resources.core.presentation.tables import first_few
-from fineline.resources.core.recipe.loading import digest
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Files, HuggingFace, Source, Sql
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.addresses import ENTITY as STREET_ADDRESS
 from fineline.resources.data.pii.addresses import addresses
 from fineline.resources.data.pii.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy

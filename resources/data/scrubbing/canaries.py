@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.scrubbing.canary_forms import dressed, forms_of
 from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.spans import Span, replace
 from fineline.resources.data.scrubbing.pseudonyms import Pseudonyms
 

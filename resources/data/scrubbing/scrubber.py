@@ -11,7 +11,7 @@ import polars as pl
 
 from fineline.data_contracts.records import MESSAGE_COLUMNS, ScrubbedRecord
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.detector import Detector
 from fineline.resources.data.pii.spans import Span
 from fineline.resources.data.scrubbing.documents import (

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from fineline.resources.core.recipe.sources import Columns, Files, Location
+from fineline.resources.core.recipe.base import Location
+from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.compression import UNPACKERS, open_text
 from fineline.resources.data.formats.tables import TABLE_READERS
 from fineline.resources.data.formats.text import PLAIN_TEXT, READERS, file_name

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import fsspec
 
-from fineline.resources.core.recipe.sources import Location
+from fineline.resources.core.recipe.base import Location
 from fineline.resources.data.sources.batch import SourceError
 
 # How stores call what changes when a file does: s3, gcs and http, abfs, local ones over the network, memory.

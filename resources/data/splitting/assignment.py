@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from fineline.data_contracts.curation import SplitAssignment, SplitHistory
-from fineline.resources.core.recipe.sources import Split
+from fineline.resources.core.recipe.curation import Split
 from fineline.resources.data.splitting.groups import keyed
 from fineline.resources.data.splitting.history import recall
 from fineline.resources.data.splitting.placement import Group, Placement, round_shares

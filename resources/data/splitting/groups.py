@@ -6,7 +6,7 @@ import json
 import polars as pl
 
 from fineline.data_contracts.records import contents
-from fineline.resources.core.recipe.sources import Split
+from fineline.resources.core.recipe.curation import Split
 from fineline.resources.data.deduplication.components import tie
 from fineline.resources.data.splitting.lengths import length_band
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.signatures import compared_text, similar_pairs, with_signatures
 from fineline.resources.data.splitting.groups import compared_prompt
 

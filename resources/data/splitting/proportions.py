@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from fineline.resources.core.recipe.sources import Split
+from fineline.resources.core.recipe.curation import Split
 from fineline.resources.data.splitting.assignment import asked_shares
 from fineline.resources.data.splitting.groups import strata
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed

@@ -10,7 +10,7 @@ import polars as pl
 
 from fineline.data_contracts.audit import AuditFinding
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.audit import measures, tables
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere

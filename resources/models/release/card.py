@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from fineline.resources.core.recipe.sources import Section
+from fineline.resources.core.recipe.base import Section
 
 
 class SourceFacts(Section):

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from fineline.resources.core.recipe.loading import Recipe
 from fineline.resources.core.recipe.models import STAGES, FolderModel, HubModel, PackagedModel
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.data.curation.curate import counts_by

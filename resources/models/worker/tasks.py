@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from fineline.resources.core.recipe.base import Section
 from fineline.resources.core.recipe.models import (
     BaseModelSource,
     DpoStage,
     PretrainingStage,
     SftStage,
 )
-from fineline.resources.core.recipe.sources import Section
 
 Dtype = Literal["bfloat16", "float32"]
 AbsolutePath = Annotated[

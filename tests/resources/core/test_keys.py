@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from fineline.resources.core.keys import PseudonymKey, load_key, stored_key
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.inputs import inputs_now

@@ -1,6 +1,6 @@
 from functools import partial
 
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.inputs import inputs_now, unchanged_batches, versions_or_missing
 

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from fineline.data_contracts.models import SeenRecord
-from fineline.resources.core.recipe.loading import Recipe, digest
+from fineline.resources.core.recipe.base import digest
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.store import Damaged, Manifest, Storage
 from fineline.resources.planning.plan import Node, plan

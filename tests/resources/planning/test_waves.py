@@ -1,6 +1,6 @@
 import pytest
 
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.plan import Node, plan

@@ -2,14 +2,8 @@ import json
 
 import pytest
 
-from fineline.resources.core.recipe.loading import (
-    DEFAULT_RECIPE,
-    RecipeError,
-    digest,
-    json_schema,
-    load_recipe,
-    recipe_path,
-)
+from fineline.resources.core.recipe.base import digest
+from fineline.resources.core.recipe.loading import DEFAULT_RECIPE, RecipeError, json_schema, load_recipe, recipe_path
 
 MINIMAL = "name: mine\nsources:\n  - {name: docs, kind: files, path: docs, licence: CC0-1.0}\n"
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from fineline.resources.core.recipe.loading import RECIPES, Recipe, load_recipe
-from fineline.resources.core.recipe.sources import Section
+from fineline.resources.core.recipe.base import Section
+from fineline.resources.core.recipe.loading import RECIPES, load_recipe
+from fineline.resources.core.recipe.recipe import Recipe
 
 REFERENCE = RECIPES / "corpus_folder.yaml"
 COMMENTED_OUT = re.compile(r"^( *)# ( *(?:- )?[a-z_]+:(?: .*)?)$", re.MULTILINE)

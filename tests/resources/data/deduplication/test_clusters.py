@@ -11,7 +11,7 @@ from support.records import record
 
 from fineline.data_contracts.curation import DuplicateCluster
 from fineline.data_contracts.records import ScrubbedRecord
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication import lsh as bands
 from fineline.resources.data.deduplication import signatures as minhash
 from fineline.resources.data.deduplication.buffers import normalise

@@ -4,7 +4,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.kernels.text import xxh64
 from fineline.resources.data.deduplication.shingles import content_hash, shingles, units

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fineline.data_contracts.curation import Signature
 from fineline.data_contracts.records import ScrubbedRecord
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.lsh import rows_per_band
 from fineline.resources.data.deduplication.shingles import shingle_hash, shingles

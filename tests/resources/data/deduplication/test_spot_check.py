@@ -1,7 +1,7 @@
 import polars as pl
 from support.records import record, records
 
-from fineline.resources.core.recipe.sources import Deduplicate
+from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.spot_check import unverified
 
 SENTENCE = "the quick brown fox jumps over the lazy dog near the river bank every single morning before"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.records import record, records
 
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii import cache as memory
 from fineline.resources.data.pii import worker
 from fineline.resources.data.pii.cache import FILE, Memory

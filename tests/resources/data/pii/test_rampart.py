@@ -2,7 +2,7 @@ import importlib.util
 
 import pytest
 
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii import rampart
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.pii.finder import Finder

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from support.records import record, records
 
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.addresses import ENTITY as ADDRESS
 from fineline.resources.data.pii.engine import LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.data.pii.errors import ScrubError

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.records import record, records
 
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.scrubbing.documents import Fragment, fragments, identifiers, is_json, rewrite
 from fineline.resources.data.scrubbing.replacement import Cleaned
 from fineline.resources.data.scrubbing.scrubber import Scrubber

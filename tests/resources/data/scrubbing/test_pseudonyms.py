@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, IbanRecognizer
 
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.spans import Span
 from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers
 from fineline.resources.data.scrubbing.pseudonyms import MAKERS, Pseudonyms, name_pool

@@ -14,7 +14,7 @@ from support.records import record, records
 
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.sources import Scrub
+from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii import detector, worker
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.pii.finder import Finder
@@ -285,7 +285,7 @@ def in_new_process(code: str) -> str:
 
 def test_building_a_finder_imports_no_torch_and_leaves_it_to_be_imported() -> None:
     code = (
-        "import sys; from fineline.resources.core.recipe.sources import Scrub\n"
+        "import sys; from fineline.resources.core.recipe.scrubbing import Scrub\n"
         "from fineline.resources.data.pii import worker\n"
         "worker.build_finder(Scrub(ner='spacy')); print([name in sys.modules for name in worker.NOT_NEEDED])\n"
         "import importlib.util; print(importlib.util.find_spec('torch') is not None)"
@@ -296,7 +296,7 @@ def test_building_a_finder_imports_no_torch_and_leaves_it_to_be_imported() -> No
 
 def test_a_worker_process_starts_without_torch_and_transformers() -> None:
     code = (
-        "import sys; from fineline.resources.core.recipe.sources import Scrub\n"
+        "import sys; from fineline.resources.core.recipe.scrubbing import Scrub\n"
         "from fineline.resources.data.pii import worker\n"
         "worker.start(Scrub()); print([sys.modules[name] for name in worker.NOT_NEEDED])\n"
         "print(worker.find(worker.Batch(('Jane Doe',), False))[0][0].entity)"
@@ -335,7 +335,7 @@ def test_an_entity_type_that_the_recipe_leaves_out_is_left_standing() -> None:
 def test_the_network_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TLDEXTRACT_CACHE", str(tmp_path))
     code = (
-        "import socket, sys; from fineline.resources.core.recipe.sources import Scrub; "
+        "import socket, sys; from fineline.resources.core.recipe.scrubbing import Scrub; "
         "from fineline.resources.data.pii import worker\n"
         "asked = []\n"
         "def refuse(host, *_, **__): asked.append(host); raise OSError('no network')\n"

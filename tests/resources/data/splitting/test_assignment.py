@@ -10,7 +10,7 @@ from support.records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment, SplitHistory
 from fineline.data_contracts.records import CuratedRecord
-from fineline.resources.core.recipe.sources import Split
+from fineline.resources.core.recipe.curation import Split
 from fineline.resources.data.deduplication.signatures import content_hash
 from fineline.resources.data.splitting.assignment import assign as assign_all
 from fineline.resources.data.splitting.groups import compared_prompt, group_identity, keyed

@@ -9,7 +9,7 @@ from support.records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.data_contracts.records import CuratedRecord
-from fineline.resources.core.recipe.sources import Deduplicate, Split
+from fineline.resources.core.recipe.curation import Deduplicate, Split
 from fineline.resources.data.deduplication.signatures import content_hash, sign
 from fineline.resources.data.splitting.assignment import assign
 from fineline.resources.data.splitting.leakage import Leakage, measure

@@ -19,7 +19,7 @@ from support.storage import (
 from fineline.data_contracts.audit import AuditFinding
 from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.loading import Recipe
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.governance.audit import measures, tables
