@@ -1,0 +1,60 @@
+"""The seam between a step's work and where that work runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from fineline.resources.core.compute.inline import Inline
+from fineline.resources.core.compute.processes import Processes
+
+U = TypeVar("U")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Runs a worker over units of work.
+
+    A unit is a small description (asset, batch, first row, number of rows), never data. Its worker reads from the
+    storage root, writes a part there under a name made of its content, and returns what is small: the name, a digest,
+    counts. A unit may be run twice, where the process that ran it was lost, so running it twice must write the same
+    bytes.
+
+    ``factory`` builds the worker, once in each process. It must be picklable, and equal factories share warm
+    workers: a frozen dataclass is both. A worker that is a context manager is entered when it is built, and left when
+    the engine is closed::
+
+        @dataclass(frozen=True)
+        class Signing:
+            storage: Storage
+            section: Deduplicate
+
+            def __call__(self) -> Callable[[Rows], Part]:
+                from fineline.resources.data.deduplication.signatures import sign  # the heavy import, in the worker
+
+                def work(unit: Rows) -> Part:
+                    rows = scan_table(self.storage, unit.asset, [unit.batch]).slice(unit.first, unit.rows).collect()
+                    return stage_part(self.storage, unit, sign(rows, self.section))
+
+                return work
+
+
+        with closing(local_engine(processes=2)) as engine:
+            for part in engine.each(Signing(storage, section), units):
+                ...
+    """
+
+    def each(self, factory: Callable[[], Callable[[U], R]], units: Iterable[U]) -> Iterator[R]:
+        """The results, in the order of the units.
+
+        Units are pulled lazily, a few for each process ahead of the result that is asked for. An exception of a unit is
+        raised when its result is due, with its causes. Leaving the iterator early ends the work in progress.
+        """
+
+    def close(self) -> None:
+        """End the workers. Until then they stay warm for the next call with an equal factory."""
+
+
+def local_engine(processes: int) -> Engine:
+    """The engine of this machine: so many processes, or this process where that is one."""
+    return Inline() if processes == 1 else Processes(processes)
