@@ -25,6 +25,7 @@ ui: .venv/ready
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 # mypy finds packages by their folders; the folders' installed names are under fineline.
 types: .venv/ready

@@ -1,4 +1,3 @@
-import ast
 import json
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LAYERS = ["data_contracts", "resources", "assets", "schedules", "jobs"]
 # Assets that are a folder of weights and no table.
 FOLDERS = ["base_model", "pretrained_model", "sft_model", "aligned_model", "release"]
 HEAVY = ["torch", "transformers", "trl", "peft", "spacy", "presidio_analyzer", "sklearn", "cleanlab", "datasets"]
@@ -123,25 +121,6 @@ def test_a_changed_evaluation_set_makes_just_the_curated_corpus_again(tmp_path):
     missing, one, other = versions
     assert [name for name in one if one[name] != other[name]] == ["curated_corpus"]
     assert missing["curated_corpus"] != one["curated_corpus"]
-
-
-def imported(path):
-    """Project packages that a module imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-        yield from (name.split(".")[1] for name in names if name.startswith("fineline."))
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_imports_go_one_way(layer):
-    allowed = LAYERS[: LAYERS.index(layer) + 1]
-    wrong = {
-        str(path.relative_to(ROOT)): sorted(set(imported(path)) - set(allowed))
-        for path in (ROOT / layer).rglob("*.py")
-        if set(imported(path)) - set(allowed)
-    }
-    assert wrong == {}
 
 
 def test_loading_the_definitions_is_light_and_quick():

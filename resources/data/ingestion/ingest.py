@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import polars as pl
 
@@ -10,10 +11,16 @@ from fineline.data_contracts.accounting import FORGOTTEN, LICENCE_NOT_ALLOWED, Q
 from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.tables import TableOutput, dropped
 from fineline.resources.data.sources.reader import BatchRows
-from fineline.resources.governance.forgetting.tombstones import Tombstones
 
 ROWS_READ_COLUMNS = ["record_id", "batch", "source", "copy"]
 QUARANTINE = QuarantinedRecord.create_empty().schema
+
+
+class Forgotten(Protocol):
+    """Recognises rows that must not come back."""
+
+    def instead(self, rows: pl.DataFrame, source: str) -> pl.Series:
+        """The tombstone that replaces each row's record_id, or null for a row that may stay."""
 
 
 def ingest(
@@ -22,7 +29,7 @@ def ingest(
     batch: str,
     allowed_licences: Sequence[str] | None = None,
     progress: Callable[[int, None], None] | None = None,
-    forgotten: Tombstones | None = None,
+    forgotten: Forgotten | None = None,
 ) -> Iterator[TableOutput]:
     """Each part's rows: the first of identical rows of the batch is kept, the others are drops.
 
@@ -92,7 +99,7 @@ class _Copies:
         return numbers
 
 
-def _without_forgotten(rows: BatchRows, source: str, forgotten: Tombstones | None) -> tuple[BatchRows, pl.Series]:
+def _without_forgotten(rows: BatchRows, source: str, forgotten: Forgotten | None) -> tuple[BatchRows, pl.Series]:
     """The rows that may stay, and a tombstone for each of the others."""
     if forgotten is None:
         return rows, pl.Series([], dtype=pl.String)
