@@ -23,7 +23,7 @@ from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.data.datasets import rows as sets
 from fineline.resources.data.datasets.balance import balanced
 from fineline.resources.data.datasets.token_counts import joined, split_known, with_content
-from fineline.resources.models.worker.tasks import CountTokens, Generate
+from fineline.resources.models.base.tasks import CountTokens, Generate
 from fineline.resources.project import Project
 
 Section = TypeVar("Section", Sft, Preference, Pretraining)

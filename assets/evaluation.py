@@ -13,17 +13,17 @@ from fineline.assets.execution.inputs import Stage, made_when_changed
 from fineline.assets.execution.models import ModelStage
 from fineline.assets.execution.tables import TableStage
 from fineline.assets.execution.workers import run_worker
-from fineline.assets.models import ML_OWNERS, final_model, model_before, stages
+from fineline.assets.models import ML_OWNERS, final_model, model_before
 from fineline.assets.splits import record_ledger
 from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.presentation.plots import intervals
 from fineline.resources.core.presentation.tables import frame_table, sample_table
-from fineline.resources.core.recipe.models import STAGES
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.models import exposure as seen
+from fineline.resources.models.evaluation.tasks import Evaluate
 from fineline.resources.models.release.card import CheckFacts
-from fineline.resources.models.worker.tasks import Evaluate, MergeCheck, MergeChecked
+from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
 from fineline.resources.project import Project
 
 # The parts of the recipe that decide on promotion; the tolerance of the merge is the release's.
@@ -32,13 +32,13 @@ GATE = ["promotion.maximum_p_value", "promotion.minimum_improvement", "promotion
 
 def evaluation_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """Evaluation and release, where the recipe trains a model."""
-    return [_evaluation(recipe), _release(recipe)] if stages(recipe) else []
+    return [_evaluation(recipe), _release(recipe)] if recipe.training.stages else []
 
 
 def _evaluation(recipe: Recipe) -> dg.AssetsDefinition:
     judged = _judged(recipe)
     datasets = {judged, *(["preference_dataset"] if recipe.datasets.preference else [])}
-    models = ["base_model", *(STAGES[stage][0] for stage in stages(recipe))]
+    models = ["base_model", *(stage.model for stage in recipe.training.stages)]
     candidate = final_model(recipe)
 
     @dg.asset(
@@ -139,7 +139,7 @@ def _loss_plot(held_out: dict[str, tuple[float, float, float]], confidence: floa
 
 def _release(recipe: Recipe) -> dg.AssetsDefinition:
     candidate = final_model(recipe)
-    before = model_before(recipe, stages(recipe)[-1])
+    before = model_before(recipe, recipe.training.stages[-1])
     judged = _judged(recipe)
 
     @dg.asset(
@@ -196,7 +196,7 @@ def _compare(stage: ModelStage, folder: Path, candidate: str, before: str, judge
     _test_rows(stage, judged).select("record_id", "prompt", "completion").collect().write_parquet(
         folder / "rows.parquet"
     )
-    spec = MergeCheck(
+    task = MergeCheck(
         output=str(folder),
         model=str(stage.model_folder(before)),
         adapter=str(stage.model_folder(candidate, "adapter")),
@@ -204,8 +204,7 @@ def _compare(stage: ModelStage, folder: Path, candidate: str, before: str, judge
         rows=str(folder / "rows.parquet"),
         threads=stage.recipe.training.threads,
     )
-    result: MergeChecked = run_worker(stage.context, spec)
-    return result
+    return run_worker(stage.context, task)
 
 
 def _assemble(stage: ModelStage, output: Path, candidate: str, agrees: CheckFacts) -> int:
@@ -215,7 +214,7 @@ def _assemble(stage: ModelStage, output: Path, candidate: str, agrees: CheckFact
     from fineline.resources.models.release.package import assemble, verify
 
     accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
-    facts = card_facts(stage.storage, stage.recipe, stages(stage.recipe), [accounted, agrees])
+    facts = card_facts(stage.storage, stage.recipe, [accounted, agrees])
     known = lineage(stage.storage, stage.project.recipe_text)
     model, adapter = stage.model_folder(candidate), stage.model_folder(candidate, "adapter")
     assemble(model, adapter, model_card(facts), known, output)

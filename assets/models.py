@@ -11,46 +11,33 @@ import dagster as dg
 from fineline.assets.execution.inputs import FORCE, made_when_changed
 from fineline.assets.execution.models import ModelStage
 from fineline.assets.execution.workers import run_worker
-from fineline.resources.core.recipe.models import STAGES
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.recipe.training import AnyStage
 from fineline.resources.models import exposure as seen
-from fineline.resources.models.worker.tasks import PrepareBase, TrainDpo, TrainPretraining, TrainSft
+from fineline.resources.models.base.tasks import PrepareBase
+from fineline.resources.models.training.methods import method_of
+from fineline.resources.models.training.tasks import Train
 from fineline.resources.planning.retraining import DECISION, approval
 from fineline.resources.project import Project
 
-SPECS: dict[str, type[TrainPretraining | TrainSft | TrainDpo]] = {
-    "pretraining": TrainPretraining,
-    "sft": TrainSft,
-    "dpo": TrainDpo,
-}
-SAYS = {
-    "pretraining": "The base model after continued pretraining on plain text",
-    "sft": "The model after supervised fine-tuning on conversations",
-    "dpo": "The model after direct preference optimisation",
-}
 ML_OWNERS = ["team:machine-learning"]
 
 
 def model_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """The base model, where anything needs it, and one model for each training stage of the recipe."""
     wanted = any(section is not None for _, section in recipe.datasets)
-    return [base_model, *[_trained_model(recipe, stage) for stage in stages(recipe)]] if wanted else []
-
-
-def stages(recipe: Recipe) -> list[str]:
-    """The training stages that a recipe names, in order."""
-    return [stage for stage in STAGES if getattr(recipe.training, stage) is not None]
+    return [base_model, *[_trained_model(recipe, stage) for stage in recipe.training.stages]] if wanted else []
 
 
 def final_model(recipe: Recipe) -> str:
     """The asset of the last trained model. Raises IndexError for a recipe that trains nothing."""
-    return STAGES[stages(recipe)[-1]][0]
+    return recipe.training.stages[-1].model
 
 
-def model_before(recipe: Recipe, stage: str) -> str:
+def model_before(recipe: Recipe, stage: AnyStage) -> str:
     """The model that a stage starts from: that of the stage before it, or the base model."""
-    earlier = stages(recipe)[: stages(recipe).index(stage)]
-    return STAGES[earlier[-1]][0] if earlier else "base_model"
+    models = ["base_model", *(each.model for each in recipe.training.stages)]
+    return models[models.index(stage.model) - 1]
 
 
 @dg.asset(
@@ -80,9 +67,9 @@ def base_model(context: dg.AssetExecutionContext, project: Project) -> dg.Materi
         return stage.store(folder, {"model": str(inside)}, result)
 
 
-def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
-    name, dataset = STAGES[stage_name]
-    before = model_before(recipe, stage_name)
+def _trained_model(recipe: Recipe, training_stage: AnyStage) -> dg.AssetsDefinition:
+    name, dataset = training_stage.model, training_stage.dataset.name
+    before = model_before(recipe, training_stage)
 
     @dg.asset(
         name=name,
@@ -94,8 +81,8 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
         # Without a decision to train, nothing is made, and what would follow is skipped.
         output_required=False,
         deps=[dataset, before, DECISION],
-        metadata={"recipe parts": [f"training.{stage_name}", "training.dtype"]},
-        description=f"{SAYS[stage_name]}, as adapter and as merged weights.\n\n"
+        metadata={"recipe parts": [f"training.stages.{training_stage.name}", "training.dtype"]},
+        description=f"{method_of(training_stage).makes}, as adapter and as merged weights.\n\n"
         "Guarantees: the same data, recipe and start give the same weights; an interrupted run goes on from its "
         "last checkpoint.",
     )
@@ -109,7 +96,7 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
         seen.begin(stage.storage, checkpoints, dataset, before)
         has_validation = stage.storage.require(dataset).facts["validation rows"] > 0
         with stage.storage.new_folder(stage.asset) as folder:
-            spec = SPECS[stage_name](
+            task = Train(
                 output=str(folder),
                 model=str(stage.model_folder(before)),
                 train=str(stage.export(dataset, "train")),
@@ -117,10 +104,10 @@ def _trained_model(recipe: Recipe, stage_name: str) -> dg.AssetsDefinition:
                 checkpoints=str(checkpoints / "steps"),
                 adapter_base=before,
                 dtype=stage.recipe.training.dtype,
-                stage=getattr(stage.recipe.training, stage_name),
+                stage=stage.recipe.training.stage(training_stage.name),
                 threads=stage.recipe.training.threads,
             )
-            result = run_worker(context, spec)
+            result = run_worker(context, task)
             parts, curve = {"model": "merged", "adapter": "adapter"}, folder / "curve.jsonl"
             made = stage.store(folder, parts, result, seen=partial(seen.begun, checkpoints), curve=curve)
         shutil.rmtree(checkpoints)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Any
 
 import dagster as dg
 
@@ -53,12 +54,19 @@ def _with_its_parts(assets: Sequence[dg.AssetsDefinition], recipe: Recipe) -> li
 def _with_recipe(spec: dg.AssetSpec, recipe: Recipe) -> dg.AssetSpec:
     """A changed recipe changes the code version of just those assets that read the changed part."""
     parts = spec.metadata.get("recipe parts", [])
-    values = [attrgetter(part)(recipe) for part in parts]
+    values = [_part(recipe, part) for part in parts]
     if "decontaminate" in parts:
         values.append(_evaluation_sets(recipe))
     if "contract" in spec.metadata:
         values.append(recipe.maximum_quarantine)
     return spec.replace_attributes(code_version=f"{spec.code_version}-{digest(*values)}")
+
+
+def _part(recipe: Recipe, path: str) -> Any:
+    """The part of a recipe at a key path; a training stage is found by its name."""
+    if path.startswith("training.stages."):
+        return recipe.training.stage(path.removeprefix("training.stages."))
+    return attrgetter(path)(recipe)
 
 
 def _evaluation_sets(recipe: Recipe) -> dict[str, str] | str:

@@ -8,9 +8,8 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.inputs import Making, made_when_changed, recipe_metadata
-from fineline.assets.models import ML_OWNERS, stages
+from fineline.assets.models import ML_OWNERS
 from fineline.resources.core.presentation.tables import frame_table
-from fineline.resources.core.recipe.models import STAGES
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.planning.retraining import DECISION, decide
@@ -19,11 +18,11 @@ from fineline.resources.project import Project
 
 def decision_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     """The decision, where the recipe trains a model."""
-    return [_retrain_decision(recipe)] if stages(recipe) else []
+    return [_retrain_decision(recipe)] if recipe.training.stages else []
 
 
 def _retrain_decision(recipe: Recipe) -> dg.AssetsDefinition:
-    datasets = sorted({STAGES[stage][1] for stage in stages(recipe)})
+    datasets = sorted({stage.dataset.name for stage in recipe.training.stages})
 
     @dg.asset(
         name=DECISION,
@@ -32,7 +31,13 @@ def _retrain_decision(recipe: Recipe) -> dg.AssetsDefinition:
         owners=ML_OWNERS,
         code_version="1",
         deps=[*datasets, "base_model"],
-        metadata={"recipe parts": ["retrain", *[f"training.{stage}" for stage in stages(recipe)], "training.dtype"]},
+        metadata={
+            "recipe parts": [
+                "retrain",
+                *[f"training.stages.{stage.name}" for stage in recipe.training.stages],
+                "training.dtype",
+            ]
+        },
     )
     @made_when_changed
     def retrain_decision(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:

@@ -190,6 +190,8 @@ ASSETS = (
 DATASETS = (PRETRAINING_DATASET, SFT_DATASET, PREFERENCE_DATASET)
 CORPUS_HALF = ASSETS[1:10]
 _BY_NAME = {asset.name: asset for asset in ASSETS}
+# The input by which a trained model follows the decision on its stage.
+APPROVAL = "approval"
 _MODEL_ENDING = TRAINED_MODEL.name.removeprefix("{stage}")
 
 
@@ -222,6 +224,22 @@ def model_of(stage: str) -> str:
 def stage_of(model: str) -> str:
     """The training stage that makes a model."""
     return model.removesuffix(_MODEL_ENDING)
+
+
+def follows_models(name: str) -> bool:
+    """Whether among its inputs only models, their evaluation and the decision make an asset stale."""
+    return is_trained_model(name) or (name in _BY_NAME and _BY_NAME[name].follows_models)
+
+
+def followed(name: str, inputs: Iterable[str]) -> list[str]:
+    """Those of an asset's inputs, by label, that make it stale when they change.
+
+    For models, and what is measured of them, these are the decision to train, models and the evaluation: until it is
+    decided to train, datasets may change.
+    """
+    if not follows_models(name):
+        return list(inputs)
+    return [each for each in inputs if each in (APPROVAL, EVALUATION.name) or is_trained_model(each)]
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import json
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
 from fineline.resources.models.worker import client
-from fineline.resources.models.worker.tasks import AnySpec
+from fineline.resources.models.worker.protocol import R, Task
 
 # Pipes asks its own message reader for a figure that Dagster calls a preview; users need no notice.
 warnings.filterwarnings(
@@ -20,26 +19,26 @@ warnings.filterwarnings(
 )
 
 
-def run_worker(context: dg.AssetExecutionContext, spec: AnySpec) -> Any:
+def run_worker(context: dg.AssetExecutionContext, task: Task[R]) -> R:
     """Run a task and return its result; its messages go to the run's log, its loss to the asset's metadata.
 
     Raises:
         ModelError: the worker refused; the message says what to do.
     """
-    output = Path(spec.output)
+    output = Path(task.output)
     client.clear(output)
     done = threading.Event()
     follower = threading.Thread(target=_follow, args=(context, output / "curve.jsonl", done), daemon=True)
     follower.start()
     try:
-        dg.PipesSubprocessClient().run(context=context, command=client.command(), extras=client.extras(spec))
+        dg.PipesSubprocessClient().run(context=context, command=client.command(), extras=client.extras(task))
     except DagsterPipesExecutionError:
         client.raise_model_error(output)
         raise
     finally:
         done.set()
         follower.join()
-    return client.read_result(spec)
+    return client.read_result(task)
 
 
 def _follow(context: dg.AssetExecutionContext, curve: Path, done: threading.Event) -> None:

@@ -9,7 +9,7 @@ from fineline.jobs.cli import preflight
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.sources.reader import SourceError, list_batches
 from fineline.resources.models.base.checks import check_base
-from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.worker.protocol import ModelError
 from fineline.resources.project import Project
 
 # What the shipped recipes take at their peak; each stage is estimated for its own model before it starts.
@@ -23,7 +23,7 @@ def problems(project: Project) -> list[str]:
         *preflight.check_writable(root),
         *preflight.check_disk(root, preflight.STORAGE_GIB, "the storage root"),
     ]
-    if any(section is not None for section in (recipe.training.pretraining, recipe.training.sft, recipe.training.dpo)):
+    if recipe.training.stages:
         found += preflight.check_memory(TRAINING_GIB)
     if importlib.util.find_spec(recipe.scrub.spacy_model) is None:
         found.append(

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.keys import stored_key
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Blocked, Damaged, Manifest, NotMaterialized, Storage, changed_inputs
-from fineline.resources.planning.retraining import DECISION, STAGE_OF, approval, decide
+from fineline.resources.planning.retraining import DECISION, approval, decide
 
 PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
-# A decision to train lets these follow; until then, data sets may change as they will.
-FOLLOWS_MODELS = frozenset({*STAGE_OF, "evaluation", "release"})
-MODEL_INPUTS = frozenset({"approval", *STAGE_OF, "evaluation"})
 PSEUDONYMISED = frozenset({"scrubbed_corpus"})
 # Assets that are about the pipeline: nothing is made from them, and no run of the graph makes them.
 GOVERNED = frozenset({"audit_report", "forgetting_certificates"})
@@ -88,11 +86,11 @@ def inputs_now(
     inputs = versions(inputs_of(asset, [name for name in upstream if name != DECISION], batch, batches))
     if asset in PSEUDONYMISED:
         inputs |= pseudonym_inputs(storage)
-    if asset in STAGE_OF:
-        inputs["approval"] = approval(storage, asset) or "none"
+    if catalog.is_trained_model(asset):
+        inputs[catalog.APPROVAL] = approval(storage, asset) or "none"
     if asset == DECISION and "missing" not in inputs.values():
         try:
-            with storage.reading([*upstream, *STAGE_OF]):
+            with storage.reading([*upstream, *(stage.model for stage in recipe.training.stages)]):
                 inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
         except (Blocked, Damaged, NotMaterialized):
             # A data set failed its check, or is damaged: until it is made anew, nothing can be decided.
@@ -112,11 +110,9 @@ def why_stale(asset: str, manifest: Manifest | None, code_version: str, inputs: 
         return "not made yet"
     if manifest.failed_checks:
         return f"its check {', '.join(manifest.failed_checks)} failed"
-    if manifest.code_version != code_version and asset not in STAGE_OF:
+    if manifest.code_version != code_version and not catalog.is_trained_model(asset):
         return "its code or its part of the recipe changed"
-    changed = changed_inputs(manifest.inputs, inputs)
-    if asset in FOLLOWS_MODELS:
-        changed = [name for name in changed if name in MODEL_INPUTS]
+    changed = catalog.followed(asset, changed_inputs(manifest.inputs, inputs))
     if changed:
         return f"changed: {first_few(changed)}"
     return None

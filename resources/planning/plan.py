@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.inputs import (
-    FOLLOWS_MODELS,
     PER_BATCH,
     inputs_now,
     label,
     versions_or_missing,
     why_stale,
 )
-from fineline.resources.planning.retraining import DECISION, STAGE_OF, approval
+from fineline.resources.planning.retraining import DECISION, approval
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _failed_with(manifest: Manifest, code_version: str, inputs: Mapping[str, str
 
 def _unapproved(node: Node, storage: Storage) -> str | None:
     """The decision that a trained model waits for, if there is none to train it."""
-    if node.name not in STAGE_OF or approval(storage, node.name) is not None:
+    if not catalog.is_trained_model(node.name) or approval(storage, node.name) is not None:
         return None
     decision = storage.manifest(DECISION)
     return f"{DECISION}: {decision.facts['sentence'] if decision else 'not made yet'}"
@@ -136,7 +136,7 @@ def together(asset: str) -> str:
     """The assets that one run makes: those of a batch, those of all batches, and models with what follows them."""
     if asset in PER_BATCH:
         return "batch"
-    return "models" if asset in FOLLOWS_MODELS else "tables"
+    return "models" if catalog.follows_models(asset) else "tables"
 
 
 def _beginnings(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[tuple[str, str | None], str]:

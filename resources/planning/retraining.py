@@ -9,17 +9,16 @@ from typing import Any
 
 import polars as pl
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.recipe.models import STAGES
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.recipe.training import AnyStage
 from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage, changed_inputs
 from fineline.resources.models import exposure as seen
 
 DECISION = "retrain_decision"
-# The assets that are made on a decision alone, by the stage that makes them.
-STAGE_OF = {model: stage for stage, (model, _) in STAGES.items()}
 WEEK = timedelta(days=7)
 
 
@@ -63,7 +62,7 @@ class Decision:
 def approval(storage: Storage, model: str) -> str | None:
     """What the stored decision lets a model be trained from; None where it does not."""
     manifest = storage.manifest(DECISION)
-    return None if manifest is None else manifest.facts["approved"].get(STAGE_OF[model])
+    return None if manifest is None else manifest.facts["approved"].get(catalog.stage_of(model))
 
 
 def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
@@ -76,18 +75,18 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     facts: Mapping[str, Any] = before.facts if before is not None else {}
     known: Mapping[str, Mapping[str, str]] = facts.get("parts", {})
     decided = [min(datetime.fromisoformat(time), now) for time in facts.get("decided", [])]
-    stages = [stage for stage in STAGES if getattr(recipe.training, stage) is not None]
-    parts = {stage: _parts(storage, recipe, stage) for stage in stages}
-    changed = {stage: changed_inputs(known.get(stage, {}), parts[stage]) for stage in stages}
+    stages = {stage.name: stage for stage in recipe.training.stages}
+    parts = {name: _parts(storage, recipe, stage) for name, stage in stages.items()}
+    changed = {name: changed_inputs(known.get(name, {}), parts[name]) for name in stages}
     data = sorted({name for names in changed.values() for name in names if name.endswith("_dataset")})
     others = sorted({name for names in changed.values() for name in names} - set(data))
     # Until a training that was decided on has run, its model still is the one before it, and what it has not seen
     # was decided on already.
-    due = [stage for stage in stages if stage in known and not _trained(storage, stage, known[stage])]
-    idle = [stage for stage in stages if changed[stage] and stage not in due]
-    counts = [_changes(storage, stage) for stage in idle if STAGES[stage][1] in data]
+    due = [name for name in stages if name in known and not _trained(storage, stages[name], known[name])]
+    idle = [stage for name, stage in stages.items() if changed[name] and name not in due]
+    counts = [_changes(storage, stage) for stage in idle if stage.dataset.name in data]
     new, gone = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
-    forgotten = max((seen.forgotten_seen(storage, STAGES[stage][0]) for stage in idle), default=0)
+    forgotten = max((seen.forgotten_seen(storage, stage.model) for stage in idle), default=0)
     section = recipe.retrain
     enough = bool(counts) and new + gone >= section.minimum_new_records
     settings = bool(others) and bool(known)
@@ -116,7 +115,7 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     train = wanted and cooled and within
     # Also of stages that the recipe leaves out for now: their models are stored, and may be asked for again.
     standing = {stage: digest(each) for stage, each in known.items()}
-    now_approved = standing | {stage: digest(parts[stage]) for stage in stages}
+    now_approved = standing | {name: digest(parts[name]) for name in stages}
     return Decision(
         train=train,
         reasons=[*causes, *limits],
@@ -131,25 +130,25 @@ def _told(changed: Sequence[str]) -> str:
     return ", ".join(changed) + " changed" if changed else "unchanged"
 
 
-def _parts(storage: Storage, recipe: Recipe, stage: str) -> dict[str, str]:
+def _parts(storage: Storage, recipe: Recipe, stage: AnyStage) -> dict[str, str]:
     """All that a stage's model depends on, but for the model before it: names and versions."""
-    dataset = STAGES[stage][1]
+    dataset = stage.dataset.name
     return {
         dataset: storage.require(dataset).data_version,
         "base_model": storage.require("base_model").data_version,
-        f"training.{stage}": digest(getattr(recipe.training, stage), recipe.training.dtype),
+        f"training.stages.{stage.name}": digest(stage, recipe.training.dtype),
     }
 
 
-def _trained(storage: Storage, stage: str, approved: Mapping[str, str]) -> bool:
+def _trained(storage: Storage, stage: AnyStage, approved: Mapping[str, str]) -> bool:
     """Whether the stage's model is the one that was decided on."""
-    manifest = storage.manifest(STAGES[stage][0])
-    return manifest is not None and manifest.inputs.get("approval") == digest(approved)
+    manifest = storage.manifest(stage.model)
+    return manifest is not None and manifest.inputs.get(catalog.APPROVAL) == digest(approved)
 
 
-def _changes(storage: Storage, stage: str) -> tuple[int, int]:
+def _changes(storage: Storage, stage: AnyStage) -> tuple[int, int]:
     """Training rows that the stage's model has not seen, and those it has seen that are there no more."""
-    model, dataset = STAGES[stage]
+    model, dataset = stage.model, stage.dataset.name
     train = pl.col("split") == "train"
     stored = pl.scan_parquet(whole_file(storage, storage.require(dataset), "data"))
     now = stored.filter(train).select("record_id").collect()

@@ -6,7 +6,6 @@ from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
 from fineline.jobs.definitions import build
 from fineline.resources.core.recipe.loading import RECIPES, load_recipe
-from fineline.resources.core.recipe.models import STAGES
 
 RECIPE_NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
@@ -14,12 +13,7 @@ RECIPE_NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 def planned(recipe):
     """The catalogue's graph of a recipe."""
     datasets = [f"{name}_dataset" for name, section in recipe.datasets if section is not None]
-    stages = [
-        catalog.Stage(model.removesuffix("_model"), dataset)
-        for stage, (model, dataset) in STAGES.items()
-        if getattr(recipe.training, stage) is not None
-    ]
-    return catalog.graph(datasets, stages)
+    return catalog.graph(datasets, recipe.training.planned)
 
 
 @pytest.mark.parametrize("name", RECIPE_NAMES)

@@ -42,7 +42,8 @@ base_model: {kind: folder, path: model}
 training:
   dtype: float32
   threads: 1
-  sft: {steps: 45, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {rank: 16, alpha: 64}}
+  stages:
+    - {method: sft, steps: 45, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {rank: 16, alpha: 64}}
 evaluation: {loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}
 promotion: {maximum_slice_regression: 5.0}
 """

@@ -87,7 +87,7 @@ def test_stages_that_a_recipe_does_not_ask_for_are_not_in_its_graph(tmp_path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(
         "name: small\nsources: [{name: docs, kind: python_docs}]\n"
-        "datasets: {preference: {sample_rejections: {}}}\ntraining: {dpo: {}}\n"
+        "datasets: {preference: {sample_rejections: {}}}\ntraining: {stages: [{method: dpo}]}\n"
     )
     graph = build(str(recipe)).resolve_asset_graph()
     names = {key.to_user_string() for key in graph.get_all_asset_keys()}

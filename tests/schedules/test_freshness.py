@@ -11,7 +11,7 @@ RECIPE = """\
 name: fresh
 sources: [{name: docs, kind: python_docs}]
 datasets: {sft: {}}
-training: {sft: {}}
+training: {stages: [{method: sft}]}
 """
 
 

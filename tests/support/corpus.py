@@ -67,9 +67,15 @@ base_model: {{kind: folder, path: model}}
 training:
   dtype: float32
   threads: 1
-  pretraining: {{steps: 2, batch_size: 2, learning_rate: 1.0e-5, maximum_tokens: 200}}
-  sft: {{steps: {sft_steps}, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {{rank: 16, alpha: 64}}}}
-  dpo: {{steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
+  stages:
+    - {{method: pretraining, steps: 2, batch_size: 2, learning_rate: 1.0e-5, maximum_tokens: 200}}
+    - method: sft
+      steps: {sft_steps}
+      batch_size: 16
+      learning_rate: 0.01
+      maximum_tokens: 200
+      lora: {{rank: 16, alpha: 64}}
+    - {{method: dpo, steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
 retrain: {{}}
 evaluation: {{loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}}
 promotion: {{maximum_slice_regression: 5.0}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,31 @@ def parse_recipe(text: str, path: Path) -> Recipe:
     try:
         return Recipe.model_validate(values, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise RecipeError(f"{path} does not fit:\n" + "\n".join(_explain(error))) from error
+        raise RecipeError(f"{path} does not fit:\n" + "\n".join(_explain(error, values))) from error
 
 
-def _explain(error: ValidationError) -> list[str]:
+def _explain(error: ValidationError, values: Any) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "recipe"
+        key = ".".join(_key_path(problem["loc"], values)) or "recipe"
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {key}: unknown key; look for a typing mistake, or remove it")
         else:
             lines.append(f"  {key}: {problem['msg'].removeprefix('Value error, ')}")
     return lines
+
+
+def _key_path(location: Sequence[int | str], values: Any) -> Iterator[str]:
+    """The keys that lead to a problem, without the kind or method by which pydantic chose among sections."""
+    chosen = False
+    for part in location:
+        if not chosen and isinstance(values, dict) and part in (values.get("kind"), values.get("method")):
+            chosen = True
+            continue
+        chosen = False
+        yield str(part)
+        found = isinstance(values, dict) or (isinstance(values, list) and isinstance(part, int))
+        values = values.get(part) if isinstance(values, dict) else values[part] if found else None
 
 
 def json_schema() -> dict[str, Any]:

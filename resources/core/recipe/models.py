@@ -1,4 +1,4 @@
-"""The model half of a recipe: base_model, training, evaluation, promotion."""
+"""The recipe's sections about models: base_model, retrain, evaluation, promotion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fineline.resources.core.recipe.base import LocalPath, Section, Share
+from fineline.resources.core.recipe.base import LocalPath, Section
 
 
 class PackagedModel(Section):
@@ -34,67 +34,7 @@ class FolderModel(Section):
     licence: str = "unknown"
 
 
-# Training stages in their order: the asset that each makes, and the data set that it is trained on.
-STAGES = {
-    "pretraining": ("pretrained_model", "pretraining_dataset"),
-    "sft": ("sft_model", "sft_dataset"),
-    "dpo": ("aligned_model", "preference_dataset"),
-}
-
 BaseModelSource = Annotated[PackagedModel | HubModel | FolderModel, Field(discriminator="kind")]
-
-
-class Lora(Section):
-    """Low-rank adapters on all linear layers."""
-
-    rank: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
-    dropout: Share = 0.0
-
-
-class TrainingStage(Section):
-    """One training stage; a step is one optimizer update over ``batch_size`` rows."""
-
-    steps: int = Field(ge=1, description="Optimizer steps.")
-    batch_size: int = Field(8, ge=1, description="Rows a step.")
-    learning_rate: float = Field(gt=0)
-    warmup: Share = Field(0.1, description="Share of the steps over which the learning rate rises.")
-    maximum_tokens: int = Field(512, ge=16, description="Must cover the rows of the data set.")
-    lora: Lora = Lora()
-    seed: int = 0
-
-
-class PretrainingStage(TrainingStage):
-    """Continued pretraining on packed plain text."""
-
-    steps: int = Field(10, ge=1)
-    learning_rate: float = Field(2e-4, gt=0)
-
-
-class SftStage(TrainingStage):
-    """Supervised fine-tuning; the loss is on the completion only."""
-
-    steps: int = Field(60, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-
-
-class DpoStage(TrainingStage):
-    """Direct preference optimisation against the model it starts from."""
-
-    steps: int = Field(20, ge=1)
-    batch_size: int = Field(4, ge=1)
-    learning_rate: float = Field(5e-5, gt=0)
-    beta: float = Field(0.1, gt=0, description="Strength of the tie to the reference model.")
-
-
-class Training(Section):
-    """The stages to train, in this order. Stages that are not named here are not in the graph."""
-
-    pretraining: PretrainingStage | None = None
-    sft: SftStage | None = None
-    dpo: DpoStage | None = None
-    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the frozen base weights.")
-    threads: int | None = Field(None, ge=1, description="CPU threads; all by default.")
 
 
 class Retrain(Section):

@@ -8,17 +8,16 @@ from fineline.resources.core.recipe.base import Section, Share
 from fineline.resources.core.recipe.curation import Balance, Decontaminate, Deduplicate, Labels, Quality, Split
 from fineline.resources.core.recipe.datasets import Datasets
 from fineline.resources.core.recipe.models import (
-    STAGES,
     BaseModelSource,
     Evaluation,
     PackagedModel,
     Promotion,
     Retrain,
-    Training,
 )
 from fineline.resources.core.recipe.operations import Alerts, Automation, Freshness, Retention
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.recipe.training import Training
 
 
 class Recipe(Section):
@@ -52,28 +51,25 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def parts_fit_together(self) -> Recipe:
-        """Each training stage has its data set, and each name is used once."""
+        """Each training stage has its dataset, and each name is used once."""
         names = [source.name for source in self.sources]
         sets = [source.name for source in self.decontaminate.against]
         for name in [*names, *sets]:
             if [*names, *sets].count(name) > 1:
                 raise ValueError(f"sources: the name {name!r} is given twice; names must differ")
-        for stage, (_, made_of) in STAGES.items():
-            dataset = made_of.removesuffix("_dataset")
-            training, rows = getattr(self.training, stage), getattr(self.datasets, dataset)
-            if training is None:
-                continue
+        for place, stage in enumerate(self.training.stages):
+            key, dataset = f"training.stages.{place}", stage.dataset.name.removesuffix("_dataset")
+            rows = getattr(self.datasets, dataset)
             if rows is None:
-                raise ValueError(f"training.{stage} needs datasets.{dataset}; add it or remove the stage")
-            if rows.maximum_tokens > training.maximum_tokens:
+                raise ValueError(f"{key} ({stage.name}) needs datasets.{dataset}; add it or remove the stage")
+            if rows.maximum_tokens > stage.maximum_tokens:
                 raise ValueError(
-                    f"training.{stage}.maximum_tokens ({training.maximum_tokens}) is below "
+                    f"{key}.maximum_tokens ({stage.maximum_tokens}) is below "
                     f"datasets.{dataset}.maximum_tokens ({rows.maximum_tokens}): answers would be cut"
                 )
-        trains = any([self.training.pretraining, self.training.sft, self.training.dpo])
-        if trains and not (self.datasets.sft or self.datasets.preference):
+        if self.training.stages and not (self.datasets.sft or self.datasets.preference):
             raise ValueError("training needs datasets.sft or datasets.preference: their test rows judge the model")
-        if self.freshness.release_hours and not trains:
+        if self.freshness.release_hours and not self.training.stages:
             raise ValueError("freshness.release_hours needs a training stage: without one there is no release")
         named = {
             "datasets.sft.sources": (self.datasets.sft and self.datasets.sft.sources) or [],

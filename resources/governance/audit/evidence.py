@@ -12,10 +12,11 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.storage.files import file_digest, folder_digest
 from fineline.resources.core.storage.parquet import joint_digest
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.planning.inputs import FOLLOWS_MODELS, GOVERNED, MODEL_INPUTS, label
+from fineline.resources.planning.inputs import GOVERNED, label
 
 _CONTENT = "content-"
 _HASH = re.compile(r"-([0-9a-f]{16})$")
@@ -116,8 +117,7 @@ class Evidence:
         assets = {each.asset for each in self.manifests.values()}
         stored = {name: each.data_version for name, each in self.manifests.items()}
         named = {name: version for name, version in manifest.inputs.items() if name.partition("[")[0] in assets}
-        follows = MODEL_INPUTS if manifest.asset in FOLLOWS_MODELS else named
-        return sorted(name for name, version in named.items() if name in follows and stored.get(name) != version)
+        return sorted(name for name in catalog.followed(manifest.asset, named) if stored.get(name) != named[name])
 
     def scan(self, manifest: Manifest, role: str = "data") -> pl.LazyFrame:
         """A table of an asset, lazily."""

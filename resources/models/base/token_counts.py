@@ -1,8 +1,8 @@
-"""Task count_tokens: an account of each row's tokens, independent of the trainer that will mask them."""
+"""Token counts of training rows, independent of the trainer that will mask them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import polars as pl
 
 from fineline.resources.models.base.encoding import Encoded, encode_pairs, encode_texts, load_tokenizer
 from fineline.resources.models.base.folders import stop_token_ids, template_sha256
-from fineline.resources.models.worker.tasks import CountTokens, TokenCounts
+from fineline.resources.models.base.tasks import CountTokens, TokenCounts
+from fineline.resources.models.worker.protocol import Log
 
 CHUNK = 2000
 SCHEMA = {
@@ -57,18 +58,18 @@ def encode_rows(tokenizer: Any, rows: pl.DataFrame) -> list[list[Encoded]]:
     ]
 
 
-def run(spec: CountTokens, log: Callable[[str], None]) -> TokenCounts:
+def run(task: CountTokens, log: Log) -> TokenCounts:
     """Count the tokens of every row, a chunk at a time."""
-    model = Path(spec.model)
+    model = Path(task.model)
     tokenizer = load_tokenizer(model)
     stops = set(stop_token_ids(model, tokenizer.eos_token_id))
-    rows = pl.read_parquet(spec.rows)
+    rows = pl.read_parquet(task.rows)
     parts = [pl.DataFrame(schema=SCHEMA)]
     for chunk in rows.iter_slices(CHUNK):
-        counted = account(encode_rows(tokenizer, chunk), stops, spec.maximum_tokens)
+        counted = account(encode_rows(tokenizer, chunk), stops, task.maximum_tokens)
         parts.append(counted.select(chunk["record_id"], *counted.columns))
     counts = pl.concat(parts)
-    path = Path(spec.output) / "counts.parquet"
+    path = Path(task.output) / "counts.parquet"
     counts.write_parquet(path)
     log(f"counted the tokens of {counts.height} rows")
     return TokenCounts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from fineline.resources.models.base.encoding import Encoded
+from fineline.resources.models.worker.protocol import Log
 
 
 def batches(rows: list[Encoded], batch_tokens: int) -> Iterator[list[int]]:
@@ -22,9 +23,7 @@ def batches(rows: list[Encoded], batch_tokens: int) -> Iterator[list[int]]:
         start += size
 
 
-def mean_losses(
-    model: Any, rows: list[Encoded], *, pad: int, batch_tokens: int, log: Callable[[str], None]
-) -> list[float]:
+def mean_losses(model: Any, rows: list[Encoded], *, pad: int, batch_tokens: int, log: Log) -> list[float]:
     """Mean negative log-likelihood (nats a token) of each row's trained tokens, in the order of the rows.
 
     A first token without context has no likelihood and is left out.

@@ -1,10 +1,9 @@
-"""Task evaluate: held-out loss, ROUGE-L of greedy answers and preference accuracy of several models."""
+"""Held-out loss, ROUGE-L of greedy answers and preference accuracy of several models."""
 
 from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from fineline.resources.models.base.folders import model_config
 from fineline.resources.models.base.generation import answer_prompts, load_model, pad_id, settings
 from fineline.resources.models.base.token_counts import encode_rows
 from fineline.resources.models.evaluation.likelihood import mean_losses, unigram_losses
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import Evaluate, Evaluated, ModelScores
+from fineline.resources.models.evaluation.tasks import Evaluate, Evaluated, ModelScores
+from fineline.resources.models.worker.protocol import Log, ModelError
 
 BASELINE = "unigram"
 PREFERENCES = {"record_id": pl.String, "model": pl.String, "chosen": pl.Float64, "rejected": pl.Float64}
-Log = Callable[[str], None]
 
 
 def sample(rows: pl.DataFrame, count: int) -> pl.DataFrame:
@@ -83,43 +81,43 @@ def within(tokenizer: Any, rows: pl.DataFrame, maximum_tokens: int) -> pl.DataFr
     return rows.filter(pl.Series(fits, dtype=pl.Boolean))
 
 
-def run(spec: Evaluate, log: Log) -> Evaluated:
+def run(task: Evaluate, log: Log) -> Evaluated:
     """Measure each model and the unigram baseline on the same rows.
 
     Raises:
         ModelError: there are no rows to measure on.
     """
-    output = Path(spec.output)
-    first = Path(next(iter(spec.models.values())))
+    output = Path(task.output)
+    first = Path(next(iter(task.models.values())))
     tokenizer = load_tokenizer(first)
-    wanted = sample(pl.read_parquet(spec.rows), spec.loss_rows)
-    rows = within(tokenizer, wanted, spec.maximum_tokens)
+    wanted = sample(pl.read_parquet(task.rows), task.loss_rows)
+    rows = within(tokenizer, wanted, task.maximum_tokens)
     if rows.is_empty():
         raise ModelError(
             "There are no held-out rows to measure the models on.",
             "Raise split.test, or the data set's test_rows.",
         )
     encoded = encode(tokenizer, rows)
-    with Path(spec.train).open(encoding="utf-8") as file:
+    with Path(task.train).open(encoding="utf-8") as file:
         train = pl.DataFrame([json.loads(line) for line in file]).rename({"chosen": "completion"}, strict=False)
     vocabulary = model_config(first)["vocab_size"]
     unigram = unigram_losses(encode(tokenizer, train), encoded, vocabulary)
     losses = [loss_table(rows, encoded, BASELINE, unigram)]
-    asked = rows.head(spec.generated_rows)
+    asked = rows.head(task.generated_rows)
     answers = [pl.DataFrame(schema=GeneratedAnswer.create_empty().schema)]
-    pairs = None if spec.preferences is None else pl.read_parquet(spec.preferences)
+    pairs = None if task.preferences is None else pl.read_parquet(task.preferences)
     preferences = []
-    for name, folder in spec.models.items():
+    for name, folder in task.models.items():
         log(f"measuring {name}")
         model = load_model(Path(folder))
-        measured = mean_losses(model, encoded, pad=pad_id(tokenizer), batch_tokens=spec.batch_tokens, log=log)
+        measured = mean_losses(model, encoded, pad=pad_id(tokenizer), batch_tokens=task.batch_tokens, log=log)
         losses.append(loss_table(rows, encoded, name, measured))
         if not asked.is_empty():
-            config = settings(Path(folder), tokenizer, spec.new_tokens, None)
+            config = settings(Path(folder), tokenizer, task.new_tokens, None)
             written = answer_prompts(model, tokenizer, asked["prompt"].to_list(), config, 16, log)
             answers.append(answer_table(asked, name, [text for text, _, _ in written]))
         if pairs is not None:
-            preferences.append(preference_table(model, tokenizer, pairs, name, spec.batch_tokens, log))
+            preferences.append(preference_table(model, tokenizer, pairs, name, task.batch_tokens, log))
         del model
         gc.collect()
     return write(output, pl.concat(losses), pl.concat(answers), preferences, wanted.height - rows.height)

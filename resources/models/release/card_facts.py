@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from fineline.resources.core.recipe.models import STAGES, FolderModel, HubModel, PackagedModel
+from fineline.resources.core.recipe.models import FolderModel, HubModel, PackagedModel
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.recipe.training import AnyStage
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.data.curation.curate import counts_by
@@ -17,21 +18,22 @@ from fineline.resources.planning.inputs import GOVERNED, label
 SHOWN_LICENCES = 4
 
 
-def card_facts(storage: Storage, recipe: Recipe, stages: list[str], checks: list[CheckFacts]) -> CardFacts:
-    """The facts of a model card. ``stages`` are those that the recipe trains, in order."""
+def card_facts(storage: Storage, recipe: Recipe, checks: list[CheckFacts]) -> CardFacts:
+    """The facts of a model card."""
     evaluation = storage.require("evaluation")
     splits = scan_table(storage, "splits").select("split").collect()
-    rows = {
-        stage: scan_table(storage, STAGES[stage][1]).filter(pl.col("split") == "train").collect() for stage in stages
-    }
+    stages = recipe.training.stages
+    rows = [scan_table(storage, stage.dataset.name).filter(pl.col("split") == "train").collect() for stage in stages]
     return CardFacts(
         recipe=recipe.name,
         base_model=_base_name(recipe),
         base_licence=recipe.base_model.licence,
         release=evaluation.data_version,
-        sources=_sources(storage, recipe, [table["record_id"] for table in rows.values()]),
+        sources=_sources(storage, recipe, [table["record_id"] for table in rows]),
         splits=counts_by(splits, "split"),
-        stages=[_stage(storage.require(STAGES[stage][0]), recipe, stage, rows[stage].height) for stage in stages],
+        stages=[
+            _stage(storage.require(stage.model), stage, table.height) for stage, table in zip(stages, rows, strict=True)
+        ],
         scores=_scores(evaluation),
         confidence=recipe.evaluation.confidence,
         test_rows=scan_table(storage, "evaluation").select(pl.col("record_id").n_unique()).collect().item(),
@@ -86,12 +88,12 @@ def _sources(storage: Storage, recipe: Recipe, trained: list[pl.Series]) -> list
     return facts
 
 
-def _stage(manifest: Manifest, recipe: Recipe, stage: str, rows: int) -> StageFacts:
-    settings = getattr(recipe.training, stage).model_dump(mode="json")
+def _stage(manifest: Manifest, stage: AnyStage, rows: int) -> StageFacts:
+    settings = stage.model_dump(mode="json", exclude={"name"})
     lora = settings.pop("lora")
     validation = manifest.facts["validation"]
     return StageFacts(
-        name=stage,
+        name=stage.name,
         settings={**settings, "lora rank": lora["rank"], "lora alpha": lora["alpha"]},
         rows=rows,
         first_loss=manifest.facts["first_loss"],

@@ -1,8 +1,7 @@
-"""Task merge_check: the merged weights against the adapter that was trained, on held-out rows."""
+"""Comparison of merged weights with the adapter that was trained, on held-out rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from peft import PeftModel
 
 from fineline.resources.models.base.encoding import Encoded, encode_pairs, load_tokenizer
 from fineline.resources.models.base.generation import load_model
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import MergeCheck, MergeChecked
+from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
+from fineline.resources.models.worker.protocol import Log, ModelError
 
 
 def log_probabilities(model: Any, row: Encoded) -> torch.Tensor:
@@ -56,7 +55,7 @@ def compare(row: Encoded, tested: torch.Tensor, merged: torch.Tensor, plain: tor
     )
 
 
-def run(spec: MergeCheck, log: Callable[[str], None]) -> MergeChecked:
+def run(task: MergeCheck, log: Log) -> MergeChecked:
     """Compare both models row by row, each in the type that it was saved in.
 
     Rounding merged weights to bfloat16 shifts single log-probabilities by some hundredths, at random; over a
@@ -65,17 +64,17 @@ def run(spec: MergeCheck, log: Callable[[str], None]) -> MergeChecked:
     Raises:
         ModelError: there are no rows to compare on.
     """
-    tokenizer = load_tokenizer(Path(spec.merged))
-    rows = pl.read_parquet(spec.rows).sort("record_id").head(spec.count)
+    tokenizer = load_tokenizer(Path(task.merged))
+    rows = pl.read_parquet(task.rows).sort("record_id").head(task.count)
     encoded = encode_pairs(tokenizer, rows["prompt"].to_list(), rows["completion"].to_list())
-    encoded = [row for row in encoded if len(row.ids) <= spec.maximum_tokens]
+    encoded = [row for row in encoded if len(row.ids) <= task.maximum_tokens]
     if not encoded:
         raise ModelError(
             "There are no held-out rows to compare adapter and merged weights on.",
             "Raise split.test, or the data set's test_rows.",
         )
-    adapted = PeftModel.from_pretrained(load_model(Path(spec.model)), spec.adapter).eval()
-    merged = load_model(Path(spec.merged))
+    adapted = PeftModel.from_pretrained(load_model(Path(task.model)), task.adapter).eval()
+    merged = load_model(Path(task.merged))
     parts = []
     for row in encoded:
         tested = log_probabilities(adapted, row)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fineline.resources.core.storage.files import file_digest
-from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.worker.protocol import ModelError
 
 SUMS = "SHA256SUMS"
 

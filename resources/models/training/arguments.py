@@ -1,4 +1,4 @@
-"""TRL's trainers with the settings of a recipe's stage."""
+"""The training arguments that all stages share, and the trainer that a stage's method builds with them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import Trainer, TrainerCallback
-from trl.trainer.dpo_config import DPOConfig
-from trl.trainer.dpo_trainer import DPOTrainer
-from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
-from fineline.resources.core.recipe.models import TrainingStage
-from fineline.resources.models.training.cpu import CpuDPOTrainer, CpuSFTTrainer
-from fineline.resources.models.worker.tasks import Train, TrainDpo, TrainPretraining, TrainSft
+from fineline.resources.core.recipe.training import TrainingStage
+from fineline.resources.models.training.methods import method_of
+from fineline.resources.models.training.tasks import Train
 
 VALIDATION_ROWS = 32
 
 
-def arguments(spec: Train, stage: TrainingStage, *, cuda: bool, validate: bool, from_start: bool) -> dict[str, Any]:
-    """Settings that all stages share."""
+def arguments(task: Train, *, cuda: bool, validate: bool, from_start: bool) -> dict[str, Any]:
+    """The training arguments that all stages share."""
+    stage = task.stage
     half = -(-stage.steps // 2)
     return {
-        "output_dir": spec.checkpoints,
+        "output_dir": task.checkpoints,
         "max_steps": stage.steps,
         "per_device_train_batch_size": stage.batch_size,
         "per_device_eval_batch_size": stage.batch_size,
@@ -35,7 +32,7 @@ def arguments(spec: Train, stage: TrainingStage, *, cuda: bool, validate: bool, 
         "data_seed": stage.seed,
         "use_cpu": not cuda,
         # Adapters stay float32; autocast runs their products in bfloat16, a tenth faster than without
-        "bf16": spec.dtype == "bfloat16",
+        "bf16": task.dtype == "bfloat16",
         "gradient_checkpointing": cuda,
         "logging_steps": 1,
         "logging_first_step": True,
@@ -46,7 +43,7 @@ def arguments(spec: Train, stage: TrainingStage, *, cuda: bool, validate: bool, 
         "save_steps": max(5, stage.steps // 4),
         "save_total_limit": 1,
         "report_to": "none",
-        # The callback tells the progress; the trainer's own lines would repeat it
+        # The callback reports progress; the trainer's own lines would repeat it
         "disable_tqdm": True,
         "log_level": "error",
         "dataloader_pin_memory": cuda,
@@ -66,7 +63,7 @@ def lora(stage: TrainingStage) -> LoraConfig:
 
 
 def make_trainer(
-    spec: TrainPretraining | TrainSft | TrainDpo,
+    task: Train,
     model: Any,
     tokenizer: Any,
     train: Dataset,
@@ -75,24 +72,15 @@ def make_trainer(
     *,
     from_start: bool,
 ) -> Trainer:
-    """The trainer of a stage. Its first DPO loss is ln 2, for the policy starts as its own reference."""
+    """The trainer of a stage, as its method builds it."""
     cuda = torch.cuda.is_available()
-    shared = arguments(spec, spec.stage, cuda=cuda, validate=validation is not None, from_start=from_start)
+    shared = arguments(task, cuda=cuda, validate=validation is not None, from_start=from_start)
     parts = {
         "model": model,
         "processing_class": tokenizer,
         "train_dataset": train,
         "eval_dataset": validation,
-        "peft_config": lora(spec.stage),
+        "peft_config": lora(task.stage),
         "callbacks": [callback],
     }
-    sft, dpo = (SFTTrainer, DPOTrainer) if cuda else (CpuSFTTrainer, CpuDPOTrainer)
-    match spec:
-        case TrainPretraining():
-            # Packed rows have no padding, and pad == eos in many models would be counted as such
-            shared["include_num_input_tokens_seen"] = "all"
-            return sft(**parts, args=SFTConfig(**shared, packing=True, packing_strategy="bfd"))
-        case TrainSft():
-            return sft(**parts, args=SFTConfig(**shared, completion_only_loss=True))
-        case TrainDpo():
-            return dpo(**parts, args=DPOConfig(**shared, beta=spec.stage.beta))
+    return method_of(task.stage).trainer(task.stage, parts, shared)

@@ -1,37 +1,83 @@
-"""Which checkpoint a training run may go on from: a whole one, of the same data, weights and settings."""
+"""Checkpoints that a training run may resume from, and the loss curve that it writes while it runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
 
 from fineline.resources.models.base.folders import weights_sha256
-from fineline.resources.models.worker.tasks import Train
+from fineline.resources.models.training.tasks import Train
+from fineline.resources.models.worker.protocol import Log
 
 MARK = "fineline.json"
+CURVE = {
+    "loss": "loss",
+    "eval_loss": "validation_loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "gradient_norm",
+    "rewards/margins": "reward_margin",
+    "rewards/accuracies": "reward_accuracy",
+    "eval_rewards/accuracies": "validation_reward_accuracy",
+}
 
 
-def identity(spec: Train) -> str:
+def run_identity(task: Train) -> str:
     """A hash of everything that the weights of a run depend on: settings, starting weights and rows."""
-    digest = hashlib.sha256(spec.model_dump_json(include={"task", "stage", "dtype"}).encode())
-    digest.update(weights_sha256(Path(spec.model)).encode())
-    digest.update(Path(spec.train).read_bytes())
+    digest = hashlib.sha256(task.model_dump_json(include={"stage", "dtype"}).encode())
+    digest.update(weights_sha256(Path(task.model)).encode())
+    digest.update(Path(task.train).read_bytes())
     return digest.hexdigest()
 
 
 def mark(checkpoint: Path, run: str) -> None:
-    """Say that a checkpoint is written to its end, and by which run."""
+    """Mark a checkpoint as complete, and as that of a run."""
     partial = checkpoint / "fineline.partial"
     partial.write_text(json.dumps({"run": run}), encoding="utf-8")
     partial.replace(checkpoint / MARK)
 
 
-def newest(folder: Path, run: str) -> Path | None:
-    """The newest whole checkpoint of this run; None where there is none. Those of other runs do not count."""
+def newest_checkpoint(folder: Path, run: str) -> Path | None:
+    """The newest complete checkpoint of this run; None where there is none. Those of other runs do not count."""
     found = {
         int(path.parent.name.removeprefix("checkpoint-")): path.parent
         for path in folder.glob(f"checkpoint-*/{MARK}")
         if json.loads(path.read_text(encoding="utf-8"))["run"] == run
     }
     return found[max(found)] if found else None
+
+
+def point(entry: dict[str, float]) -> dict[str, float]:
+    """A log entry of the trainer as a point of the curve: the step and what was measured there."""
+    return {"step": entry["step"], **{CURVE[key]: entry[key] for key in CURVE if key in entry}}
+
+
+class Progress(TrainerCallback):
+    """Writes the curve and a log line at each logged step, and marks whole checkpoints."""
+
+    def __init__(self, curve: Path, log: Log, run: str) -> None:
+        self.curve = curve
+        self.log = log
+        self.run = run
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the curve with the steps that a resumed run has behind it."""
+        points = [point(entry) for entry in state.log_history]
+        self.curve.write_text("".join(json.dumps(p) + "\n" for p in points if len(p) > 1), encoding="utf-8")
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Add a point to the curve and say it in a line."""
+        values = point({**kwargs["logs"], "step": state.global_step})
+        if not values.keys() & {"loss", "validation_loss"}:
+            return
+        with self.curve.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+        measured = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in values.items() if key != "step"]
+        self.log(f"step {state.global_step} of {state.max_steps}: {', '.join(measured)}")
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The trainer has written all files of a checkpoint."""
+        mark(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.run)

@@ -1,4 +1,4 @@
-"""Tasks train_pretraining, train_sft and train_dpo: full weights in, an adapter and merged weights out."""
+"""Training of one stage: full weights in, an adapter and merged weights out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,11 @@ from transformers import AutoModelForCausalLM, PrinterCallback, Trainer
 from fineline.resources.models.base.encoding import load_tokenizer
 from fineline.resources.models.base.folders import weights_sha256
 from fineline.resources.models.base.token_counts import encode_rows
-from fineline.resources.models.training import checkpoints
 from fineline.resources.models.training.arguments import VALIDATION_ROWS, make_trainer
+from fineline.resources.models.training.checkpoints import Progress, newest_checkpoint, run_identity
 from fineline.resources.models.training.memory_estimate import check_memory, shape_of
-from fineline.resources.models.training.progress import Progress
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import TrainDpo, Trained, TrainPretraining, TrainSft, ValidationLoss
-
-AnyTrain = TrainPretraining | TrainSft | TrainDpo
+from fineline.resources.models.training.tasks import Train, Trained, ValidationLoss
+from fineline.resources.models.worker.protocol import Log, ModelError
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -72,23 +68,22 @@ def train_to_end(trainer: Trainer, resume: Path | None, *, validate: bool) -> li
     return [ValidationLoss(step=int(h["step"]), loss=h["eval_loss"]) for h in history if "eval_loss" in h]
 
 
-def run(spec: AnyTrain, log: Callable[[str], None]) -> Trained:
+def run(task: Train, log: Log) -> Trained:
     """Train a stage, going on from a checkpoint of the same run if an earlier attempt left one."""
-    stage, output, model_folder = spec.stage, Path(spec.output), Path(spec.model)
+    stage, output, model_folder = task.stage, Path(task.output), Path(task.model)
     tokenizer = load_tokenizer(model_folder)
-    rows = read_rows(Path(spec.train))
+    rows = read_rows(Path(task.train))
     longest = longest_row(rows, tokenizer, stage.maximum_tokens)
-    length = stage.maximum_tokens if isinstance(spec, TrainPretraining) else longest
-    check_memory(shape_of(model_folder), stage, dtype=spec.dtype, longest_row=length)
+    check_memory(shape_of(model_folder), stage, dtype=task.dtype, longest_row=longest)
 
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=getattr(torch, spec.dtype))
-    validation = Dataset.from_list(read_rows(Path(spec.validation))[:VALIDATION_ROWS]) if spec.validation else None
-    run_id = checkpoints.identity(spec)
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=getattr(torch, task.dtype))
+    validation = Dataset.from_list(read_rows(Path(task.validation))[:VALIDATION_ROWS]) if task.validation else None
+    run_id = run_identity(task)
     curve = output / "curve.jsonl"
-    resume = checkpoints.newest(Path(spec.checkpoints), run_id)
+    resume = newest_checkpoint(Path(task.checkpoints), run_id)
     resumed_from = 0 if resume is None else int(resume.name.removeprefix("checkpoint-"))
     trainer = make_trainer(
-        spec,
+        task,
         model,
         tokenizer,
         Dataset.from_list(rows),
@@ -103,8 +98,8 @@ def run(spec: AnyTrain, log: Callable[[str], None]) -> Trained:
     seconds = time.perf_counter() - started
     tokens = trainer.state.num_input_tokens_seen - trainer._initial_num_input_tokens_seen
 
-    save(trainer, tokenizer, spec)
-    shutil.rmtree(spec.checkpoints)
+    save(trainer, tokenizer, task)
+    shutil.rmtree(task.checkpoints)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return Trained(
         adapter=str(output / "adapter"),
@@ -124,17 +119,17 @@ def run(spec: AnyTrain, log: Callable[[str], None]) -> Trained:
     )
 
 
-def save(trainer: Trainer, tokenizer: Any, spec: AnyTrain) -> None:
+def save(trainer: Trainer, tokenizer: Any, task: Train) -> None:
     """Write the adapter, and the weights with the adapter merged in, each with tokenizer and chat template."""
-    adapter, merged = Path(spec.output) / "adapter", Path(spec.output) / "merged"
+    adapter, merged = Path(task.output) / "adapter", Path(task.output) / "merged"
     model: Any = trainer.model
-    model.peft_config["default"].base_model_name_or_path = spec.adapter_base
+    model.peft_config["default"].base_model_name_or_path = task.adapter_base
     model.save_pretrained(adapter, save_embedding_layers=False)
     (adapter / "README.md").unlink()  # PEFT's form to fill in; the release has a card of its own
     whole = model.merge_and_unload()
     whole.config.use_cache = True
     whole.save_pretrained(merged)
-    shutil.copy(Path(spec.model) / "generation_config.json", merged / "generation_config.json")
+    shutil.copy(Path(task.model) / "generation_config.json", merged / "generation_config.json")
     for folder in (adapter, merged):
         tokenizer.save_pretrained(folder)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psutil
 
-from fineline.resources.core.recipe.models import DpoStage, TrainingStage
+from fineline.resources.core.recipe.training import TrainingStage
 from fineline.resources.models.base.folders import count_parameters, model_config
-from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.training.methods import method_of
+from fineline.resources.models.worker.protocol import ModelError
 
 LIBRARIES_MB = 900
 BYTES = {"bfloat16": 2, "float32": 4}
@@ -46,8 +47,9 @@ def estimate_memory(shape: ModelShape, stage: TrainingStage, *, dtype: str, long
     layers keep for the backward pass, and the logits. Constants are fitted to measured peaks.
     """
     size = BYTES[dtype]
-    sides = 2 if isinstance(stage, DpoStage) else 1
-    tokens = stage.batch_size * longest_row * sides
+    method = method_of(stage)
+    length = stage.maximum_tokens if method.packed else longest_row
+    tokens = stage.batch_size * length * method.sides
     adapters = stage.lora.rank * shape.layers * (9 * shape.hidden + 3 * shape.intermediate) * 4 * 4
     kept = tokens * shape.layers * (14 * shape.hidden + 6 * shape.intermediate) * size
     logits = tokens * shape.vocabulary * (size + 4 * LOGIT_COPIES_IN_FLOAT32)

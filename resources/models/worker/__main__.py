@@ -1,12 +1,11 @@
-"""A process of its own for one heavy task: ``python -m fineline.resources.models.worker [spec.json]``.
+"""A process of its own for one heavy task: ``python -m fineline.resources.models.worker [task.json]``.
 
-Without a spec file it was started by Dagster Pipes and finds its spec in ``extras["spec"]``. The answer is
-``result.json`` in the spec's output folder; an error that a user can mend is ``error.json`` and exit code 3.
+Without a task file, Dagster Pipes started it and hands it the task in its extras. The worker leaves ``result.json`` in
+the task's output folder; for an error that a user can mend it leaves ``error.json`` and exits with code 3.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -15,6 +14,8 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 from dagster_pipes import open_dagster_pipes
 
@@ -22,35 +23,20 @@ from fineline.resources.core.storage.faults import is_no_room
 from fineline.resources.core.storage.files import no_room, write_atomically
 from fineline.resources.models.worker import environment
 from fineline.resources.models.worker.client import USER_ERROR, clear
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import SPEC, AnySpec, Result
-
-MODULES = {
-    "prepare_base": "base.prepare",
-    "count_tokens": "base.token_counts",
-    "train_pretraining": "training.loop",
-    "train_sft": "training.loop",
-    "train_dpo": "training.loop",
-    "generate": "base.generation",
-    "evaluate": "evaluation.measure",
-    "merge_check": "release.merge_check",
-}
+from fineline.resources.models.worker.protocol import Log, ModelError, Result, Task, from_plain
 
 
-def run(spec: AnySpec, log: Callable[[str], None]) -> int:
-    """Do the task and leave its answer in the output folder. Returns the exit code: 0, or 3 if refused."""
-    output = Path(spec.output)
+def run(task: Task[Any], log: Log) -> int:
+    """Do the task and leave its result in the output folder. Returns the exit code: 0, or 3 if refused."""
+    output = Path(task.output)
     clear(output)
-    hub = spec.task == "prepare_base" and spec.source.kind == "hub"
-    environment.set_up(hub=hub, threads=spec.threads, parallel_tokenizer=spec.task == "count_tokens")
+    environment.set_up(network=task.needs_network, threads=task.threads, parallel_tokenizer=task.parallel_tokenizer)
     warnings.simplefilter("ignore")
     started = time.perf_counter()
-    task: Callable[[AnySpec, Callable[[str], None]], Result] = importlib.import_module(
-        f"fineline.resources.models.{MODULES[spec.task]}"
-    ).run
+    do: Callable[[Task[Any], Log], Result] = resolve_name(task.runs)
     imported = time.perf_counter()
     try:
-        result = task(spec, log)
+        result = do(task, log)
     except ModelError as error:
         write_atomically(output / "error.json", json.dumps({"message": error.message, "fix": error.fix}).encode())
         log(str(error))
@@ -60,21 +46,21 @@ def run(spec: AnySpec, log: Callable[[str], None]) -> int:
             log(str(no_room(output, None)))
         raise
     seconds = time.perf_counter() - imported
-    log(f"{spec.task}: {seconds:.1f} s, and {imported - started:.1f} s to import its libraries")
+    log(f"{type(task).__name__}: {seconds:.1f} s, and {imported - started:.1f} s to import its libraries")
     result = result.model_copy(update={"seconds": seconds})
     write_atomically(output / "result.json", result.model_dump_json(indent=2).encode())
     return 0
 
 
 def main(arguments: list[str]) -> int:
-    """Run the task of a spec file, or of Dagster Pipes when there is no argument. Returns the exit code."""
+    """Run the task of a task file, or of Dagster Pipes when there is no argument. Returns the exit code."""
     environment.die_with_parent()
     if arguments:
         logging.basicConfig(level=logging.WARNING)
-        spec = SPEC.validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-        return run(spec, lambda line: print(line, flush=True))
+        task = from_plain(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+        return run(task, lambda line: print(line, flush=True))
     with open_dagster_pipes() as pipes:
-        return run(SPEC.validate_python(pipes.get_extra("spec")), pipes.log.info)
+        return run(from_plain(pipes.extras), pipes.log.info)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ def die_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def set_up(*, hub: bool, threads: int | None, parallel_tokenizer: bool) -> None:
+def set_up(*, network: bool, threads: int | None, parallel_tokenizer: bool) -> None:
     """Set what torch, transformers and TRL read when they are imported: offline, quiet, without telemetry."""
-    os.environ["HF_HUB_OFFLINE"] = "0" if hub else "1"
+    os.environ["HF_HUB_OFFLINE"] = "0" if network else "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"

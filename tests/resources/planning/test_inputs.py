@@ -41,7 +41,7 @@ def test_a_data_set_that_failed_its_check_leaves_open_what_is_decided(tmp_path):
             "name": "blocked",
             "sources": [{"name": "docs", "kind": "python_docs"}],
             "datasets": {"sft": {}},
-            "training": {"sft": {}},
+            "training": {"stages": [{"method": "sft"}]},
         }
     )
     versions = partial(versions_or_missing, storage.manifest)

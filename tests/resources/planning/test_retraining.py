@@ -19,7 +19,7 @@ class World:
     """A storage root with a data set, and models that are trained whenever it is decided."""
 
     def __init__(self, root):
-        self.storage, self.learning_rate, self.retrain, self.stages = Storage(root), 1e-4, {}, None
+        self.storage, self.retrain, self.stages = Storage(root), {}, [{"method": "sft", "learning_rate": 1e-4}]
         self.store("base_model", {})
         self.dataset(TEN)
 
@@ -30,7 +30,7 @@ class World:
                 "name": "decided",
                 "sources": [{"name": "docs", "kind": "python_docs"}],
                 "datasets": {"sft": {}},
-                "training": {"sft": {"learning_rate": self.learning_rate}} if self.stages is None else self.stages,
+                "training": {"stages": self.stages},
                 "retrain": self.retrain,
             }
         )
@@ -145,13 +145,13 @@ def test_rows_that_come_while_a_decided_training_runs_do_not_pass_the_threshold_
 def test_settings_that_change_while_a_decided_training_runs_are_decided_on(trained):
     trained.dataset([*TEN, "a" * 32])
     assert trained.look().train
-    trained.learning_rate = 2e-4
+    trained.stages[0]["learning_rate"] = 2e-4
     assert trained.look().train
 
 
 def test_a_stage_that_the_recipe_leaves_out_for_a_while_keeps_what_was_decided_of_it(trained):
     before = approval(trained.storage, "sft_model")
-    trained.stages = {}
+    trained.stages = []
     trained.look()
     assert approval(trained.storage, "sft_model") == before
 
@@ -195,10 +195,10 @@ def test_few_new_rows_leave_the_data_version_as_it_was(trained):
 
 def test_a_changed_learning_rate_needs_no_new_rows(trained):
     trained.retrain = {"minimum_new_records": 1000}
-    trained.learning_rate = 2e-4
+    trained.stages[0]["learning_rate"] = 2e-4
     decision = trained.look()
     assert decision.train
-    assert "training.sft changed" in decision.sentence
+    assert "training.stages.sft changed" in decision.sentence
 
 
 def test_forgotten_records_that_a_model_saw_need_no_further_rows(trained):

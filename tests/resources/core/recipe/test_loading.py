@@ -39,8 +39,11 @@ def test_an_unknown_kind_of_source_lists_the_known_ones(recipe_error):
     ("text", "says"),
     [
         ("split: {validation: 0.5, test: 0.5}\n", "train gets records"),
-        ("training: {sft: {}}\n", "training.sft needs datasets.sft"),
-        ("training: {pretraining: {}}\ndatasets: {pretraining: {}}\n", "their test rows judge the model"),
+        ("training: {stages: [{method: sft}]}\n", "training.stages.0 (sft) needs datasets.sft"),
+        (
+            "training: {stages: [{method: pretraining}]}\ndatasets: {pretraining: {}}\n",
+            "their test rows judge the model",
+        ),
         ("datasets: {sft: {sources: [other]}}\n", "unknown ['other']; the sources are ['docs']"),
         ("balance: {weights: {other: 2}}\n", "balance.weights: unknown ['other']; the sources are ['docs']"),
         ("quality: {languages: [English]}\n", "quality.languages.0: String should match pattern"),
@@ -50,9 +53,18 @@ def test_an_unknown_kind_of_source_lists_the_known_ones(recipe_error):
             "the name 'docs' is given twice",
         ),
         (
-            "datasets: {sft: {maximum_tokens: 900}}\ntraining: {sft: {maximum_tokens: 512}}\n",
-            "answers would be cut",
+            "datasets: {sft: {maximum_tokens: 900}}\ntraining: {stages: [{method: sft, maximum_tokens: 512}]}\n",
+            "training.stages.0.maximum_tokens (512) is below datasets.sft.maximum_tokens (900): answers would be cut",
         ),
+        ("training: {stages: [{method: sft}, {method: dpo, bet: 1}]}\n", "training.stages.1.bet: unknown key"),
+        (
+            "training: {stages: [{method: sft, maximum_tokens: 5}]}\n",
+            "training.stages.0.maximum_tokens: Input should be greater than or equal to 16",
+        ),
+        ("training: {stages: [{method: sft, name: Sft}]}\n", "training.stages.0.name: String should match pattern"),
+        ("training: {stages: [{method: orpo}]}\n", "expected tags: 'pretraining', 'sft', 'dpo'"),
+        ("training: {stages: [{method: sft}, {method: sft}]}\n", "training.stages: the name 'sft' is given twice"),
+        ("training: {stages: [{method: sft, name: base}]}\n", "would make base_model, which is another asset"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_told(recipe_error, text, says):

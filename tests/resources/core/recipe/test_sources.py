@@ -9,6 +9,7 @@ import yaml
 from fineline.resources.core.recipe.base import Section
 from fineline.resources.core.recipe.loading import RECIPES, load_recipe
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.models.training.methods import METHODS
 
 REFERENCE = RECIPES / "corpus_folder.yaml"
 COMMENTED_OUT = re.compile(r"^( *)# ( *(?:- )?[a-z_]+:(?: .*)?)$", re.MULTILINE)
@@ -16,12 +17,10 @@ COMMENTED_OUT = re.compile(r"^( *)# ( *(?:- )?[a-z_]+:(?: .*)?)$", re.MULTILINE)
 # Sections that are off by default; the reference turns the first two on, and shows the others commented out.
 OFF_BY_DEFAULT = {
     "datasets.sft",
-    "training.sft",
+    "training.stages",
     "datasets.preference",
     "datasets.preference.sample_rejections",
     "datasets.pretraining",
-    "training.pretraining",
-    "training.dpo",
 }
 
 
@@ -50,7 +49,7 @@ def sections(model: Section, written: Any, path: str = "") -> list[tuple[str, Se
 
 @pytest.mark.parametrize("name", ["gsm8k", "corpus_folder"])
 def test_the_recipe_loads(name):
-    assert load_recipe(RECIPES / f"{name}.yaml").training.sft is not None
+    assert load_recipe(RECIPES / f"{name}.yaml").training.stages
 
 
 @pytest.mark.parametrize("name", ["gsm8k", "corpus_folder"])
@@ -80,6 +79,11 @@ def test_the_reference_names_every_kind_of_source_and_base_model():
     kinds = {source["kind"] for source in recipes[0]["sources"]}
     assert kinds == set(schema["sources"]["items"]["discriminator"]["mapping"])
     assert {each["base_model"]["kind"] for each in recipes} == set(schema["base_model"]["discriminator"]["mapping"])
+
+
+def test_the_reference_names_every_training_method():
+    stages = with_all_options()[0]["training"]["stages"]
+    assert {stage["method"] for stage in stages} == set(METHODS)
 
 
 def test_the_values_of_the_reference_are_the_defaults():

@@ -34,7 +34,7 @@ RECIPE = Recipe.model_validate(
         "sources": [{"name": "notes", "kind": "files", "path": "notes", "licence": "CC0-1.0"}],
         "scrub": {"entities": ["EMAIL_ADDRESS", "SECRET"], "canaries_per_entity": 2, "workers": 1},
         "datasets": {"sft": {}},
-        "training": {"sft": {}},
+        "training": {"stages": [{"method": "sft"}]},
         "decontaminate": {"ngram": 5},
     }
 )

@@ -5,7 +5,7 @@ import pytest
 from support.model_tasks import chats, write_parquet
 
 from fineline.resources.models.base.encoding import load_tokenizer
-from fineline.resources.models.worker.tasks import Generate
+from fineline.resources.models.base.tasks import Generate
 
 pytestmark = [
     pytest.mark.model,

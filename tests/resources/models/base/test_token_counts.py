@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.model_tasks import chats, message, preferences, texts, write_parquet
+from support.model_tasks import chats, dpo_stage, message, preferences, sft_stage, texts, write_parquet
 
-from fineline.resources.core.recipe.models import DpoStage, SftStage
 from fineline.resources.models.base.encoding import encode_pairs, load_tokenizer
-from fineline.resources.models.worker.tasks import CountTokens, TrainDpo, TrainSft
+from fineline.resources.models.base.tasks import CountTokens
+from fineline.resources.models.training.tasks import Train
 
 pytestmark = [
     pytest.mark.model,
@@ -37,25 +37,25 @@ def count(model: Path, folder: Path, rows: list[dict[str, object]], maximum_toke
     return pl.read_parquet(result.counts)
 
 
-def trainer_of(spec, rows):
+def trainer_of(task, rows):
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, TrainerCallback
 
     from fineline.resources.models.training.arguments import make_trainer
 
-    model = AutoModelForCausalLM.from_pretrained(spec.model)
-    tokenizer = load_tokenizer(Path(spec.model))
-    return make_trainer(spec, model, tokenizer, Dataset.from_list(rows), None, TrainerCallback(), from_start=True)
+    model = AutoModelForCausalLM.from_pretrained(task.model)
+    tokenizer = load_tokenizer(Path(task.model))
+    return make_trainer(task, model, tokenizer, Dataset.from_list(rows), None, TrainerCallback(), from_start=True)
 
 
-def spec_of(kind, stage, model: Path, folder: Path):
+def task_of(stage, model: Path, folder: Path):
     names = {"output": folder, "model": model, "train": folder / "x", "checkpoints": folder / "checkpoints"}
-    return kind(**{name: str(path) for name, path in names.items()}, adapter_base="tiny", dtype="float32", stage=stage)
+    return Train(**{name: str(path) for name, path in names.items()}, adapter_base="tiny", dtype="float32", stage=stage)
 
 
 def test_counts_of_conversations_are_those_of_the_labels_that_trl_trains_on(tiny_model_folder, tmp_path):
     rows = [*chats(19), MULTI_TURN]
-    trainer = trainer_of(spec_of(TrainSft, SftStage(steps=1), tiny_model_folder, tmp_path), rows)
+    trainer = trainer_of(task_of(sft_stage(steps=1), tiny_model_folder, tmp_path), rows)
     batch = trainer.data_collator(list(trainer.train_dataset))
     counts = count(tiny_model_folder, tmp_path, rows)
     assert counts["tokens"].to_list() == batch["attention_mask"].sum(dim=1).tolist()
@@ -71,7 +71,7 @@ def test_completion_starts_where_the_tokens_leave_the_prompt_when_a_template_ope
     assert "quiz" in tokenizer.chat_template
     model = shutil.copytree(tiny_model_folder, tmp_path / "model")
     tokenizer.save_pretrained(model)
-    trainer = trainer_of(spec_of(TrainSft, SftStage(steps=1), model, tmp_path), chats(5))
+    trainer = trainer_of(task_of(sft_stage(steps=1), model, tmp_path), chats(5))
     batch = trainer.data_collator(list(trainer.train_dataset))
     counts = count(model, tmp_path, chats(5))
     assert counts["trained_tokens"].to_list() == (batch["labels"] != -100).sum(dim=1).tolist()
@@ -79,7 +79,7 @@ def test_completion_starts_where_the_tokens_leave_the_prompt_when_a_template_ope
 
 def test_counts_of_preferences_are_those_of_the_masks_that_trl_trains_on(tiny_model_folder, tmp_path):
     rows = preferences(20)
-    trainer = trainer_of(spec_of(TrainDpo, DpoStage(steps=1), tiny_model_folder, tmp_path), rows)
+    trainer = trainer_of(task_of(dpo_stage(steps=1), tiny_model_folder, tmp_path), rows)
     batch = trainer.data_collator(list(trainer.train_dataset))
     whole, trained = batch["attention_mask"].sum(dim=1), batch["completion_mask"].sum(dim=1)
     renamed = [{("completion" if k == "chosen" else k): v for k, v in row.items()} for row in rows]

@@ -9,8 +9,9 @@ from support.model_tasks import chats, message, preferences, write_jsonl, write_
 
 from fineline.data_contracts.models import GeneratedAnswer, HeldOutLoss
 from fineline.resources.models.base.encoding import Encoded, encode_pairs, load_tokenizer
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import Evaluate, MergeCheck
+from fineline.resources.models.evaluation.tasks import Evaluate
+from fineline.resources.models.release.tasks import MergeCheck
+from fineline.resources.models.worker.protocol import ModelError
 
 pytestmark = [
     pytest.mark.model,
@@ -19,7 +20,7 @@ pytestmark = [
 ]
 
 
-def spec_for(model: Path, folder: Path, rows=None, **values) -> Evaluate:
+def task_for(model: Path, folder: Path, rows=None, **values) -> Evaluate:
     defaults = {
         "output": str(folder),
         "models": {"base": str(model)},
@@ -34,14 +35,14 @@ def spec_for(model: Path, folder: Path, rows=None, **values) -> Evaluate:
     return Evaluate(**{**defaults, **values})
 
 
-def evaluate(spec: Evaluate):
+def evaluate(task: Evaluate):
     from fineline.resources.models.evaluation.measure import run
 
-    return run(spec, lambda line: None)
+    return run(task, lambda line: None)
 
 
 def test_losses_and_answers_keep_their_contracts_and_have_every_model(tiny_model_folder, tmp_path):
-    result = evaluate(spec_for(tiny_model_folder, tmp_path))
+    result = evaluate(task_for(tiny_model_folder, tmp_path))
     losses, answers = pl.read_parquet(result.losses), pl.read_parquet(result.answers)
     HeldOutLoss.validate(losses)
     GeneratedAnswer.validate(answers)
@@ -56,7 +57,7 @@ def test_batched_losses_are_those_of_rows_measured_one_by_one_by_the_model_itsel
     import torch
     from transformers import AutoModelForCausalLM
 
-    losses = pl.read_parquet(evaluate(spec_for(tiny_model_folder, tmp_path, loss_rows=12)).losses)
+    losses = pl.read_parquet(evaluate(task_for(tiny_model_folder, tmp_path, loss_rows=12)).losses)
     tokenizer = load_tokenizer(tiny_model_folder)
     model = AutoModelForCausalLM.from_pretrained(tiny_model_folder).eval()
     rows = chats(12)
@@ -90,12 +91,12 @@ def test_batches_hold_each_row_once_and_stay_within_their_size():
 
 def test_rows_that_do_not_fit_are_left_out_and_counted(tiny_model_folder, tmp_path):
     rows = [*chats(4), {**chats(1)[0], "completion": message("assistant", "long " * 300)}]
-    assert evaluate(spec_for(tiny_model_folder, tmp_path, rows)).left_out_rows == 1
+    assert evaluate(task_for(tiny_model_folder, tmp_path, rows)).left_out_rows == 1
 
 
 def test_no_held_out_rows_are_refused_with_what_to_do(tiny_model_folder, tmp_path):
     with pytest.raises(ModelError, match=r"no held-out rows .*Raise split\.test"):
-        evaluate(spec_for(tiny_model_folder, tmp_path, maximum_tokens=1))
+        evaluate(task_for(tiny_model_folder, tmp_path, maximum_tokens=1))
 
 
 def test_perfect_answer_scores_one_and_a_strange_one_zero():

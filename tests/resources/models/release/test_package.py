@@ -14,7 +14,7 @@ from fineline.resources.models.release.card import (
     model_card,
 )
 from fineline.resources.models.release.package import assemble, verify
-from fineline.resources.models.worker.errors import ModelError
+from fineline.resources.models.worker.protocol import ModelError
 
 FACTS = CardFacts(
     recipe="quickstart",

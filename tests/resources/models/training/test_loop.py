@@ -5,26 +5,25 @@ from pathlib import Path
 import polars as pl
 import pytest
 from safetensors.numpy import load_file
-from support.model_tasks import chats, preferences, texts, write_jsonl
+from support.model_tasks import chats, dpo_stage, preferences, pretraining_stage, sft_stage, texts, write_jsonl
 
-from fineline.resources.core.recipe.models import DpoStage, PretrainingStage, SftStage
 from fineline.resources.models.base.encoding import load_tokenizer
-from fineline.resources.models.worker.errors import ModelError
-from fineline.resources.models.worker.tasks import TrainDpo, Trained, TrainPretraining, TrainSft
+from fineline.resources.models.training.tasks import Train, Trained
+from fineline.resources.models.worker.protocol import ModelError
 
 pytestmark = [
     pytest.mark.model,
     # the worker silences third-party warnings for its process; in-process tests do the same
     pytest.mark.filterwarnings("ignore"),
 ]
-SFT = SftStage(steps=12, batch_size=4, learning_rate=5e-3)
+SFT = sft_stage(steps=12, batch_size=4, learning_rate=5e-3)
 
 
 class Interrupted(Exception):
     """Stands for a run that is cut off."""
 
 
-def sft_spec(model: Path, folder: Path, rows=None, **values):
+def sft_task(model: Path, folder: Path, rows=None, **values):
     folder.mkdir(exist_ok=True)
     defaults = {
         "output": str(folder),
@@ -36,14 +35,14 @@ def sft_spec(model: Path, folder: Path, rows=None, **values):
         "dtype": "float32",
         "stage": SFT,
     }
-    return TrainSft(**{**defaults, **values})
+    return Train(**{**defaults, **values})
 
 
-def train(spec, log=lambda line: None) -> Trained:
+def train(task, log=lambda line: None) -> Trained:
     from fineline.resources.models.training.loop import run
 
-    Path(spec.output).mkdir(exist_ok=True)
-    return run(spec, log)
+    Path(task.output).mkdir(exist_ok=True)
+    return run(task, log)
 
 
 def cut_off_at(step: int):
@@ -56,7 +55,7 @@ def cut_off_at(step: int):
 
 @pytest.fixture(scope="module")
 def trained(tiny_model_folder, tmp_path_factory) -> Trained:
-    return train(sft_spec(tiny_model_folder, tmp_path_factory.mktemp("sft")))
+    return train(sft_task(tiny_model_folder, tmp_path_factory.mktemp("sft")))
 
 
 def test_sft_lowers_training_and_validation_loss(trained):
@@ -111,10 +110,10 @@ def test_checkpoints_are_gone_after_success(trained):
 
 
 def test_resumed_run_ends_with_the_weights_and_losses_of_a_straight_run(trained, tiny_model_folder, tmp_path):
-    spec = sft_spec(tiny_model_folder, tmp_path / "cut")
+    task = sft_task(tiny_model_folder, tmp_path / "cut")
     with pytest.raises(Interrupted):
-        train(spec, cut_off_at(8))
-    resumed = train(spec)
+        train(task, cut_off_at(8))
+    resumed = train(task)
     assert resumed.resumed_from == 5
     assert resumed.weights_sha256 == trained.weights_sha256
     assert [point.loss for point in resumed.validation] == [point.loss for point in trained.validation]
@@ -123,23 +122,23 @@ def test_resumed_run_ends_with_the_weights_and_losses_of_a_straight_run(trained,
 
 def test_checkpoint_of_other_rows_is_not_resumed(tiny_model_folder, tmp_path):
     with pytest.raises(Interrupted):
-        train(sft_spec(tiny_model_folder, tmp_path / "run"), cut_off_at(8))
-    assert train(sft_spec(tiny_model_folder, tmp_path / "run", chats(23))).resumed_from == 0
+        train(sft_task(tiny_model_folder, tmp_path / "run"), cut_off_at(8))
+    assert train(sft_task(tiny_model_folder, tmp_path / "run", chats(23))).resumed_from == 0
 
 
 def test_checkpoint_that_was_not_written_to_its_end_is_not_resumed(tiny_model_folder, tmp_path):
-    spec = sft_spec(tiny_model_folder, tmp_path / "run")
+    task = sft_task(tiny_model_folder, tmp_path / "run")
     with pytest.raises(Interrupted):
-        train(spec, cut_off_at(8))
+        train(task, cut_off_at(8))
     (tmp_path / "run" / "checkpoints" / "checkpoint-5" / "fineline.json").unlink()
-    assert train(spec).resumed_from == 0
+    assert train(task).resumed_from == 0
 
 
 def test_first_dpo_loss_is_ln_2_and_then_falls_as_margins_grow(tiny_model_folder, tmp_path):
-    stage = DpoStage(steps=6, learning_rate=5e-3)
+    stage = dpo_stage(steps=6, learning_rate=5e-3)
     rows = write_jsonl(tmp_path / "pairs.jsonl", preferences())
-    base = sft_spec(tiny_model_folder, tmp_path).model_dump(exclude={"task", "stage"})
-    result = train(TrainDpo(**{**base, "train": rows, "validation": rows, "stage": stage}))
+    base = sft_task(tiny_model_folder, tmp_path).model_dump(exclude={"stage"})
+    result = train(Train(**{**base, "train": rows, "validation": rows, "stage": stage}))
     curve = [json.loads(line) for line in Path(result.curve).read_text().splitlines()]
     assert result.first_loss == pytest.approx(math.log(2), abs=1e-6)
     assert result.validation[0].loss == pytest.approx(math.log(2), abs=1e-6)
@@ -150,10 +149,10 @@ def test_first_dpo_loss_is_ln_2_and_then_falls_as_margins_grow(tiny_model_folder
 
 
 def test_pretraining_packs_texts_and_lowers_the_loss(tiny_model_folder, tmp_path):
-    stage = PretrainingStage(steps=8, batch_size=2, learning_rate=5e-3, maximum_tokens=128)
-    base = sft_spec(tiny_model_folder, tmp_path).model_dump(exclude={"task", "stage", "validation"})
+    stage = pretraining_stage(steps=8, batch_size=2, learning_rate=5e-3, maximum_tokens=128)
+    base = sft_task(tiny_model_folder, tmp_path).model_dump(exclude={"stage", "validation"})
     rows = write_jsonl(tmp_path / "texts.jsonl", texts())
-    result = train(TrainPretraining(**{**base, "train": rows, "stage": stage}))
+    result = train(Train(**{**base, "train": rows, "stage": stage}))
     assert result.last_loss < result.first_loss - 0.05
     assert result.validation == []
     assert result.tokens > 8 * 128
@@ -176,13 +175,13 @@ def test_packed_texts_do_not_see_each_other(tiny_model_folder):
 
 def test_no_rows_are_refused_with_what_to_do(tiny_model_folder, tmp_path):
     with pytest.raises(ModelError, match=r"There are no training rows in train\.jsonl\. Look at the record ledger"):
-        train(sft_spec(tiny_model_folder, tmp_path / "run", []))
+        train(sft_task(tiny_model_folder, tmp_path / "run", []))
 
 
 def test_rows_that_would_be_cut_are_refused_without_quoting_them(tiny_model_folder, tmp_path):
-    spec = sft_spec(tiny_model_folder, tmp_path / "run", stage=SFT.model_copy(update={"maximum_tokens": 16}))
+    task = sft_task(tiny_model_folder, tmp_path / "run", stage=SFT.model_copy(update={"maximum_tokens": 16}))
     with pytest.raises(ModelError, match="24 of 24 training rows are longer than maximum_tokens") as caught:
-        train(spec)
+        train(task)
     assert "item" not in str(caught.value)
 
 
@@ -233,7 +232,7 @@ def test_our_dpo_steps_are_those_of_trls_own_trainer(tiny_model_folder, tmp_path
             processing_class=load_tokenizer(tiny_model_folder),
             train_dataset=rows,
             eval_dataset=rows,
-            peft_config=lora(DpoStage()),
+            peft_config=lora(dpo_stage()),
             args=DPOConfig(output_dir=str(tmp_path), max_length=256, **options, **settings),
         )
         trainer.train()
