@@ -16,10 +16,10 @@ from fineline.assets.quality import curated_corpus
 from fineline.assets.splits import splits
 from fineline.data_contracts.datasets import PreferenceRow, PretrainingRow, SftRow
 from fineline.resources.core.presentation.plots import histogram
+from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.datasets import Preference, Pretraining, SampledRejections, Sft
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.data.datasets import rows as sets
 from fineline.resources.data.datasets.balance import balanced
 from fineline.resources.data.datasets.token_counts import joined, split_known, with_content

@@ -14,7 +14,6 @@ from fineline.data_contracts.curation import DuplicateCluster, Signature
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.data.curation.curate import cluster_size_bands, similarity_bands
 from fineline.resources.project import Project
 
 # Records in memory at once while they are signed.
@@ -66,7 +65,7 @@ def duplicate_clusters(context: dg.AssetExecutionContext, project: Project) -> I
     no duplicates; the representative does not depend on the order of the input; cluster, similarity and reason
     are kept for each removed record. Of a corpus that grew, only the text of new candidates is read.
     """
-    from fineline.resources.data.deduplication.clusters import find_clusters
+    from fineline.resources.data.deduplication.clusters import cluster_size_bands, find_clusters, similarity_bands
     from fineline.resources.data.deduplication.spot_check import unverified
 
     stage = TableStage(context, project, DuplicateCluster)

@@ -15,10 +15,10 @@ from fineline.data_contracts.curation import LabelIssue, RecordQuality
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.presentation.plots import bar_chart, histogram
 from fineline.resources.core.presentation.progress import every_few_seconds
-from fineline.resources.core.presentation.tables import frame_table
+from fineline.resources.core.presentation.tables import counts_by, frame_table
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.data.curation.curate import counts_by, curate
-from fineline.resources.data.datasets.balance import composition
+from fineline.resources.data.curation.composition import composition
+from fineline.resources.data.curation.curate import curate
 from fineline.resources.project import Project
 
 SHOWN_LABELS = 20
@@ -39,7 +39,7 @@ def record_quality(context: dg.AssetExecutionContext, project: Project) -> Itera
 
     Guarantees: scores are kept for all; the recipe's thresholds decide, and a failed rule has a name.
     """
-    from fineline.resources.data.quality.rules import score_unique
+    from fineline.resources.data.quality.scoring import score_unique
 
     stage = TableStage(context, project, RecordQuality)
     clusters = stage.read("duplicate_clusters")
@@ -165,7 +165,7 @@ def _topics(stage: TableStage, curated: pl.DataFrame) -> dict[str, Any]:
     number = stage.recipe.balance.topics
     if number is None:
         return {}
-    from fineline.resources.data.curation.topics import topics
+    from fineline.resources.data.curation.composition import topics
 
     found = topics(curated, number, every_few_seconds(stage.context.log.info, "texts embedded"))
     return {"topics": dg.MetadataValue.md(frame_table(found))}

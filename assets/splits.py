@@ -16,11 +16,10 @@ from fineline.assets.quality import curated_corpus
 from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.resources.core.presentation.plots import bar_chart
-from fineline.resources.core.presentation.tables import frame_table
+from fineline.resources.core.presentation.tables import counts_by, frame_table
 from fineline.resources.core.storage.integrity import last_whole
 from fineline.resources.core.storage.tables import TableOutput, dropped
-from fineline.resources.data.curation.curate import counts_by
-from fineline.resources.data.splitting.history import follow_clusters, remember
+from fineline.resources.data.splitting.history import extend, follow_clusters
 from fineline.resources.governance.accounting.funnel import funnel, reasons
 from fineline.resources.project import Project
 
@@ -56,21 +55,20 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     """
     from fineline.resources.data.curation.contamination import repeats_of_held_out_prompts
     from fineline.resources.data.splitting.assignment import assign
-    from fineline.resources.data.splitting.leakage import measure
-    from fineline.resources.data.splitting.prompt_leakage import repeated_prompts
+    from fineline.resources.data.splitting.leakage import measure_leakage, repeated_prompts
     from fineline.resources.data.splitting.proportions import by_dimension, misfits
 
     stage = TableStage(context, project, SplitAssignment)
     section = stage.recipe.split
-    curated, memory = stage.read("curated_corpus"), _memory(stage)
-    before = None if memory is None else follow_clusters(memory, stage.read("duplicate_clusters"))
+    curated, history = stage.read("curated_corpus"), _history(stage)
+    before = None if history is None else follow_clusters(history, stage.read("duplicate_clusters"))
     assigned = assign(curated, section, before)
     repeats = curated.clear()
     if stage.recipe.decontaminate.held_out_prompts:
         repeats = repeats_of_held_out_prompts(curated, assigned.records, stage.recipe.decontaminate)
     assignment = assigned.records.join(repeats, on="record_id", how="anti")
     placed = curated.join(assigned.excluded, on="record_id", how="anti")
-    leakage = measure(
+    leakage = measure_leakage(
         placed.join(repeats, on="record_id", how="anti"),
         assignment,
         stage.recipe.deduplicate,
@@ -81,7 +79,7 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
     leaks = dataclasses.asdict(leakage)
     if stage.recipe.decontaminate.held_out_prompts:
         leaks["repeated_prompts"] = repeated_prompts(placed, assignment, stage.recipe.decontaminate)
-    remembered = remember(assigned.memory, memory) if not any(leaks.values()) else memory
+    kept = history if any(leaks.values()) else extend(history, assigned.history)
     unfit = misfits(assignment, section)
     shares = by_dimension(assignment, curated, section)
     stage.write(
@@ -94,7 +92,7 @@ def splits(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]
                     dropped(repeats, "splits", "contaminated", pl.lit("repeats a prompt of validation or test")),
                 ]
             ),
-            side_tables={} if remembered is None else {"history": remembered},
+            side_tables={} if kept is None else {"history": kept},
             facts={
                 **counts_by(assignment, "split"),
                 "excluded": assigned.excluded.height,
@@ -151,7 +149,7 @@ def record_ledger(context: dg.AssetExecutionContext, project: Project) -> Iterat
     yield from stage.results(dg.AssetCheckResult(check_name="sums_close", passed=not any(gaps.values()), metadata=gaps))
 
 
-def _memory(stage: TableStage) -> pl.DataFrame | None:
-    """What the last assignment that did not leak remembers."""
+def _history(stage: TableStage) -> pl.DataFrame | None:
+    """The history after the last assignment that did not leak."""
     path = last_whole(stage.storage, stage.asset, "history")
     return None if path is None else pl.read_parquet(path)

@@ -21,12 +21,13 @@ from rows import p3
 from scipy.sparse import csr_array
 from seeded import seeded_duplicates
 
+from fineline.data_contracts.messages import record_text
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.clusters import find_clusters
 from fineline.resources.data.deduplication.components import connect
 from fineline.resources.data.deduplication.shingles import shingles
-from fineline.resources.data.deduplication.signatures import record_text, sign, similar_pairs, sketch
+from fineline.resources.data.deduplication.signatures import sign, similar_pairs, sketch
 
 SECTION = Deduplicate()
 SAMPLE = 5_000

@@ -12,7 +12,7 @@ from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecor
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, write_table
 from fineline.resources.data.curation.curate import curate
-from fineline.resources.data.deduplication.signatures import content_hash
+from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.governance.accounting import ledger
 from fineline.resources.models import exposure as seen
 

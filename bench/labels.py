@@ -12,7 +12,7 @@ from rows import data
 from fineline.resources.core.recipe.curation import Labels
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.curation.embeddings import embed
-from fineline.resources.data.curation.label_issues import find_label_issues
+from fineline.resources.data.curation.label_reuse import judge_labels
 from fineline.resources.data.sources.reader import list_batches, read_batch
 
 DATA = data()
@@ -95,7 +95,7 @@ def _nearest(records: pl.DataFrame, intents: list[str]) -> dict[str, list[str]]:
 
 
 def _flagged(records: pl.DataFrame, features: str = "embeddings") -> set[str]:
-    issues = find_label_issues(records, Labels.model_validate({"features": features}))
+    issues = judge_labels(records, Labels.model_validate({"features": features})).issues
     return set(issues.filter("is_issue")["record_id"])
 
 

@@ -12,7 +12,7 @@ from fineline.resources.data.curation.curate import unique_records
 from fineline.resources.data.deduplication.clusters import find_clusters
 from fineline.resources.data.deduplication.signatures import sign
 from fineline.resources.data.splitting.assignment import assign
-from fineline.resources.data.splitting.leakage import measure as measure_leakage
+from fineline.resources.data.splitting.leakage import measure_leakage
 from fineline.resources.data.splitting.proportions import by_dimension
 
 SHORT = 4_000
@@ -33,7 +33,7 @@ def measure(*, short: bool) -> list[Figure]:
     everything = records.join(clusters.select("record_id", "batch", "cluster"), on=["record_id", "batch"])
     whole = assign(everything.with_columns(cluster="record_id", family="record_id", group=None), section).records
     peers = measure_leakage(everything, _stratified(whole), Deduplicate(), signatures)
-    grown = assign(curated, section, assign(curated.sample(fraction=0.8, seed=0), section).memory)
+    grown = assign(curated, section, assign(curated.sample(fraction=0.8, seed=0), section).history)
     old = assign(curated.sample(fraction=0.8, seed=0), section).records
     both = grown.records.join(old, on="record_id", suffix="_old")
     peer = f"scikit-learn {sklearn.__version__} train_test_split, as read"

@@ -3,27 +3,10 @@
 import dataframely as dy
 import polars as pl
 
+from fineline.data_contracts.messages import content_length, messages
+
 RECORD_ID_PATTERN = "^[0-9a-f]{32}$"
 KINDS = ["text", "chat", "preference"]
-MESSAGE_COLUMNS = ("prompt", "completion", "rejected")
-
-
-def messages(*, nullable: bool = False) -> dy.List:
-    """A conversation: a list of ``{role, content}`` messages, TRL's conversational form."""
-    message = dy.Struct({"role": dy.String(nullable=False), "content": dy.String(nullable=False)}, nullable=False)
-    return dy.List(message, nullable=nullable)
-
-
-def contents(column: str, *, system: bool = True) -> pl.Expr:
-    """The contents of all messages of a conversation, one a line; without ``system`` those of other roles."""
-    message = pl.element() if system else pl.element().filter(pl.element().struct.field("role") != "system")
-    return pl.col(column).list.eval(message.struct.field("content")).list.join("\n")
-
-
-def content_length(column: str) -> pl.Expr:
-    """Characters in all messages of a conversation, white space at the ends of each left out."""
-    content = pl.element().struct.field("content").str.strip_chars().str.len_chars()
-    return pl.col(column).list.eval(content).list.sum()
 
 
 class Record(dy.Schema):

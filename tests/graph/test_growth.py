@@ -9,9 +9,9 @@ import pytest
 
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import make
-from fineline.resources.data.curation import label_issues as label_errors
+from fineline.resources.data.curation import label_issues
 from fineline.resources.data.ingestion.scan import withdraw
-from fineline.resources.data.quality import rules as quality
+from fineline.resources.data.quality import scoring as quality
 from fineline.resources.project import current_project
 
 RECIPE = """\
@@ -65,10 +65,10 @@ def test_what_grew_is_what_making_anew_gives(tmp_path, instance, monkeypatch):
         growing.write(batch, seed)
     growing.make("home")
     scored, judged = [], []
-    score, judge = quality.score, label_errors.judge
+    score, judge = quality.score, label_issues.judge
     monkeypatch.setattr(quality, "score", lambda rows, *more: scored.append(rows.height) or score(rows, *more))
     monkeypatch.setattr(
-        label_errors, "judge", lambda rows, *more: judged.append(rows["source"][0]) or judge(rows, *more)
+        label_issues, "judge", lambda rows, *more: judged.append(rows["source"][0]) or judge(rows, *more)
     )
     growing.write("pets/c", 0)  # comes
     growing.write("pets/b", 1)  # changes

@@ -120,8 +120,8 @@ def test_verified_duplicates_a_record_removed_without_a_similar_one_is_noticed(b
 def test_no_leak_a_group_in_two_splits_is_noticed(broken):
     assign = splitter.assign
 
-    def tear_apart(curated, section, memory=None):
-        assigned = assign(curated, section, memory)
+    def tear_apart(curated, section, history=None):
+        assigned = assign(curated, section, history)
         placed = assigned.records
         turns = pl.int_range(pl.len()) % 2 == 0
         torn = pl.when(turns).then(pl.lit("train")).otherwise(pl.lit("test")).cast(placed.schema["split"])

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from fineline.data_contracts.records import Record
-from fineline.resources.data.deduplication.signatures import content_hash
+from fineline.resources.data.deduplication.shingles import content_hash
 
 
 def record(text: str = "A plain answer with some words.", **values: Any) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def write_curated(storage, curated, removed):
     write(storage, "curated_corpus", curated, rows_in=curated.height + drops.height, drops=drops)
 
 
-def write_splits(storage, assignment, memory):
-    write(storage, "splits", assignment, side_tables={"history": memory})
+def write_splits(storage, assignment, history):
+    write(storage, "splits", assignment, side_tables={"history": history})
 
 
 def write_ledger(storage):
@@ -115,7 +115,7 @@ def make_small_storage(root: Path) -> Storage:
     curated = unique_records(scrubbed, clusters).select(CuratedRecord.column_names())
     write_curated(storage, curated, clusters.filter(~pl.col("representative")))
     assigned = assign(curated, Split(validation=0.2, test=0.2))
-    write_splits(storage, assigned.records, assigned.memory)
+    write_splits(storage, assigned.records, assigned.history)
     write_ledger(storage)
     write_dataset(storage)
     return storage

@@ -26,6 +26,11 @@ def first_few(names: Sequence[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
+def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
+    """The number of rows with each value of a column, in the order of the values."""
+    return {str(value): int(count) for value, count in frame.group_by(column).len().sort(column).iter_rows()}
+
+
 def frame_table(frame: pl.DataFrame) -> str:
     """All rows of a small frame as a Markdown table."""
     return markdown_table(frame.columns, [list(row) for row in frame.rows()])

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
+from fineline.data_contracts.messages import MESSAGE_COLUMNS, contents
 from fineline.resources.core.recipe.curation import Decontaminate
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.data.quality.measures import UNSPACED
+from fineline.resources.data.quality.repetition import Hashes, Rows, ngram_hashes
 from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
 
 # A run of letters, marks and digits; in scripts that put no space between words, each character.
@@ -19,15 +20,9 @@ WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
 # In 22,838 prompts of P3 that share 13 words with one of 3,600 others, the same passage stands under up to some
 # 60 templates, and one template's instructions stand in some 200. GPT-3's 10 would let 5 % of what overlaps pass.
 MAXIMUM_REPEATS = 100
-# Odd, so that no multiplication loses a bit: 2^64 divided by the golden ratio.
-BASE = np.uint64(0x9E3779B97F4A7C15)
-# What undoes a multiplication by it, in arithmetic of 64 bits.
-INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
 ANSWERS = ["completion", "rejected"]
 TEXTS_AT_ONCE = 5_000
 
-Hashes = npt.NDArray[np.uint64]
-Rows = npt.NDArray[np.int64]
 NONE: Hashes = np.empty(0, np.uint64)
 
 
@@ -138,11 +133,4 @@ def _windows(words: Hashes, counts: Rows, ngram: int) -> tuple[Rows, Hashes]:
     row = np.repeat(np.arange(len(counts)), runs)
     first = np.arange(len(row)) + np.repeat(ends - counts - (np.cumsum(runs) - runs), runs)
     end = np.minimum(first + ngram, ends[row])
-    # A run is what came up to its end less what came before it, all multiplied so that its last word has factor 1.
-    sums = np.concatenate([[np.uint64(0)], np.cumsum(words * _powers(INVERSE, len(words)))])
-    return row, (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
-
-
-def _powers(of: np.uint64, number: int) -> Hashes:
-    """The powers from 0 on of a number, in arithmetic of 64 bits."""
-    return np.cumprod(np.concatenate([[np.uint64(1)], np.full(max(number - 1, 0), of)]), dtype=np.uint64)
+    return row, ngram_hashes(words, first, end)

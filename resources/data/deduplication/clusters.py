@@ -1,4 +1,4 @@
-"""Clusters of exact and near-duplicates, and the one record of each that stays."""
+"""Clusters of exact and near-duplicates, and the representative of each, the record that stays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +12,21 @@ from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.components import connect, tie
 from fineline.resources.data.deduplication.lsh import band_keys, candidates
-from fineline.resources.data.deduplication.verify import PAIR_COLUMNS, confirm
+from fineline.resources.data.deduplication.verify import PAIR_COLUMNS, verify
 
 # Signatures in memory at once: half a kilobyte each.
 SIGNATURES_AT_ONCE = 100_000
+# Cluster sizes that are counted together: the largest of each band, and the band's name.
+SIZE_BANDS = [(1, "1 (unique)"), (2, "2"), (5, "3 to 5"), (20, "6 to 20"), (None, "more than 20")]
 RANK = {"replaced_percent": False, "characters": True, "record_id": False, "batch": False}
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """``table`` is a ``DuplicateCluster`` row for each record.
+    """``table`` has a ``DuplicateCluster`` row for each record.
 
-    ``pairs`` are the candidates with their similarities, for the next call; ``fresh`` of them were measured in
-    this one.
+    ``pairs`` are the candidates with their similarities, for the next call; ``fresh`` counts those that this call
+    measured.
     """
 
     table: pl.DataFrame
@@ -32,43 +34,38 @@ class Clusters:
     fresh: int
 
 
-def _nothing(_: str) -> None:
-    """Said to nobody."""
-
-
 def find_clusters(
     records: pl.LazyFrame,
     signatures: pl.LazyFrame,
     section: Deduplicate,
     known: pl.DataFrame | None = None,
-    say: Callable[[str], None] = _nothing,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Clusters:
-    """Cluster records, one ``DuplicateCluster`` row each, sorted by batch and record_id.
+    """Cluster records: one ``DuplicateCluster`` row each, sorted by batch and record_id.
 
-    Records with equal normalised content, and rows that came in twice under one record_id, are exact
-    duplicates. Of what is left, pairs whose shingles have a Jaccard similarity of at least the threshold are
-    similar. Similar records are near-duplicates, and so is what a chain of such pairs ties together; but two
-    records with prompts whose answers alone are below the threshold are not: they are different answers to
-    one prompt, and are only of one family.
+    Records with equal normalised content, and rows with the same record_id, are exact duplicates. Among the others,
+    two records are similar if their shingles' Jaccard similarity reaches the threshold. Similar records are
+    near-duplicates, as are records that a chain of such pairs ties together. Two records with prompts whose answers
+    alone stay below the threshold are different answers to one prompt: not duplicates, only of one family.
 
-    The representative is the record with the fewest replaced spans to a hundred words, then the most
-    characters, then the smallest record_id, then the smallest batch: it does not depend on the order of the
-    input. Of ``records`` only candidates are read, and of those only pairs that ``known`` (the pairs of an
-    earlier call) does not hold; the outcome is the same without it. ``say`` is told of progress.
+    The representative is the record with the fewest replaced spans per hundred words, then the most characters, then
+    the smallest record_id, then the smallest batch; it does not depend on the order of the input. Only candidates are
+    read from ``records``, and only those of pairs that ``known`` (the pairs of an earlier call) lacks; the result is
+    the same without it. ``log`` gets a progress line every few seconds.
 
     Raises:
         ValueError: a record has no signature, or signatures were made with other settings.
     """
-    signed, keys = _read(records, signatures, section, every_few_seconds(say, "signatures read"))
+    signed, keys = _read(records, signatures, section, every_few_seconds(log, "signatures read"))
     ranked = signed.with_row_index("row").sort(*RANK, descending=[*RANK.values()])
     ranked = ranked.with_columns(content=tie(ranked["content_hash"], ranked["record_id"]))
     contents = ranked.unique("content", keep="first", maintain_order=True)
     order = contents["row"].cast(pl.Int64).to_numpy()
     found = candidates(
-        keys, order, signed["shingles"].to_numpy(), section.threshold, every_few_seconds(say, "bands compared")
+        keys, order, signed["shingles"].to_numpy(), section.threshold, every_few_seconds(log, "bands compared")
     )
     del keys
-    measured = confirm(found, contents, records, section, known, every_few_seconds(say, "candidates read"))
+    measured = verify(found, contents, records, section, known, every_few_seconds(log, "candidates read"))
     table = (
         ranked.select("record_id", "batch", "source", "content")
         .join(_tie_contents(contents, measured, section), on="content", maintain_order="left")
@@ -92,10 +89,30 @@ def find_clusters(
     return Clusters(table, measured.select(PAIR_COLUMNS), int(measured["fresh"].sum()))
 
 
+def cluster_size_bands(clusters: pl.DataFrame) -> dict[str, float]:
+    """The number of records by the size of their cluster."""
+    sizes = clusters.select(pl.len().over("cluster"))["len"]
+    bands: dict[str, float] = {}
+    low = 0
+    for high, name in SIZE_BANDS:
+        inside = sizes > low if high is None else (sizes > low) & (sizes <= high)
+        bands[name] = float(inside.sum())
+        low = high or low
+    return bands
+
+
+def similarity_bands(clusters: pl.DataFrame) -> dict[str, float]:
+    """The number of removed near-duplicates by similarity, in steps of 0.05, then that of exact duplicates."""
+    near = clusters.filter(pl.col("reason") == "near_duplicate")
+    steps = near.group_by(step=(pl.col("similarity") * 20).floor()).len().sort("step")
+    bands = {f"{step / 20:.2f} to {min(step / 20 + 0.05, 1.0):.2f}": float(count) for step, count in steps.iter_rows()}
+    return {**bands, "exact": float((clusters["reason"] == "exact_duplicate").sum())}
+
+
 def _read(
     records: pl.LazyFrame, signatures: pl.LazyFrame, section: Deduplicate, report: Callable[[int, int], None]
 ) -> tuple[pl.DataFrame, npt.NDArray[np.uint64]]:
-    """All of the signatures but their values, and of these the keys of the bands, row for row."""
+    """The signatures without their values, and the band keys of the values, row for row."""
     columns = ["record_id", "batch", "source", "content_hash", "characters", "replaced_percent", "shingles"]
     total = records.select(pl.len()).collect().item()
     parts, keys, done = [signatures.select(columns).head(0).collect()], [], 0

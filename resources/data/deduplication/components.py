@@ -1,4 +1,4 @@
-"""Connected components: what must stay together because something ties it."""
+"""Connected components of edges, and of rows that share a key."""
 
 import numpy as np
 import polars as pl
@@ -14,9 +14,9 @@ def connect(nodes: int, left: pl.Series, right: pl.Series) -> pl.Series:
 
 
 def tie(*keys: pl.Series) -> pl.Series:
-    """The component number of each row, where rows that have the same value in any key are tied."""
+    """The component number of each row, where two rows with the same value in any key are tied."""
     rows = pl.int_range(keys[0].len(), eager=True)
-    # Each row is tied to the first row that has its value, which needs no nodes for values.
+    # Each row is tied to the first row with its value, so values need no nodes of their own.
     firsts = [pl.DataFrame({"key": key, "row": rows}).select(pl.first("row").over("key")) for key in keys]
     first = pl.concat(firsts).to_series()
     return connect(rows.len(), first, pl.concat([rows] * len(keys)))

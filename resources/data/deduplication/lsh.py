@@ -10,10 +10,10 @@ import polars as pl
 
 from fineline.resources.data.deduplication.kernels import bands as band_kernels
 
-# A pair that is just as similar as the threshold shares a band with at least this probability.
+# A pair whose similarity equals the threshold shares a band with at least this probability.
 CANDIDATE_RECALL = 0.98
-# Each member of a bucket is compared with the bucket's first members, at most this many, so the pairs of a
-# bucket grow linearly. Up to this size that is all with all.
+# Each member of a bucket is compared with at most this many of its first members, so that the pairs of a bucket grow
+# linearly. In buckets of up to this size, all are compared with all.
 BUCKET_LEADERS = 256
 
 
@@ -31,7 +31,7 @@ def band_keys(signatures: pl.Series, threshold: float, permutations: int) -> npt
     """A hash of each band of each signature, one row a record; ``signatures`` are lists of unsigned integers.
 
     Raises:
-        ValueError: signatures were made with another number of permutations.
+        ValueError: signatures have another number of permutations.
     """
     if (signatures.list.len() != permutations).any():
         raise ValueError(
@@ -53,16 +53,16 @@ def candidates(
 ) -> pl.DataFrame:
     """Distinct pairs of positions in ``order`` (row numbers of ``keys``) that agree in a band: left < right, sorted.
 
-    Of a bucket with more than ``BUCKET_LEADERS`` records, the first that many are paired with all: so order
-    first those that should stand for others. ``sizes`` are numbers of distinct shingles; pairs whose sizes
-    rule the threshold out are left out. Uses up ``keys``. ``report`` is told (bands done, bands).
+    In a bucket of more than ``BUCKET_LEADERS`` records only the first that many are paired with all, so ``order`` must
+    begin with the records that should represent others. ``sizes`` are the numbers of distinct shingles; pairs whose
+    sizes rule the threshold out are skipped. Overwrites ``keys``. ``report`` gets (bands done, bands).
     """
     bands = keys.shape[1]
     cores = min(pl.thread_pool_size(), bands)
     done = itertools.count(1)
 
     def of_group(group: int) -> npt.NDArray[np.uint64]:
-        """Left and right as one number, of the bands that this core looks at."""
+        """The pairs of the bands that this core compares, each as one number: left in the upper 32 bits."""
         first, stop = group * bands // cores, (group + 1) * bands // cores
         found = [np.empty(0, np.uint64)]
         for band in range(first, stop):
@@ -79,7 +79,7 @@ def candidates(
 
 
 def members(pairs: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The rows that stand in any pair, sorted, and for each pair where its left and its right are among them."""
+    """The rows of all pairs, sorted and distinct, and the positions of each pair's left and right row among them."""
     left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
     place = np.zeros(int(right.max(initial=0)) + 1, dtype=np.int64)
     place[left] = place[right] = 1

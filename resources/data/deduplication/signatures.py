@@ -1,4 +1,4 @@
-"""MinHash signatures of records, and the pairs of similar records that they lead to."""
+"""MinHash signatures of records, and the similar pairs that they lead to."""
 
 import numpy as np
 import polars as pl
@@ -6,34 +6,20 @@ import pyarrow as pa
 from datasketch import MinHash
 
 from fineline.data_contracts.curation import Signature
-from fineline.data_contracts.records import MESSAGE_COLUMNS, contents
+from fineline.data_contracts.messages import MESSAGE_COLUMNS, joined_contents
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import Texts, in_slices
 from fineline.resources.data.deduplication.kernels.characters import characters
 from fineline.resources.data.deduplication.kernels.text import describe_rows, sketch_rows
 from fineline.resources.data.deduplication.lsh import band_keys, candidates, members
-from fineline.resources.data.deduplication.shingles import content_hash
-from fineline.resources.data.deduplication.similarity import ShingleSets
-
-__all__ = ["compared_text", "content_hash", "record_text", "sign", "similar_pairs", "sketch", "with_signatures"]
+from fineline.resources.data.deduplication.shingles import ShingleSets
 
 SKETCHED = ("content_hash", "characters", "words", "shingles", "signature")
 SIGNED_TYPES = {**Signature.create_empty().schema, "words": pl.UInt32()}
 
 
-def record_text(records: pl.DataFrame) -> pl.Series:
-    """The whole record as one text: the contents of prompt, completion and rejected, one a line."""
-    return records.select(text=joined_contents(*MESSAGE_COLUMNS)).to_series()
-
-
-def joined_contents(*columns: str) -> pl.Expr:
-    """The contents of the messages of these columns, one a line; empty where there are none."""
-    filled = [pl.when(content != "").then(content) for content in map(contents, columns)]
-    return pl.concat_str(filled, separator="\n", ignore_nulls=True)
-
-
 def whole_or_prompt(section: Deduplicate) -> pl.Expr:
-    """What of a record is compared: all of it, or by prompt the prompt, where it has one."""
+    """The text of a record that is compared: the whole record, or by prompt its prompt where it has one."""
     whole = joined_contents(*MESSAGE_COLUMNS)
     if section.by == "record":
         return whole
@@ -47,21 +33,16 @@ def compared_text(records: pl.DataFrame, section: Deduplicate) -> pl.Series:
 
 
 def sign(records: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
-    """Sign scrubbed records, one ``Signature`` row each, sorted by batch and record_id.
+    """Sign scrubbed records: one ``Signature`` row a record, sorted by batch and record_id.
 
-    The values are those of ``datasketch.MinHash(permutations, seed, hashfunc=shingle_hash)`` with its default
-    scheme, updated with the UTF-8 bytes of the ``shingles`` of the record's normalised text.
+    The values are those of ``datasketch.MinHash(permutations, seed, hashfunc=shingle_hash)`` with its default scheme,
+    updated with the UTF-8 bytes of the ``shingles`` of the record's normalised text.
     """
     ordered = records.sort("batch", "record_id")
+    identity = ordered.select("record_id", "batch", "source", "replacements")
     replaced = (100 * pl.col("replacements") / pl.max_horizontal("words", 1)).floor()
     return (
-        pl.concat(
-            [
-                ordered.select("record_id", "batch", "source", "replacements"),
-                sketch(compared_text(ordered, section), section),
-            ],
-            how="horizontal",
-        )
+        pl.concat([identity, sketch(compared_text(ordered, section), section)], how="horizontal")
         .with_columns(replaced_percent=replaced)
         .select(Signature.column_names())
         .cast(Signature.create_empty().schema)
@@ -69,11 +50,11 @@ def sign(records: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
 
 
 def sketch(texts: pl.Series, section: Deduplicate) -> pl.DataFrame:
-    """Content hash, characters, words, distinct shingles and signature of each text, in their order."""
+    """Content hash, characters, words, distinct shingles and signature of each text, in the order of the texts."""
     a, b = MinHash(section.permutations, section.seed).permutations
     kind = characters().kind
 
-    def made(part: Texts) -> pl.DataFrame:
+    def sketched(part: Texts) -> pl.DataFrame:
         digests = np.empty((part.rows, 32), dtype=np.uint8)
         counts = np.empty((3, part.rows), dtype=np.uint32)
         signatures = np.empty((part.rows, section.permutations), dtype=np.uint32)
@@ -89,14 +70,14 @@ def sketch(texts: pl.Series, section: Deduplicate) -> pl.DataFrame:
         )
 
     empty = pl.DataFrame(schema={name: SIGNED_TYPES[name] for name in SKETCHED})
-    return pl.concat([empty, *in_slices(texts, made)], rechunk=False)
+    return pl.concat([empty, *in_slices(texts, sketched)], rechunk=False)
 
 
 def with_signatures(records: pl.DataFrame, signatures: pl.DataFrame, section: Deduplicate) -> pl.DataFrame:
     """The records with their content_hash, shingles and signature, in the same order.
 
     Raises:
-        ValueError: a record has no signature, or signatures do not have the section's length.
+        ValueError: a record has no signature.
     """
     needed = signatures.select("record_id", "batch", "content_hash", "shingles", "signature")
     signed = records.join(needed, on=["record_id", "batch"], how="left", maintain_order="left")
@@ -107,12 +88,12 @@ def with_signatures(records: pl.DataFrame, signatures: pl.DataFrame, section: De
 
 
 def similar_pairs(signed: pl.DataFrame, texts: pl.Series, section: Deduplicate) -> pl.DataFrame:
-    """Pairs of rows with a Jaccard similarity of at least the threshold: left < right, similarity.
+    """Pairs of rows whose Jaccard similarity reaches the threshold: left < right, similarity.
 
-    ``signed`` holds signatures, ``texts`` the texts of the same rows. Rows whose signatures agree in a whole
-    band are candidates, and each candidate is confirmed on the shingles of its texts: no pair is wrong, a few
-    may be missed. Of a bucket with more than ``BUCKET_LEADERS`` rows, the first that many are compared with
-    all: so put first the rows that should stand for others.
+    ``signed`` holds the signatures of the rows, ``texts`` their texts. Rows whose signatures agree in a whole band are
+    candidates, and each candidate is verified on the shingles of its texts: no pair is wrong, a few may be missed. In
+    a bucket of more than ``BUCKET_LEADERS`` rows only the first that many are compared with all, so the rows that
+    should represent others must come first.
 
     Raises:
         ValueError: signatures do not have the section's length.

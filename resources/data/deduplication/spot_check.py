@@ -1,13 +1,14 @@
-"""Looking again at what deduplication removed, with nothing of the code that removed it but what a shingle is."""
+"""Spot check of removed near-duplicates, independent of the production kernels."""
 
 from collections.abc import Iterator
 
 import polars as pl
 
+from fineline.data_contracts.messages import joined_contents
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.shingles import shingles
-from fineline.resources.data.deduplication.signatures import joined_contents, whole_or_prompt
+from fineline.resources.data.deduplication.signatures import whole_or_prompt
 
 SAMPLE = 500
 # The shingles of a whole record, and of its answer where answers count.
@@ -17,11 +18,11 @@ MEMBERS_AT_ONCE = 10_000
 
 
 def unverified(records: pl.LazyFrame, clusters: pl.DataFrame, section: Deduplicate, sample: int = SAMPLE) -> int:
-    """Removed near-duplicates without a member of their cluster at or above the threshold.
+    """The number of removed near-duplicates that no member of their cluster resembles at the threshold.
 
-    Looks at the ``sample`` removed records with the smallest record_id, a choice that the order of the input
-    does not change. Similarity is the Jaccard coefficient of the two shingle sets, built anew in plain Python;
-    of two records with prompts the answers alone must reach the threshold too.
+    Checks the ``sample`` removed records with the smallest record_id, a choice that does not depend on the order of
+    the input. Similarity is the Jaccard coefficient of two shingle sets, rebuilt in plain Python; of two records with
+    prompts the answers alone must reach the threshold too.
     """
     near = pl.col("reason") == "near_duplicate"
     removed = clusters.filter(near).sort("record_id", "batch").head(sample)

@@ -1,24 +1,25 @@
-"""Confirming candidates: the true similarity of pairs, on the texts of those pairs alone."""
+"""Verification of candidates: the true similarity of each pair, computed from the texts of those pairs alone."""
 
 from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 
+from fineline.data_contracts.messages import joined_contents
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.lsh import members
-from fineline.resources.data.deduplication.signatures import joined_contents, whole_or_prompt
-from fineline.resources.data.deduplication.similarity import ShingleSets
+from fineline.resources.data.deduplication.shingles import ShingleSets
+from fineline.resources.data.deduplication.signatures import whole_or_prompt
 
-# A pair by its contents, so that what was measured once holds as long as both texts stay.
-IDENTITY = ["left_id", "left_content", "right_id", "right_content"]
+# A pair is identified by its contents, so that a measured similarity holds for as long as both texts stay.
+PAIR_KEY = ["left_id", "left_content", "right_id", "right_content"]
 # Texts in memory at once.
 TEXTS_AT_ONCE = 50_000
 MEASURED = {"similarity": pl.Float64, "answers": pl.Float64}
-PAIR_COLUMNS = [*IDENTITY, *MEASURED]
+PAIR_COLUMNS = [*PAIR_KEY, *MEASURED]
 
 
-def confirm(
+def verify(
     pairs: pl.DataFrame,
     contents: pl.DataFrame,
     records: pl.LazyFrame,
@@ -26,23 +27,26 @@ def confirm(
     known: pl.DataFrame | None,
     report: Callable[[int, int], None],
 ) -> pl.DataFrame:
-    """The pairs with their ``similarity``, and the similarity of their ``answers`` alone (null where it says nothing).
+    """The pairs with ``similarity``, that of the whole texts, and ``answers``, that of their answers alone.
 
-    Sorted by ``left`` and ``right``, which are rows of ``contents``; ``fresh`` are those that ``known`` (earlier
-    ``PAIR_COLUMNS``) does not hold. Both similarities are Jaccard coefficients of shingle sets.
-    Answers are compared where both records have a prompt and whole records are compared.
+    Both are Jaccard coefficients of shingle sets. ``answers`` is null unless whole records are compared and both have
+    a prompt. ``left`` and ``right`` are rows of ``contents``, and the result is sorted by them. Only pairs that
+    ``known`` (``PAIR_COLUMNS`` of an earlier call) lacks are measured; ``fresh`` marks them.
+
+    Raises:
+        ValueError: a record of ``contents`` is missing from ``records``.
     """
-    named = _identify(pairs, contents)
+    named = _with_key(pairs, contents)
     if known is None:
         return _measure(named, contents, records, section, report).with_columns(fresh=True)
-    joined = named.join(known, on=IDENTITY, how="left", maintain_order="left")
-    held = joined.filter(pl.col("similarity").is_not_null()).with_columns(fresh=False)
+    joined = named.join(known, on=PAIR_KEY, how="left", maintain_order="left")
+    reused = joined.filter(pl.col("similarity").is_not_null()).with_columns(fresh=False)
     rest = joined.filter(pl.col("similarity").is_null()).drop(*MEASURED)
     measured = _measure(rest, contents, records, section, report).with_columns(fresh=True)
-    return pl.concat([held, measured]).sort("left", "right")
+    return pl.concat([reused, measured]).sort("left", "right")
 
 
-def _identify(pairs: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
+def _with_key(pairs: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(
         contents[name].gather(pairs[side]).alias(f"{side}_{short}")
         for side in ("left", "right")
@@ -57,7 +61,7 @@ def _measure(
     section: Deduplicate,
     report: Callable[[int, int], None],
 ) -> pl.DataFrame:
-    """``pairs`` with what the texts of their records say."""
+    """``pairs`` with the ``MEASURED`` columns."""
     rows, left, right = members(pairs)
     wanted = contents[rows].select("record_id", "batch", wanted=pl.int_range(pl.len(), dtype=pl.UInt32))
     answer = joined_contents("completion") if section.by == "record" else pl.lit(None, pl.String)
@@ -73,7 +77,7 @@ def _measure(
         places.append(part["wanted"].to_numpy())
         answered.append(part["answer"].is_not_null().to_numpy())
         report(sum(place.size for place in places), rows.size)
-    # Texts come in any order.
+    # The texts are read in any order.
     row_of = np.full(rows.size, -1)
     row_of[np.concatenate(places)] = np.arange(sum(place.size for place in places))
     if (row_of < 0).any():

@@ -1,4 +1,4 @@
-"""How much of a text repeats itself, word by word: Gopher's shares of characters in repeated n-grams."""
+"""N-gram hashes, and how much of a text repeats itself: Gopher's shares of characters in repeated n-grams."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,27 @@ from fineline.resources.data.quality.measures import WORD
 # Rae et al.: Scaling Language Models (Gopher), 2021, table A1.
 TOP = (2, 3, 4)
 REPEATED = (5, 6, 7, 8, 9, 10)
+# 2^64 divided by the golden ratio. Odd, so that no multiplication loses a bit, and has an inverse modulo 2^64.
 BASE = np.uint64(0x9E3779B97F4A7C15)
+INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
 
-Numbers = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int64]
+
+
+def ngram_hashes(words: Hashes, first: Rows, end: Rows) -> Hashes:
+    """A hash of each run ``words[first:end]`` of word hashes: their polynomial modulo 2^64, the last with factor 1."""
+    # A difference of prefix sums, multiplied so that the last word of the run has factor 1.
+    sums = np.concatenate([[np.uint64(0)], np.cumsum(words * _powers(INVERSE, len(words)))])
+    return (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
 
 
 def repetition(texts: pl.Series) -> pl.DataFrame:
     """Shares (0 to 1) of each text's characters without white space, one row a text.
 
-    ``top_2gram_characters`` to ``top_4gram_characters``: in all places of the n-gram that takes most room, 0
-    where it stands once. ``repeated_5gram_characters`` to ``repeated_10gram_characters``: in n-grams that have
-    stood before, each character once.
+    ``top_2gram_characters`` to ``top_4gram_characters``: in all places of the n-gram that covers most characters; 0
+    if it occurs once. ``repeated_5gram_characters`` to ``repeated_10gram_characters``: in n-grams that occurred
+    before, each character counted once.
     """
     words = texts.str.to_lowercase().str.extract_all(WORD)
     counts = words.list.len().fill_null(0).to_numpy().astype(np.int64)
@@ -30,28 +40,25 @@ def repetition(texts: pl.Series) -> pl.DataFrame:
     total = np.bincount(row, weights=lengths, minlength=len(counts))
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     position = np.arange(len(hashes))
-    # Runs of different texts never have the same hash.
-    run = row.astype(np.uint64)
     shares = {}
-    for size in range(1, max(REPEATED) + 1):
-        there = position + size - 1
-        run = run * BASE + hashes[np.minimum(there, len(hashes) - 1)]
-        if size not in TOP + REPEATED:
-            continue
-        starts = position[there < end]
-        runs = pl.DataFrame({"run": run[starts], "row": row[starts], "start": starts})
+    for size in TOP + REPEATED:
+        starts = position[position + size <= end]
+        # The text's number takes part in the hash, so that one text does not repeat another.
+        salt = row[starts].astype(np.uint64) * np.uint64(pow(int(BASE), size, 2**64))
+        run = ngram_hashes(hashes, starts, starts + size) + salt
+        runs = pl.DataFrame({"run": run, "row": row[starts], "start": starts})
         if size in TOP:
             taken = _top(runs, before, size, len(counts))
         else:
             taken = _covered(runs, row, lengths, size, len(counts))
         name = f"{'top' if size in TOP else 'repeated'}_{size}gram_characters"
-        # Places of one n-gram may overlap, as in "ha ha ha".
+        # Occurrences of one n-gram may overlap, as in "ha ha ha".
         shares[name] = np.divide(taken, total, out=np.zeros(len(counts)), where=total > 0).clip(max=1.0)
     return pl.DataFrame(shares)
 
 
-def _top(runs: pl.DataFrame, before: Numbers, size: int, texts: int) -> npt.NDArray[np.float64]:
-    """Characters of the places of the n-gram that takes most room in each text."""
+def _top(runs: pl.DataFrame, before: Rows, size: int, texts: int) -> npt.NDArray[np.float64]:
+    """The characters, in each text, of all places of the n-gram that covers most."""
     repeated = runs.filter(pl.col("run").is_duplicated())
     start = repeated["start"].to_numpy()
     room = (
@@ -66,11 +73,16 @@ def _top(runs: pl.DataFrame, before: Numbers, size: int, texts: int) -> npt.NDAr
     return taken
 
 
-def _covered(runs: pl.DataFrame, row: Numbers, lengths: Numbers, size: int, texts: int) -> npt.NDArray[np.float64]:
-    """Characters of words that are inside n-grams which have stood before in the same text."""
+def _covered(runs: pl.DataFrame, row: Rows, lengths: Rows, size: int, texts: int) -> npt.NDArray[np.float64]:
+    """The characters, in each text, of words inside n-grams that occurred before in it."""
     starts = runs.filter(~pl.col("run").is_first_distinct())["start"].to_numpy()
     edges = np.zeros(len(row) + 1, dtype=np.int64)
     np.add.at(edges, starts, 1)
     np.add.at(edges, starts + size, -1)
     inside = np.cumsum(edges)[: len(row)] > 0
     return np.bincount(row, weights=lengths * inside, minlength=texts).astype(np.float64)
+
+
+def _powers(of: np.uint64, number: int) -> Hashes:
+    """The first powers of a number modulo 2^64, from its power 0."""
+    return np.cumprod(np.concatenate([[np.uint64(1)], np.full(max(number - 1, 0), of)]), dtype=np.uint64)

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
+from fineline.data_contracts.messages import MESSAGE_COLUMNS
+from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.scrubbing.canary_forms import dressed, forms_of

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fineline.data_contracts.records import MESSAGE_COLUMNS
+from fineline.data_contracts.messages import MESSAGE_COLUMNS
 from fineline.resources.data.scrubbing.replacement import Cleaned
 
 JSON = ("tools", "metadata")

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import polars as pl
 
-from fineline.data_contracts.records import MESSAGE_COLUMNS, ScrubbedRecord
+from fineline.data_contracts.messages import MESSAGE_COLUMNS
+from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.detector import Detector

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from fineline.data_contracts.records import MESSAGE_COLUMNS, Record
+from fineline.data_contracts.messages import MESSAGE_COLUMNS
+from fineline.data_contracts.records import Record
 from fineline.resources.data.shapes.content import raw_id, row_id
 from fineline.resources.data.shapes.normalisation import normalise
 

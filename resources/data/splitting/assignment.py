@@ -1,4 +1,4 @@
-"""Leak-free splits: groups stay whole, strata keep their proportions, nothing moves once it is placed."""
+"""Leak-free assignment: groups stay whole, strata keep their shares, and no assigned record moves."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,26 +16,26 @@ from fineline.resources.data.splitting.placement import Group, Placement, round_
 class Assigned(NamedTuple):
     """Splits of records.
 
-    ``records`` is one ``SplitAssignment`` row for each record that is in a split, by record_id. ``held_out``
-    are the others: record_id, source, batch, rule, detail. ``memory`` (``SplitHistory``) is where
-    records stand now.
+    ``records`` has one ``SplitAssignment`` row for each record in a split, sorted by record_id. ``excluded`` has the
+    other records: record_id, source, batch, rule, detail. ``history`` (``SplitHistory``) describes ``records`` for the
+    next assignment.
     """
 
     records: pl.DataFrame
     excluded: pl.DataFrame
-    memory: pl.DataFrame
+    history: pl.DataFrame
 
 
-def assign(curated: pl.DataFrame, section: Split, memory: pl.DataFrame | None = None) -> Assigned:
+def assign(curated: pl.DataFrame, section: Split, history: pl.DataFrame | None = None) -> Assigned:
     """Assign curated records to splits.
 
-    Records that share a group (of one source), a near-duplicate cluster or a prompt stay together. What
-    ``memory`` holds keeps its split, whatever the recipe says now, and what is tied to it follows; a new
-    record that would tie groups of different splits is held out. The others are placed the largest group
-    first, then by hash of their name and the seed, so that strata get the asked shares (see ``Placement``). A
-    group that is larger than validation or test may still get goes to train.
+    Records that share a group (of one source), a near-duplicate cluster, a family or a prompt stay together. A record
+    in ``history`` keeps its split, even if the recipe has changed, and records that are tied to it follow; a new record
+    that would tie groups of different splits is excluded. The others are placed with the largest group first, then by
+    hash of their name and the seed, so that strata get the asked shares (see ``Placement``). A group that exceeds what
+    validation and test still need goes to train.
     """
-    recalled = recall(keyed(curated, section), memory)
+    recalled = recall(keyed(curated, section), history)
     placed = recalled.records
     assigned = (
         placed.join(_place(placed, section), on="component", how="left", suffix="_fresh")
@@ -47,6 +47,12 @@ def assign(curated: pl.DataFrame, section: Split, memory: pl.DataFrame | None = 
         recalled.excluded,
         assigned.select(SplitHistory.column_names()).cast(SplitHistory.create_empty().schema),
     )
+
+
+def asked_shares(section: Split) -> dict[str, float]:
+    """The share of each split that the recipe asks for."""
+    train = 1.0 - section.validation - section.test
+    return {"train": train, "validation": section.validation, "test": section.test}
 
 
 def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
@@ -65,7 +71,7 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
         .group_by("component", maintain_order=True)
         .agg("stratum", "records", identity=pl.min("identity"), size=pl.sum("records"))
         .with_columns(uniform=pl.col("identity").map_elements(uniform, pl.Float64))
-        # By name, not by the drawn number: in the order of their numbers the first groups would all be held out.
+        # Not sorted by the drawn number: the first groups would all go to validation and test.
         .sort("size", "identity", descending=[True, False])
     )
     groups = [
@@ -75,14 +81,8 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
     return fresh.select("component", split=pl.Series(placement.place(groups), dtype=pl.String))
 
 
-def asked_shares(section: Split) -> dict[str, float]:
-    """The share of each split that the recipe asks for."""
-    train = 1.0 - section.validation - section.test
-    return {"train": train, "validation": section.validation, "test": section.test}
-
-
 def _uniform(seed: int) -> Callable[[str], float]:
-    """A number in [0, 1) of a name and the seed alone."""
+    """A function from a name to a number in [0, 1) that depends on the name and the seed alone."""
 
     def draw(name: str) -> float:
         digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""The memory of splits: where every record that was ever assigned stood, and what a new assignment owes to it."""
+"""The history of splits: the split of every record that was ever assigned, and what new assignments owe to it."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import polars as pl
 from fineline.data_contracts.curation import SplitHistory
 from fineline.resources.data.splitting.groups import TIES, components
 
-# In the order in which a split counts where old records of a group stand in several.
+# The order in which a split prevails where earlier records of a component are in several.
 ORDER = {"train": 0, "test": 1, "validation": 2}
 NAMES = {code: name for name, code in ORDER.items()}
 
@@ -16,24 +16,24 @@ GROUP_CAME_APART = "group_came_apart"
 
 
 class Recalled(NamedTuple):
-    """Keyed records (see ``split_keys.keyed``) after looking at what is remembered.
+    """Records of ``groups.keyed`` after the history was consulted.
 
-    ``records`` may be placed; they have ``component`` and ``split``, null for a component that is new.
-    ``held_out`` may not be in any split: record_id, source, batch, rule, detail.
+    ``records`` may be in a split; they have ``component`` and ``split``, null for a component that is new.
+    ``excluded`` may be in no split: record_id, source, batch, rule, detail.
     """
 
     records: pl.DataFrame
     excluded: pl.DataFrame
 
 
-def recall(keyed: pl.DataFrame, memory: pl.DataFrame | None) -> Recalled:
-    """Give old records the split that they had, new ones that of what they are tied to, and hold ties out.
+def recall(keyed: pl.DataFrame, history: pl.DataFrame | None) -> Recalled:
+    """Give earlier records their split, new ones that of their component, and exclude those that tie splits.
 
-    A new record that ties what stands in different splits is held out of all of them, as are new records
-    that do so together. Where old records of a group stand in different splits (the recipe changed what a
-    group is), those in train stay, the others are held out.
+    A new record that ties records of different splits is excluded, as are new records that do so together. Where
+    earlier records of a group are in different splits, because the recipe now groups otherwise, those in train stay
+    and the others are excluded.
     """
-    rows = _with_what_stood(keyed, SplitHistory.create_empty() if memory is None else memory)
+    rows = _with_earlier_splits(keyed, SplitHistory.create_empty() if history is None else history)
     new = pl.col("own").is_null()
     direct = (new & (pl.col("low") != pl.col("high"))).fill_null(False)
     torn = (~new & (pl.col("own") != pl.min_horizontal(f"{key}_old" for key in TIES))).fill_null(False)
@@ -44,33 +44,33 @@ def recall(keyed: pl.DataFrame, memory: pl.DataFrame | None) -> Recalled:
     rows = rows.filter(~direct & ~torn)
     rows = rows.with_columns(component=components(rows), stands=pl.coalesce("own", "low"))
     parted = pl.min("stands").over("component") != pl.max("stands").over("component")
-    # What can still part a component are links among new records alone.
+    # Only links among new records can still part a component.
     link = pl.any_horizontal(pl.col(f"{key}_low").is_null() & (pl.len().over(_tied_by(key)) > 1) for key in TIES)
     chained = (new & parted & link).fill_null(False)
     excluded.append(_excluded(rows.filter(chained), TIES_SPLITS, "would tie, with other new records, different splits"))
     rows = rows.filter(~chained)
-    # Without what tied them, groups are apart again.
+    # Without the excluded records, components may fall apart.
     rows = rows.with_columns(component=components(rows))
     split = pl.min("stands").over("component").replace_strict(NAMES, return_dtype=pl.String)
     return Recalled(rows.select(*keyed.columns, "component", split=split), pl.concat(excluded).sort("record_id"))
 
 
-def _with_what_stood(keyed: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
-    """With ``own``, the split (see ``ORDER``) that a record had itself, ``low`` and ``high`` of all it is tied to.
+def _with_earlier_splits(keyed: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+    """The rows with ``own``, the record's earlier split (see ``ORDER``), and ``low`` and ``high`` of all it is tied to.
 
-    For each tie: ``<key>_old``, the lowest split of the records here that were assigned before, ``<key>_low``
-    that of the remembered ones too. All are null where there is none.
+    For each tie, ``<key>_old`` is the lowest earlier split of records in ``keyed``, ``<key>_low`` that of records in
+    the history too. All are null where there is none.
     """
     code = pl.col("split").cast(pl.String).replace_strict(ORDER, return_dtype=pl.Int8)
-    known = memory.with_columns(code=code)
+    known = history.with_columns(code=code)
     rows = keyed
     for key in ("record_id", "identity", "prompt_key"):
-        stood = known.drop_nulls(key).group_by(key).agg(low=pl.min("code"), high=pl.max("code"))
-        stood = stood.rename({"low": f"{key}_known_low", "high": f"{key}_known_high"})
-        rows = rows.join(stood, on=key, how="left", maintain_order="left")
+        earlier = known.drop_nulls(key).group_by(key).agg(low=pl.min("code"), high=pl.max("code"))
+        earlier = earlier.rename({"low": f"{key}_known_low", "high": f"{key}_known_high"})
+        rows = rows.join(earlier, on=key, how="left", maintain_order="left")
     own = pl.col("record_id_known_low")
     rows = rows.with_columns(
-        # Clusters and families are named anew with each batch.
+        # Clusters and families get new names with each batch.
         *(
             pl.lit(None, pl.Int8).alias(f"{key}_known_{end}")
             for key in ("cluster", "family")
@@ -92,26 +92,25 @@ def _with_what_stood(keyed: pl.DataFrame, memory: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def remember(now: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
-    """The memory after an assignment, by record_id: what is assigned now, and all that was before.
+def extend(history: pl.DataFrame | None, assigned: pl.DataFrame) -> pl.DataFrame:
+    """The history after an assignment: the assigned records, and all earlier ones, sorted by record_id.
 
-    A record that leaves the corpus keeps its place here: should it come back, it goes where it was.
+    A record that leaves the corpus stays in the history; if it returns, it goes to its earlier split.
     """
-    if before is not None:
-        now = pl.concat([now, before.join(now, on="record_id", how="anti")])
-    return now.sort("record_id")
+    if history is not None:
+        assigned = pl.concat([assigned, history.join(assigned, on="record_id", how="anti")])
+    return assigned.sort("record_id")
 
 
-def follow_clusters(memory: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
-    """The memory with records that have since become duplicates replaced by what stands for them.
+def follow_clusters(history: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
+    """The history with records that have become duplicates replaced by their representatives.
 
-    Without this a longer near-duplicate of a record that was in train would be new, and could go to test. A
-    representative that was assigned itself keeps its own split; one that stands for records of different
-    splits has a row for each, and will be held out.
+    Otherwise a longer near-duplicate of a record in train would be new, and could go to test. A representative with a
+    split of its own keeps it; one that represents records of different splits has a row for each, and is excluded.
     """
-    stands_for = clusters.select("record_id", "cluster").unique()
+    representatives = clusters.select("record_id", "cluster").unique()
     followed = (
-        memory.join(stands_for, on="record_id", how="left")
+        history.join(representatives, on="record_id", how="left")
         .with_columns(own=pl.col("cluster").fill_null(pl.col("record_id")) == pl.col("record_id"))
         .with_columns(record_id=pl.col("cluster").fill_null(pl.col("record_id")))
     )
@@ -124,7 +123,7 @@ def follow_clusters(memory: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
 
 
 def _tied_by(key: str) -> pl.Expr:
-    """The key, or the record alone where it has none."""
+    """The key, or the record alone if it has none."""
     return pl.col(key).fill_null(pl.col("record_id"))
 
 

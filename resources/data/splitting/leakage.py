@@ -1,20 +1,26 @@
-"""What leaks between splits, recomputed from the tables and not from what the splitter says of itself."""
+"""Leaks between splits, recomputed from the tables and independently of the assignment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from fineline.resources.core.recipe.curation import Deduplicate
+from fineline.data_contracts.messages import MESSAGE_COLUMNS, contents
+from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate
+from fineline.resources.data.curation.contamination import compared_words
 from fineline.resources.data.deduplication.signatures import compared_text, similar_pairs, with_signatures
 from fineline.resources.data.splitting.groups import compared_prompt
+
+# Held-out prompts that are looked for in training records.
+SAMPLE = 200
 
 
 @dataclass(frozen=True)
 class Leakage:
     """Counts that must all be zero.
 
-    ``groups``, ``clusters`` and ``prompts`` that stand in several splits, ``near_duplicates``: pairs of similar
-    records in different splits, and ``moved``: records that were in train and are in test, or the other way round.
+    ``groups``, ``clusters`` and ``prompts`` count those with records in several splits, ``near_duplicates`` pairs of
+    similar records in different splits, and ``moved`` records that went from train to test or from test to train.
     """
 
     groups: int
@@ -24,7 +30,7 @@ class Leakage:
     moved: int
 
 
-def measure(
+def measure_leakage(
     curated: pl.DataFrame,
     assignment: pl.DataFrame,
     section: Deduplicate,
@@ -33,14 +39,14 @@ def measure(
     *,
     prompts: bool = True,
 ) -> Leakage:
-    """Measure what leaks between the splits of curated records.
+    """Measure leaks between the splits of curated records.
 
-    Near-duplicates are candidates by signature whose true Jaccard similarity reaches the threshold. Equal
-    prompts are counted where ``prompts`` says that they belong together. ``signatures`` holds at least the
-    curated records, ``previous`` says where records stood before (record_id, split).
+    Near-duplicates are candidates by signature whose true Jaccard similarity reaches the threshold. Equal prompts are
+    counted only if ``prompts`` demands that they stay together. ``signatures`` holds at least the curated records,
+    ``previous`` has their earlier splits (record_id, split).
 
     Raises:
-        ValueError: a curated record has no split or no signature, or signatures were made otherwise.
+        ValueError: a curated record has no split or no signature, or signatures were made with other settings.
     """
     placed = curated.join(assignment.select("record_id", "split"), on="record_id", how="left")
     without = placed["split"].null_count()
@@ -55,6 +61,39 @@ def measure(
     )
 
 
+def repeated_prompts(
+    curated: pl.DataFrame, assignment: pl.DataFrame, section: Decontaminate, sample: int = SAMPLE
+) -> int:
+    """The number of training records that share the section's n-gram of words with a prompt of validation or test.
+
+    Looks for the ``sample`` held-out prompts with the smallest record_id, as strings and not by the hashes that
+    records were dropped by. ``curated`` includes dropped records, because an n-gram in more of the texts than
+    ``maximum_repeats`` does not count.
+    """
+    placed = curated.join(assignment.select("record_id", "split"), on="record_id", how="left")
+    held_out = pl.col("split").is_in(["validation", "test"]).fill_null(False)
+    asked = _words(placed.filter(held_out & (pl.col("kind") != "text")).sort("record_id").head(sample), ["prompt"])
+    ngrams = {
+        f" {' '.join(words[start : start + section.ngram])} "
+        for words in asked["words"]
+        for start in range(len(words) - section.ngram + 1)
+    }
+    if not ngrams:
+        return 0
+    texts = _words(placed.filter(~held_out), MESSAGE_COLUMNS).select(
+        "record_id", "split", text=pl.format(" {} ", pl.col("words").list.join(" "))
+    )
+    patterns = pl.lit(pl.Series(sorted(ngrams))).implode()
+    found = (
+        texts.filter(pl.col("text").str.contains_any(patterns))
+        .with_row_index("row")
+        .with_columns(ngram=pl.col("text").str.extract_many(patterns, overlapping=True).list.unique())
+        .explode("ngram")
+        .filter(pl.len().over("ngram") <= section.maximum_repeats)
+    )
+    return found.filter(pl.col("split") == "train")["record_id"].n_unique()
+
+
 def _torn(placed: pl.DataFrame, *key: str) -> int:
     return placed.group_by(key).agg(splits=pl.col("split").n_unique()).filter(pl.col("splits") > 1).height
 
@@ -67,7 +106,12 @@ def _similar_across(placed: pl.DataFrame, signatures: pl.DataFrame, section: Ded
 
 
 def _moved(previous: pl.DataFrame, assignment: pl.DataFrame) -> int:
-    now = pl.col("split").cast(pl.String)
-    was = pl.col("split_before").cast(pl.String)
+    now, before = pl.col("split").cast(pl.String), pl.col("split_before").cast(pl.String)
     both = assignment.join(previous.select("record_id", "split"), on="record_id", suffix="_before")
-    return both.filter((now != was) & (now != "validation") & (was != "validation")).height
+    return both.filter((now != before) & (now != "validation") & (before != "validation")).height
+
+
+def _words(records: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The words of each column's messages, one row a column: record_id, split, words."""
+    parts = [records.select("record_id", "split", text=contents(column, system=False)) for column in columns]
+    return pl.concat(parts).select("record_id", "split", words=compared_words(pl.col("text").fill_null("")))

@@ -1,4 +1,4 @@
-"""Placing whole groups into splits so that every stratum gets the asked shares."""
+"""Placement of whole groups into splits, so that every stratum gets the asked shares."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,22 +9,22 @@ HELD_OUT = ("test", "validation")
 
 @dataclass(frozen=True)
 class Group:
-    """What must stay together: how many records it has of each stratum, and its own number in [0, 1)."""
+    """Records that must stay together: their number in each stratum, and the group's own random number in [0, 1)."""
 
     counts: Mapping[str, int]
     uniform: float
 
     @property
     def size(self) -> int:
-        """Records in all strata."""
+        """The number of records in all strata."""
         return sum(self.counts.values())
 
 
 def round_shares(total: int, shares: Mapping[str, float], uniform: float) -> dict[str, int]:
-    """Whole records of each split that sum to the total, each its share of the total rounded up or down.
+    """The number of records of each split: its share of the total, rounded up or down so that all sum to the total.
 
-    ``uniform``, a number in [0, 1), decides which; its mean over many strata is the share itself, so that
-    strata of a few records do not all round the same way (systematic rounding).
+    ``uniform``, a number in [0, 1), decides which are rounded up (systematic rounding): strata of a few records do not
+    all round the same way, and over many strata the mean is the share itself.
     """
     records: dict[str, int] = {}
     passed = uniform
@@ -35,9 +35,9 @@ def round_shares(total: int, shares: Mapping[str, float], uniform: float) -> dic
 
 
 class Placement:
-    """What every split still lacks of every stratum, in records; negative where it has more than asked.
+    """The number of records of every stratum that each split still lacks; negative where it has more than asked.
 
-    ``targets`` are the records of each stratum, placed or not, as each split should have them.
+    ``targets`` are, for each stratum, the records that each split should have, already placed ones included.
     """
 
     def __init__(self, targets: Mapping[str, Mapping[str, int]]) -> None:
@@ -45,15 +45,15 @@ class Placement:
         self._totals = {stratum: sum(target.values()) for stratum, target in targets.items()}
 
     def put(self, counts: Mapping[str, int], split: str) -> None:
-        """Count records of a group (of each stratum) into a split."""
+        """Count a group's records, by stratum, into a split."""
         for stratum, count in counts.items():
             self._lacks[stratum][split] -= count
 
     def place(self, groups: Sequence[Group]) -> list[str]:
-        """The split of each of the groups, which are all that is not yet put anywhere; best the largest first.
+        """The split of each of the groups, which are all that are not yet placed; best ordered by size, largest first.
 
-        First each group is drawn; then groups in train are moved, in the same order, to where they bring
-        held-out strata nearer to their targets.
+        First each group's split is drawn; then groups in train move, in the same order, to a held-out split whose
+        strata they bring nearer to their targets.
         """
         splits = []
         for group in groups:
@@ -68,10 +68,10 @@ class Placement:
         return splits
 
     def _draw(self, group: Group) -> str:
-        """The split on which the group's number falls, or train where that has no room for the group.
+        """The split on which the group's number falls, or train if that split has no room for the group.
 
-        The odds of a split are what it lacks to what all lack: selection sampling (Knuth: The Art of Computer
-        Programming, volume 2, 3.4.2, algorithm S), which meets the targets when groups are single records.
+        The odds of a split are the records it lacks over those that all lack: selection sampling (Knuth: The Art of
+        Computer Programming, volume 2, 3.4.2, algorithm S), which meets the targets when groups are single records.
         """
         passed = 0.0
         for split in HELD_OUT:
@@ -89,7 +89,7 @@ class Placement:
         return odds
 
     def _better(self, group: Group) -> str | None:
-        """The held-out split that has room for as many records and gains most by them, if one does."""
+        """The held-out split with room for the group that gains most by it, None if no split gains."""
         gains = {split: self._gain(group, split) for split in HELD_OUT if group.size <= self._room(group, split)}
         best = max(gains, key=lambda split: gains[split], default=None)
         return best if best is not None and gains[best] > 0 else None
@@ -98,7 +98,7 @@ class Placement:
         return sum(max(self._lacks[stratum][split], 0) for stratum in group.counts)
 
     def _gain(self, group: Group, split: str) -> float:
-        """By how much the squared gaps between actual and asked shares would fall."""
+        """The decrease of the squared gaps between actual and asked shares."""
         gain = 0.0
         for stratum, count in group.counts.items():
             before, total = self._lacks[stratum][split], self._totals[stratum]

@@ -1,4 +1,4 @@
-"""How well splits keep the proportions of strata, and what kept them from it."""
+"""The shares of each stratum in the splits, and the reasons for gaps."""
 
 import polars as pl
 
@@ -10,7 +10,7 @@ TOLERANCE = 0.01
 
 
 def proportions(assignment: pl.DataFrame, section: Split, by: str = "stratum") -> pl.DataFrame:
-    """How each value of a column is divided: it, split, records, share, expected share, gap = share - expected."""
+    """The division of each value of a column: value, split, records, share, expected, gap = share - expected."""
     shares = asked_shares(section)
     asked = pl.DataFrame({"split": list(shares), "expected": list(shares.values())})
     counts = assignment.group_by(by, pl.col("split").cast(pl.String)).len("records")
@@ -27,7 +27,7 @@ def proportions(assignment: pl.DataFrame, section: Split, by: str = "stratum") -
 
 
 def by_dimension(assignment: pl.DataFrame, curated: pl.DataFrame, section: Split) -> pl.DataFrame:
-    """Proportions of all records and by each dimension of the strata (source, label, length, …).
+    """The shares of all records, and of each value of the dimensions of the strata (source, label, length, …).
 
     One row a value: dimension, value, records, the share of each split, and gap, the largest of its gaps.
     """
@@ -45,10 +45,9 @@ def by_dimension(assignment: pl.DataFrame, curated: pl.DataFrame, section: Split
 
 
 def misfits(assignment: pl.DataFrame, section: Split) -> pl.DataFrame:
-    """Strata that miss a share by more than one percentage point: stratum, records, gap, largest group, why.
+    """Strata that miss a share by more than one percentage point: stratum, records, gap, largest (group), why.
 
-    Whole records cannot divide a small stratum closer than one record allows, nor whole groups a stratum
-    that they fill.
+    A small stratum cannot be divided more finely than its records, nor one that large groups fill.
     """
     sizes = assignment.group_by("stratum", "split_group").len().group_by("stratum").agg(largest=pl.max("len"))
     gaps = proportions(assignment, section).group_by("stratum").agg(pl.sum("records"), gap=pl.col("gap").abs().max())

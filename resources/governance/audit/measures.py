@@ -65,15 +65,14 @@ def duplicates(stored: Evidence, recipe: Recipe) -> Finding:
 
 def leaks(stored: Evidence, recipe: Recipe) -> Finding:
     """Leaks between splits measured again, against the memory of where records stood too."""
-    from fineline.resources.data.splitting.leakage import measure
-    from fineline.resources.data.splitting.prompt_leakage import repeated_prompts
+    from fineline.resources.data.splitting.leakage import measure_leakage, repeated_prompts
 
     manifest = stored.current("splits")
     assignment, drops = stored.scan(manifest).collect(), stored.scan(manifest, "drops").collect()
     curated = stored.scan(stored.usable("curated_corpus")).collect()
     memory = stored.scan(manifest, "history").collect() if "history" in manifest.files else None
     leaks = dataclasses.asdict(
-        measure(
+        measure_leakage(
             curated.join(assignment, on="record_id", how="semi"),
             assignment,
             recipe.deduplicate,

@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 
+from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.models import FolderModel, HubModel, PackagedModel
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.recipe.training import AnyStage
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.models.release.card import CardFacts, CheckFacts, ScoreFacts, SourceFacts, StageFacts
 from fineline.resources.planning.inputs import GOVERNED, label
 

@@ -1,7 +1,9 @@
 import polars as pl
 from support.records import record, records
 
-from fineline.resources.data.curation.curate import cluster_size_bands, counts_by, curate
+from fineline.resources.core.presentation.tables import counts_by
+from fineline.resources.data.curation.curate import curate
+from fineline.resources.data.deduplication.clusters import cluster_size_bands
 
 
 def clustered(table, groups):

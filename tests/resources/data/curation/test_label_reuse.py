@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from fineline.data_contracts.curation import LabelIssue
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.curation import Labels
-from fineline.resources.data.curation import label_issues as label_errors
-from fineline.resources.data.curation import label_reuse
+from fineline.resources.data.curation import label_issues, label_reuse
 from fineline.resources.data.curation.embeddings import DIMENSIONS
 from fineline.resources.data.curation.label_reuse import Judged, judge_labels
-from fineline.resources.data.deduplication.signatures import content_hash
+from fineline.resources.data.deduplication.shingles import content_hash
 
 SECTION = Labels(folds=2)
 SOURCES = ("cats", "cars")
@@ -79,7 +78,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         ).cast(LabelIssue.create_empty().schema)
 
     monkeypatch.setattr(label_reuse, "embed", embed)
-    monkeypatch.setattr(label_errors, "judge", judge)
+    monkeypatch.setattr(label_issues, "judge", judge)
     return asked
 
 
@@ -139,5 +138,5 @@ def test_words_have_no_embeddings_and_a_source_without_news_keeps_its_issues(mon
     corpus: Corpus = {("cats", "a"): 0, ("cats", "b"): 0}
     judged = judge_labels(records_of(corpus), words)
     assert judged.features["embedding"].null_count() == 8
-    monkeypatch.setattr(label_errors, "judge", None)
+    monkeypatch.setattr(label_issues, "judge", None)
     assert judge_labels(records_of(corpus), words, judged).issues.equals(judged.issues)

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import record, records
 
+from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.curation import Balance
-from fineline.resources.data.curation.curate import counts_by
-from fineline.resources.data.datasets.balance import balanced, composition
+from fineline.resources.data.curation.composition import composition
+from fineline.resources.data.datasets.balance import balanced
 
 
 def rows_of(counts: dict[str, int], split: str = "train", label: str | None = None) -> pl.DataFrame:

@@ -8,9 +8,9 @@ from support.records import record, records
 
 from fineline.data_contracts.datasets import PreferenceRow, SftRow
 from fineline.data_contracts.enforcement import enforce
+from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.curation import Balance
 from fineline.resources.core.recipe.datasets import Preference, Sft
-from fineline.resources.data.curation.curate import counts_by
 from fineline.resources.data.datasets.rows import candidates, preference_rows, sample, sft_rows, with_rejected
 
 

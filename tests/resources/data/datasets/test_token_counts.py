@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fineline.data_contracts.records import messages
+from fineline.data_contracts.messages import messages
 from fineline.resources.data.datasets.token_counts import COUNTED, joined, split_known, with_content
 
 SCHEMA = {"record_id": pl.String, "prompt": messages().dtype, "completion": messages().dtype}

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from support.records import record
 
 from fineline.data_contracts.curation import DuplicateCluster
+from fineline.data_contracts.messages import record_text
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication import lsh as bands
-from fineline.resources.data.deduplication import signatures as minhash
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.clusters import find_clusters
-from fineline.resources.data.deduplication.shingles import shingles
-from fineline.resources.data.deduplication.signatures import record_text, sign
+from fineline.resources.data.deduplication.shingles import content_hash, shingles
+from fineline.resources.data.deduplication.signatures import sign
 
 SECTION = Deduplicate(shingle_words=2)
 LONG = "the quick brown fox jumps over the lazy dog while seven wizards pack a box of liquor jugs tonight"
@@ -26,7 +26,7 @@ LONG = "the quick brown fox jumps over the lazy dog while seven wizards pack a b
 def row(name: str, answer: str, batch: str = "corpus/a", source: str = "corpus", prompt: str = "") -> dict:
     return record(
         answer,
-        record_id=minhash.content_hash(name),
+        record_id=content_hash(name),
         source=source,
         batch=batch,
         kind="chat" if prompt else "text",
@@ -79,8 +79,8 @@ def test_the_same_row_scrubbed_differently_in_two_batches_stays_once():
 def test_a_near_duplicate_carries_its_true_similarity_and_the_longer_record_stays():
     clusters = clusters_of(frame(row("short", LONG), row("long", f"{LONG} again")))
     kinds = verdicts(clusters)
-    assert kinds[minhash.content_hash("long")] == (True, None, None)
-    kept, reason, similarity = kinds[minhash.content_hash("short")]
+    assert kinds[content_hash("long")] == (True, None, None)
+    kept, reason, similarity = kinds[content_hash("short")]
     assert (kept, reason) == (False, "near_duplicate")
     assert similarity == pytest.approx(18 / 19)
 
@@ -118,8 +118,8 @@ def test_the_similarity_of_a_removed_record_is_its_highest_in_the_cluster():
     words = [f"w{i}" for i in range(40)]
     texts = [" ".join(words[start:stop]) for start, stop in ((0, 25), (2, 27), (6, 32))]
     clusters = clusters_of(frame(*(row(text, text) for text in texts)), Deduplicate(shingle_words=1))
-    assert clusters.filter("representative")["record_id"].item() == minhash.content_hash(texts[2])
-    assert verdicts(clusters)[minhash.content_hash(texts[1])][2] == pytest.approx(23 / 27)
+    assert clusters.filter("representative")["record_id"].item() == content_hash(texts[2])
+    assert verdicts(clusters)[content_hash(texts[1])][2] == pytest.approx(23 / 27)
 
 
 def test_short_records_that_differ_are_never_merged():
@@ -216,7 +216,7 @@ def test_nearly_all_clusters_of_brute_force_are_found():
         for left in range(right):
             if len(sets[left] & sets[right]) >= SECTION.threshold * len(sets[left] | sets[right]):
                 parent[root(right)] = root(left)
-    ids = [minhash.content_hash(f"{i}") for i in range(len(texts))]
+    ids = [content_hash(f"{i}") for i in range(len(texts))]
     true = {
         frozenset((ids[i], "corpus/a") for i in range(len(texts)) if root(i) == r) for r in map(root, range(len(texts)))
     }
@@ -266,14 +266,14 @@ def test_by_prompt_one_answer_to_each_prompt_stays():
         row("d", f"{LONG_PROMPT} as a text of its own"),
     )
     clusters = clusters_of(records, section)
-    assert verdicts(clusters)[minhash.content_hash("c")][0]
+    assert verdicts(clusters)[content_hash("c")][0]
     assert clusters["cluster"].n_unique() == 2
 
 
 def test_the_record_with_fewer_replaced_spans_stays_though_it_is_shorter():
     scrubbed = {**row("scrubbed", f"{LONG} <PERSON>"), "replacements": 1}
     clusters = clusters_of(frame(scrubbed, row("plain", LONG)))
-    assert clusters.filter("representative")["record_id"].item() == minhash.content_hash("plain")
+    assert clusters.filter("representative")["record_id"].item() == content_hash("plain")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_the_text_of_a_batch_without_new_candidates_is_not_read():
 
 def test_one_core_or_two_give_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("fineline.resources.data.deduplication.buffers.ROWS_AT_ONCE", 7)
-    monkeypatch.setattr("fineline.resources.data.deduplication.similarity.PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr("fineline.resources.data.deduplication.shingles.PAIRS_AT_ONCE", 7)
     records = frame(*(row(f"{i}", f"{LONG} {i % 37}") for i in range(100)))
     tables = []
     for cores in (1, 2):

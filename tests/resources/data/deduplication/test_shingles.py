@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.kernels.text import xxh64
-from fineline.resources.data.deduplication.shingles import content_hash, shingles, units
+from fineline.resources.data.deduplication.shingles import ShingleSets, content_hash, shingles, units
 from fineline.resources.data.deduplication.signatures import sketch
-from fineline.resources.data.deduplication.similarity import ShingleSets
 
 PIECES = [
     "a",

@@ -9,18 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fineline.data_contracts.curation import Signature
+from fineline.data_contracts.messages import record_text
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.lsh import rows_per_band
-from fineline.resources.data.deduplication.shingles import shingle_hash, shingles
-from fineline.resources.data.deduplication.signatures import (
-    content_hash,
-    record_text,
-    sign,
-    similar_pairs,
-    with_signatures,
-)
+from fineline.resources.data.deduplication.shingles import content_hash, shingle_hash, shingles
+from fineline.resources.data.deduplication.signatures import sign, similar_pairs, with_signatures
 
 SECTION = Deduplicate()
 

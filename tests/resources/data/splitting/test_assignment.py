@@ -11,17 +11,17 @@ from support.records import curated_record
 from fineline.data_contracts.curation import SplitAssignment, SplitHistory
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.recipe.curation import Split
-from fineline.resources.data.deduplication.signatures import content_hash
+from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.data.splitting.assignment import assign as assign_all
 from fineline.resources.data.splitting.groups import compared_prompt, group_identity, keyed
-from fineline.resources.data.splitting.history import follow_clusters, remember
+from fineline.resources.data.splitting.history import extend, follow_clusters
 from fineline.resources.data.splitting.proportions import by_dimension, misfits, proportions
 
 SECTION = Split(validation=0.1, test=0.1, stratify_by=["source", "label"])
 
 
-def assign(curated: pl.DataFrame, section: Split, memory: pl.DataFrame | None = None) -> pl.DataFrame:
-    return assign_all(curated, section, memory).records
+def assign(curated: pl.DataFrame, section: Split, history: pl.DataFrame | None = None) -> pl.DataFrame:
+    return assign_all(curated, section, history).records
 
 
 def row(name: str, group: str | None = None, label: str | None = None, cluster: str | None = None) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def singles(count: int, start: int = 0, **more: Any) -> list[dict[str, Any]]:
 
 
 def pinned(curated: pl.DataFrame, splits: dict[str, str]) -> pl.DataFrame:
-    """The memory of an earlier assignment in which records stood where the test wants them."""
+    """The history of an earlier assignment with the splits that the test wants."""
     return (
         curated.join(
             pl.DataFrame({"name": list(splits), "split": list(splits.values())}).with_columns(
@@ -142,8 +142,8 @@ def test_new_records_follow_a_group_whose_old_records_are_gone():
 
 def test_a_new_record_that_ties_two_splits_is_held_out_of_both_and_moves_nobody():
     old = [row("a", "g"), row("b", "h", cluster="d")]
-    memory = pinned(frame(old), {"a": "train", "b": "test"})
-    after = assign_all(frame([*old, row("tie", "g", cluster="d"), row("follower", "g")]), SECTION, memory)
+    history = pinned(frame(old), {"a": "train", "b": "test"})
+    after = assign_all(frame([*old, row("tie", "g", cluster="d"), row("follower", "g")]), SECTION, history)
     assert [split(after.records, name) for name in ("a", "b", "follower")] == ["train", "test", "train"]
     assert after.excluded.select("record_id", "source", "batch", "rule").rows() == [
         (content_hash("tie"), "corpus", "corpus/part", "ties_splits")
@@ -152,9 +152,9 @@ def test_a_new_record_that_ties_two_splits_is_held_out_of_both_and_moves_nobody(
 
 def test_new_records_that_tie_two_splits_only_together_are_held_out_with_their_like():
     old = [row("a", "g", cluster="c"), row("b", "h", cluster="d")]
-    memory = pinned(frame(old), {"a": "test", "b": "validation"})
+    history = pinned(frame(old), {"a": "test", "b": "validation"})
     chain = [row("new", "n", cluster="c"), row("middle", "n"), row("newer", "n", cluster="d")]
-    after = assign_all(frame([*old, *chain, row("follower", "g")]), SECTION, memory)
+    after = assign_all(frame([*old, *chain, row("follower", "g")]), SECTION, history)
     assert split_of(after.records) == {content_hash("a"): "test", content_hash("b"): "validation"} | {
         content_hash("follower"): "test"
     }
@@ -163,18 +163,18 @@ def test_new_records_that_tie_two_splits_only_together_are_held_out_with_their_l
 
 def test_a_record_that_was_held_out_stays_held_out_when_assigned_again():
     old = [row("a", "g"), row("b", "h", cluster="d")]
-    memory = pinned(frame(old), {"a": "train", "b": "test"})
+    history = pinned(frame(old), {"a": "train", "b": "test"})
     today = frame([*old, row("tie", "g", cluster="d")])
-    first = assign_all(today, SECTION, memory)
-    again = assign_all(today, SECTION, remember(first.memory, memory))
+    first = assign_all(today, SECTION, history)
+    again = assign_all(today, SECTION, extend(history, first.history))
     assert again.records.equals(first.records)
     assert again.excluded.equals(first.excluded)
 
 
 def test_of_old_records_that_a_new_rule_makes_one_group_those_outside_train_are_held_out():
     old = [row("a", "g"), row("b", "g"), row("c", "h"), row("d", "h")]
-    memory = pinned(frame(old), {"a": "test", "b": "train", "c": "validation", "d": "test"})
-    after = assign_all(frame([*old, row("e", "g")]), SECTION, memory)
+    history = pinned(frame(old), {"a": "test", "b": "train", "c": "validation", "d": "test"})
+    after = assign_all(frame([*old, row("e", "g")]), SECTION, history)
     assert split_of(after.records) == {content_hash("b"): "train", content_hash("d"): "test"}
     assert dict(after.excluded.select("record_id", "rule").iter_rows()) == {
         content_hash("a"): "group_came_apart",
@@ -203,8 +203,8 @@ def test_equal_prompts_may_be_divided_where_the_recipe_says_so():
 
 def test_a_record_that_comes_back_is_where_it_was():
     first = assign_all(frame(singles(100)), SECTION)
-    gone = assign_all(frame(singles(50)), SECTION, first.memory)
-    back = assign(frame(singles(100)), SECTION, remember(gone.memory, first.memory))
+    gone = assign_all(frame(singles(50)), SECTION, first.history)
+    back = assign(frame(singles(100)), SECTION, extend(first.history, gone.history))
     assert split_of(back) == split_of(first.records)
 
 
@@ -241,16 +241,16 @@ def test_records_that_no_cluster_names_keep_their_split():
 
 
 def test_a_record_that_replaces_records_of_two_splits_is_held_out():
-    memory = pinned(frame([row("a"), row("b")]), {"a": "validation", "b": "train"})
-    followed = follow_clusters(memory, clusters({"a": "new", "b": "new", "new": "new"}))
+    history = pinned(frame([row("a"), row("b")]), {"a": "validation", "b": "train"})
+    followed = follow_clusters(history, clusters({"a": "new", "b": "new", "new": "new"}))
     after = assign_all(frame([row("new"), row("other")]), SECTION, followed)
     assert after.excluded["record_id"].to_list() == [content_hash("new")]
     assert after.records["record_id"].to_list() == [content_hash("other")]
 
 
 def test_a_record_that_replaces_others_and_was_assigned_itself_keeps_its_split():
-    memory = pinned(frame([row("a"), row("b"), row("c")]), {"a": "validation", "b": "train", "c": "test"})
-    own = follow_clusters(memory, clusters({"a": "c", "b": "c", "c": "c"}))
+    history = pinned(frame([row("a"), row("b"), row("c")]), {"a": "validation", "b": "train", "c": "test"})
+    own = follow_clusters(history, clusters({"a": "c", "b": "c", "c": "c"}))
     assert split_of(own) == {content_hash("c"): "test"}
 
 
@@ -331,7 +331,7 @@ def test_growth_and_loss_move_no_record_and_tear_nothing_apart(
     known = {made["record_id"] for made in rows}
     kept = [made for i, made in enumerate(rows) if i not in gone]
     today = frame([*kept, *(made for made in more if made["record_id"] not in known)])
-    after = assign_all(today, SECTION, first.memory)
+    after = assign_all(today, SECTION, first.history)
     SplitAssignment.validate(after.records)
     assert sorted([*after.records["record_id"], *after.excluded["record_id"]]) == sorted(today["record_id"])
     was, now = split_of(first.records), split_of(after.records)
@@ -349,9 +349,9 @@ def test_growth_and_loss_move_no_record_and_tear_nothing_apart(
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, more=ROWS)
 def test_what_is_assigned_and_held_out_depends_on_no_order(rows: list[dict[str, Any]], more: list[dict[str, Any]]):
-    memory = assign_all(frame(rows), SECTION).memory
+    history = assign_all(frame(rows), SECTION).history
     today = list({made["record_id"]: made for made in [*more, *rows]}.values())
-    one, other = assign_all(frame(today), SECTION, memory), assign_all(frame(today[::-1]), SECTION, memory[::-1])
+    one, other = assign_all(frame(today), SECTION, history), assign_all(frame(today[::-1]), SECTION, history[::-1])
     assert one.records.equals(other.records)
     assert one.excluded.equals(other.excluded)
 
@@ -360,4 +360,4 @@ def test_what_is_assigned_and_held_out_depends_on_no_order(rows: list[dict[str, 
 @given(rows=ROWS)
 def test_the_same_records_and_assignment_give_the_same_assignment_again(rows: list[dict[str, Any]]):
     once = assign_all(frame(rows), SECTION)
-    assert assign(frame(rows), SECTION, once.memory).equals(once.records)
+    assert assign(frame(rows), SECTION, once.history).equals(once.records)

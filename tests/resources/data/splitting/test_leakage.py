@@ -9,10 +9,12 @@ from support.records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.data_contracts.records import CuratedRecord
-from fineline.resources.core.recipe.curation import Deduplicate, Split
-from fineline.resources.data.deduplication.signatures import content_hash, sign
+from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate, Split
+from fineline.resources.data.curation.contamination import repeats_of_held_out_prompts
+from fineline.resources.data.deduplication.shingles import content_hash
+from fineline.resources.data.deduplication.signatures import sign
 from fineline.resources.data.splitting.assignment import assign
-from fineline.resources.data.splitting.leakage import Leakage, measure
+from fineline.resources.data.splitting.leakage import Leakage, measure_leakage, repeated_prompts
 
 SECTION = Deduplicate()
 CLEAN = Leakage(groups=0, clusters=0, prompts=0, near_duplicates=0, moved=0)
@@ -37,7 +39,7 @@ def placed(splits: dict[str, str]) -> pl.DataFrame:
 
 def leaks(curated: pl.DataFrame, splits: dict[str, str], before: dict[str, str] | None = None) -> Leakage:
     previous = None if before is None else placed(before)
-    return measure(curated, placed(splits), SECTION, sign(curated, SECTION), previous)
+    return measure_leakage(curated, placed(splits), SECTION, sign(curated, SECTION), previous)
 
 
 def test_unrelated_records_in_different_splits_leak_nothing():
@@ -65,7 +67,7 @@ def test_a_prompt_in_two_splits_is_counted_where_prompts_belong_together():
     splits = {"a": "train", "b": "test"}
     assert leaks(frame(*rows), splits).prompts == 1
     signatures = sign(frame(*rows), SECTION)
-    assert measure(frame(*rows), placed(splits), SECTION, signatures, prompts=False) == CLEAN
+    assert measure_leakage(frame(*rows), placed(splits), SECTION, signatures, prompts=False) == CLEAN
 
 
 def test_near_duplicates_in_two_splits_are_counted_though_their_clusters_differ():
@@ -101,7 +103,57 @@ def test_signatures_of_further_records_do_not_matter():
     curated = frame(row("a", WORDS), row("b", f"{WORDS} again"))
     signatures = sign(pl.concat([curated, frame(row("removed", WORDS))]), SECTION)
     assignment = placed({"a": "train", "b": "test"})
-    assert measure(curated, assignment, SECTION, signatures).near_duplicates == 1
+    assert measure_leakage(curated, assignment, SECTION, signatures).near_duplicates == 1
+
+
+DECONTAMINATE = Decontaminate()
+PASSAGE = "the committee met on the second floor of the old library to vote about the new bridge"
+
+
+def asked(name: str, prompt: str, answer: str = "Yes.") -> dict:
+    return {**curated_record(answer, name), "kind": "chat", "prompt": [{"role": "user", "content": prompt}]}
+
+
+def in_splits(curated: pl.DataFrame, *splits: str) -> pl.DataFrame:
+    return curated.select("record_id").with_columns(split=pl.Series(splits))
+
+
+ROWS = frame(
+    asked("test", f"Read: {PASSAGE}. Who voted?"),
+    asked("repeats", f"{PASSAGE.upper()}! Where was it?"),
+    asked("answers", "Write about a bridge.", f"Well, {PASSAGE}, they said."),
+    asked("other", "What is a bridge for?", "For crossing the old river on the way to the library, of course."),
+)
+SPLITS = in_splits(ROWS, "test", "train", "train", "train")
+
+
+def test_training_records_that_repeat_a_held_out_prompt_are_found_in_question_and_answer():
+    found = repeats_of_held_out_prompts(ROWS, SPLITS, DECONTAMINATE)
+    assert set(found["record_id"]) == {ROWS["record_id"][1], ROWS["record_id"][2]}
+
+
+def test_the_check_sees_by_plain_text_what_the_hashes_found():
+    assert repeated_prompts(ROWS, SPLITS, DECONTAMINATE) == 2
+    kept = SPLITS.join(repeats_of_held_out_prompts(ROWS, SPLITS, DECONTAMINATE), on="record_id", how="anti")
+    assert repeated_prompts(ROWS, kept, DECONTAMINATE) == 0
+
+
+def test_words_that_stand_in_many_texts_are_a_phrase_and_no_repetition():
+    section = DECONTAMINATE.model_copy(update={"maximum_repeats": 1})
+    assert repeats_of_held_out_prompts(ROWS, SPLITS, section).is_empty()
+    assert repeated_prompts(ROWS, SPLITS, section) == 0
+
+
+def test_held_out_records_may_repeat_each_other():
+    splits = in_splits(ROWS, "test", "validation", "test", "train")
+    assert repeats_of_held_out_prompts(ROWS, splits, DECONTAMINATE).is_empty()
+    assert repeated_prompts(ROWS, splits, DECONTAMINATE) == 0
+
+
+def test_a_corpus_without_prompts_repeats_none():
+    texts = frame(curated_record(PASSAGE, "a"), curated_record(PASSAGE, "b"))
+    assert repeats_of_held_out_prompts(texts, in_splits(texts, "test", "train"), DECONTAMINATE).is_empty()
+    assert repeated_prompts(texts, in_splits(texts, "test", "train"), DECONTAMINATE) == 0
 
 
 @pytest.mark.real_data
@@ -110,6 +162,6 @@ def test_a_split_of_real_prompts_by_template_leaks_nothing_but_near_duplicates(s
         real = [json.loads(line) for line, _ in zip(lines, range(1500), strict=False)]
     curated = frame(*(row(each["id"], f"{each['prompt']}\n{each['completion']}", each["template"]) for each in real))
     assignment = assign(curated, Split(validation=0.2, test=0.2)).records
-    found = measure(curated, assignment, SECTION, sign(curated, SECTION), assignment)
+    found = measure_leakage(curated, assignment, SECTION, sign(curated, SECTION), assignment)
     assert (found.groups, found.clusters, found.moved) == (0, 0, 0)
     assert found.near_duplicates > 0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fineline.data_contracts.accounting import Drop, LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
-from fineline.resources.data.deduplication.signatures import content_hash
+from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.governance.accounting.ledger import Gaps, build, find_gaps
 
 NO_GAPS = Gaps(missing=0, repeated=0, unknown=0, unrecorded=0)

@@ -1,7 +1,7 @@
 import polars as pl
 from support.records import record, records
 
-from fineline.resources.data.curation.topics import topics
+from fineline.resources.data.curation.composition import topics
 
 PETS = ["My cat purrs at night", "Feed the kitten twice", "Our cat chases every kitten", "The kitten and the cat sleep"]
 MONEY = [
