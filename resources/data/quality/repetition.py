@@ -21,7 +21,8 @@ def ngram_hashes(words: Hashes, first: Rows, end: Rows) -> Hashes:
     """A hash of each run ``words[first:end]`` of word hashes: their polynomial modulo 2^64, the last with factor 1."""
     # A difference of prefix sums, multiplied so that the last word of the run has factor 1.
     sums = np.concatenate([[np.uint64(0)], np.cumsum(words * _powers(INVERSE, len(words)))])
-    return (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
+    hashes: Hashes = (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
+    return hashes
 
 
 def repetition(texts: pl.Series) -> pl.DataFrame:
