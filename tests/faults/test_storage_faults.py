@@ -38,13 +38,13 @@ def test_a_full_disk_leaves_the_old_table_nothing_half_written_and_says_what_to_
     write(storage, 1)
     before = sorted(small_disk.rglob("root/**/*"))
     fill(small_disk, leave)
-    with pytest.raises(NoRoom, match=r"the disk is full: writing to .*drops failed \(0 MiB are free\)"):
+    with pytest.raises(NoRoom, match=r"the disk is full: writing to .*splits failed \(0 MiB are free\)"):
         write(storage, 2)
     assert sorted(small_disk.rglob("root/**/*")) == before
-    assert scan_table(storage, "drops", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
+    assert scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
     (small_disk / "filling").unlink()
     write(storage, 2)
-    assert scan_table(storage, "drops", verified=True).collect()["rule"].unique().to_list() == ["version 2"]
+    assert scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list() == ["version 2"]
 
 
 def test_a_limit_on_file_sizes_is_told_as_such(tmp_path):
@@ -55,8 +55,8 @@ def test_a_limit_on_file_sizes_is_told_as_such(tmp_path):
     process.join()
     assert "ulimit -f" in message
     storage = Storage(tmp_path)
-    assert scan_table(storage, "drops", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
-    assert len(list(storage.folder("drops").iterdir())) == 4
+    assert scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
+    assert len(list(storage.folder("splits").iterdir())) == 4
 
 
 def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
@@ -68,8 +68,8 @@ def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
         writer.start()
     seen = set()
     while any(writer.is_alive() for writer in writers):
-        with storage.reading(["drops"]):
-            lazy, drops = scan_table(storage, "drops"), scan_table(storage, "drops", role="drops")
+        with storage.reading(["splits"]):
+            lazy, drops = scan_table(storage, "splits"), scan_table(storage, "splits", role="drops")
             time.sleep(0.01)
             frame = lazy.collect()
             assert drops.collect().height == 0
@@ -80,8 +80,8 @@ def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
         writer.join()
         assert writer.exitcode == 0
     assert len(seen) > 3, "several versions came while they were read"
-    storage.remove_old("drops")
-    assert len(list(storage.folder("drops").iterdir())) == 4, "old versions do not pile up"
+    storage.remove_old("splits")
+    assert len(list(storage.folder("splits").iterdir())) == 4, "old versions do not pile up"
 
 
 def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
@@ -94,21 +94,21 @@ def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
         time.sleep(delay)
         writer.kill()
         writer.join()
-        frame = scan_table(storage, "drops", verified=True).collect()
+        frame = scan_table(storage, "splits", verified=True).collect()
         assert frame.height == ROWS
         assert frame["rule"].n_unique() == 1
     write(storage, "last")
-    assert len(list(storage.folder("drops").iterdir())) == 4, "what the killed left behind is gone"
+    assert len(list(storage.folder("splits").iterdir())) == 4, "what the killed left behind is gone"
 
 
 def test_times_of_files_in_the_future_change_nothing(tmp_path):
     storage = Storage(tmp_path)
     write(storage, 1)
-    for path in storage.folder("drops").iterdir():
+    for path in storage.folder("splits").iterdir():
         os.utime(path, (time.time() + 10**8, time.time() + 10**8))
-    before = storage.require("drops")
-    assert scan_table(storage, "drops", verified=True).collect().height == ROWS
-    write_atomically(storage.folder("drops") / ".data.half", b"")
+    before = storage.require("splits")
+    assert scan_table(storage, "splits", verified=True).collect().height == ROWS
+    write_atomically(storage.folder("splits") / ".data.half", b"")
     write(storage, 2)
-    assert storage.require("drops").data_version != before.data_version
-    assert len(list(storage.folder("drops").iterdir())) == 4
+    assert storage.require("splits").data_version != before.data_version
+    assert len(list(storage.folder("splits").iterdir())) == 4

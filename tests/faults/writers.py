@@ -29,8 +29,8 @@ def table(version):
 
 def write(storage, version):
     origin = Origin("1", {"version": str(version)}, "run")
-    with storage.lock("drops"):
-        write_table(storage, "drops", None, TableOutput(table(version), ROWS), Drop, origin, maximum_quarantine=0)
+    with storage.lock("splits"):
+        write_table(storage, "splits", None, TableOutput(table(version), ROWS), Drop, origin, maximum_quarantine=0)
 
 
 def write_with_a_limit(root, said):

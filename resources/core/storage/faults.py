@@ -14,7 +14,8 @@ import polars as pl
 import pyarrow as pa
 
 from fineline.resources.core.storage.files import NO_ROOM, NoRoom, StorageError, no_room
-from fineline.resources.core.storage.integrity import damaged, is_whole
+from fineline.resources.core.storage.integrity import damaged, find_damaged
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 
 MAXIMUM_RETRIES = 4
@@ -107,19 +108,27 @@ def explain(error: Exception, storage: Storage, inputs: Iterable[tuple[str, str 
         return error
     if is_no_room(error):
         number = next((found for found in map(_os_error, _causes(error)) if found in NO_ROOM), None)
-        return _caused(no_room(_existing(storage.root), number), error)
+        return _caused(no_room(_existing(storage.local.folder), number), error)
     if any(
         isinstance(each, (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError)) for each in _causes(error)
     ):
         for manifest in filter(None, (storage.manifest(*each) for each in inputs)):
-            for role in manifest.files:
-                try:
-                    whole = is_whole(storage, manifest, role)
-                except OSError:
-                    whole = False  # it cannot even be read, and that was tried again before
-                if not whole:
-                    return _caused(damaged(storage, manifest, role), error)
+            found = next(filter(None, (_unreadable(storage, manifest, role) for role in manifest.roles)), None)
+            if found is not None:
+                return _caused(damaged(storage, manifest, found), error)
     return error
+
+
+def _unreadable(storage: Storage, manifest: Manifest, role: str) -> str | None:
+    """The key of a file of a role that is damaged, or cannot even be read, which was tried again before."""
+    for batch, key in storage.keys(manifest, role).items():
+        try:
+            damaged_key = find_damaged(storage, manifest, role, {batch})
+        except OSError:
+            return key
+        if damaged_key is not None:
+            return damaged_key
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

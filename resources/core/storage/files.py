@@ -1,4 +1,4 @@
-"""Files and folders on a disk: written whole or not at all, flushed, hashed, removed; a full disk told in words."""
+"""Files and folders on a local disk: written whole or not at all, flushed, hashed and removed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+PRIVATE = 0o600
 
 
 class StorageError(Exception):
@@ -19,11 +20,11 @@ class StorageError(Exception):
 
 
 class NoRoom(StorageError):
-    """A disk that is full, or a quota or a limit on the size of files that is used up."""
+    """The disk is full, or a quota or a limit on the size of files is used up."""
 
 
 def make_writable(folder: Path) -> None:
-    """Create a folder. Raises StorageError, saying what to do, where that is not permitted."""
+    """Create a folder. Raises StorageError, with what to do, where that is not permitted."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
@@ -34,17 +35,19 @@ def make_writable(folder: Path) -> None:
         raise StorageError(f"no write permission in {folder}. Give another folder: FINELINE_HOME=…")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Write a file under a temporary name, flush it to disk, and rename it into place.
 
+    ``mode`` holds the file's permissions, less those that the process masks; ``PRIVATE`` is its owner's alone.
+
     Raises:
-        NoRoom: the disk is full; what was at ``path`` is untouched, and nothing else is left.
+        NoRoom: the disk is full; the file that was at ``path`` is untouched, and nothing else is left.
     """
     make_writable(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing(path.parent):
         try:
-            with temporary.open("wb") as file:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -56,7 +59,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Tell of a full disk in words. Raises NoRoom."""
+    """Turn the system's errors for a full disk into NoRoom."""
     try:
         yield
     except OSError as error:
@@ -66,7 +69,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def no_room(folder: Path, number: int | None) -> NoRoom:
-    """The error of a disk that is full, saying which and what to do."""
+    """The error for a full disk; its message names the disk and what to do."""
     free = shutil.disk_usage(folder).free
     what = {
         errno.EDQUOT: "your quota of disk space is used up",
@@ -76,6 +79,12 @@ def no_room(folder: Path, number: int | None) -> NoRoom:
         f"{what}: writing to {folder} failed ({free / 2**20:,.0f} MiB are free). Make room there, or give another "
         "folder (FINELINE_HOME=…), and run again: what is complete is kept."
     )
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file's content to disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -91,44 +100,16 @@ def sync_tree(folder: Path) -> None:
     """Flush all files and names below a folder to disk."""
     for path, _, names in os.walk(folder):
         for name in names:
-            with (Path(path) / name).open("rb") as file:
-                os.fsync(file.fileno())
+            sync_file(Path(path) / name)
         sync_folder(Path(path))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed run left half-made in an asset's folder or a batch's.
-
-    Only who holds the asset's lock may do so: then nobody is at work there, and all that is unfinished is stale.
-    """
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if path.name.startswith((".", "new-")):
-            remove(path)
-
-
-def remove_all_but(kept: Container[str], folder: Path) -> None:
-    """Remove what is in an asset's folder and is not kept; batches' folders stay."""
-    for path in folder.iterdir():
-        if path.name not in kept and not path.name.startswith("batch="):
-            remove(path)
-
-
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
+    """Remove a file, or a folder with everything in it; a path where nothing is is left as it is."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
-        path.unlink()
-
-
-def content_of(path: Path) -> bytes | None:
-    """The bytes of a file, or None where there is none."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+        path.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:
@@ -139,16 +120,23 @@ def file_digest(path: Path) -> str:
 
 def folder_digest(folder: Path) -> str:
     """SHA-256 over the names and bytes of all files of a folder, in hex."""
-    total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        total.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
-    return total.hexdigest()
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return tree_digest((path.relative_to(folder).as_posix(), file_digest(path)) for path in paths)
 
 
-def parts_digest(folder: Path, parts: Iterable[str]) -> str:
-    """SHA-256 over some of a folder's files and folders, in hex."""
-    total = hashlib.sha256()
-    for part in parts:
-        inside = folder / part
-        total.update((folder_digest(inside) if inside.is_dir() else file_digest(inside)).encode())
-    return total.hexdigest()
+def tree_digest(files: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over the names and digests of the files of a folder, in hex."""
+    return joint_digest(*(f"{name}\0{digest}\n" for name, digest in sorted(files)))
+
+
+def joint_digest(*digests: str) -> str:
+    """One digest of several, in hex."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+# Until all callers have moved.
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed run left half-made in an asset's folder or a batch's."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.startswith((".", "new-")):
+            remove(path)

@@ -2,90 +2,108 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Container
+from pathlib import Path, PurePosixPath
 
-from fineline.resources.core.storage.files import file_digest, parts_digest
-from fineline.resources.core.storage.store import Damaged, Manifest, Storage
+import polars as pl
+
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Damaged, Storage, parts_digest
 
 _DIGEST = re.compile(r"-([0-9a-f]{16})(?:\.|$)")
 
 
 def whole_file(storage: Storage, manifest: Manifest, role: str) -> Path:
-    """The path of one of a manifest's files or folders, which is as it was written.
+    """The one file or folder of a role, as a path on this machine, once it is known to be whole.
 
-    It is read through once in a process and state of the file (1 to 2 GB a second). Of a damaged one the manifest
-    is set aside, so that the next run makes the asset anew.
+    Raises:
+        Damaged: see :func:`require_whole`.
+    """
+    require_whole(storage, manifest, role)
+    return storage.file(manifest, role)
+
+
+def require_whole(
+    storage: Storage, manifest: Manifest, role: str, batches: Container[str | None] | None = None
+) -> None:
+    """Check the files of a role against the hashes in their names, or those of some ``batches`` only.
+
+    A file is read once in a process and state of the file (1 to 2 GB a second). The manifest of a damaged asset is set
+    aside, so that the next run rebuilds it.
 
     Raises:
         Damaged: the bytes are not those that were written; the message names asset, batch and file.
     """
-    if not is_whole(storage, manifest, role):
-        raise damaged(storage, manifest, role)
-    return storage.file(manifest, role)
+    found = find_damaged(storage, manifest, role, batches)
+    if found is not None:
+        raise damaged(storage, manifest, found)
 
 
-def last_whole(storage: Storage, asset: str, role: str) -> Path | None:
-    """The file of a role in which an asset keeps what it could not make anew; None where it never stored one.
+def find_damaged(
+    storage: Storage, manifest: Manifest, role: str, batches: Container[str | None] | None = None
+) -> str | None:
+    """The key of the first file of a role that is damaged or gone; None where all are whole."""
+    for batch, key in storage.keys(manifest, role).items():
+        if (batches is None or batch in batches or role in manifest.files) and not _is_whole(storage, manifest, key):
+            return key
+    return None
+
+
+def damaged(storage: Storage, manifest: Manifest, key: str) -> Damaged:
+    """Set an asset with a damaged file aside; returns the error to raise."""
+    storage.set_aside(manifest)
+    return Damaged(
+        f"{manifest.label} is damaged: {storage.at.location(key)} does not hold the bytes that were written. "
+        "It counts as not made from now on: run again to rebuild it, and have the disk checked."
+    )
+
+
+def read_last_whole(storage: Storage, asset: str, role: str) -> pl.DataFrame | None:
+    """A table in which an asset keeps what it could not compute again; None where it never stored one.
 
     It outlives damage to the asset's other files.
 
     Raises:
-        Damaged: it is damaged itself, and nothing goes on without being told to.
+        Damaged: it is damaged itself, and only a person can decide to go on without it.
     """
     manifest = storage.last_stored(asset)
-    if manifest is None or role not in manifest.files:
+    if manifest is None or role not in manifest.roles:
         return None
-    path = storage.file(manifest, role)
-    if not path.exists() or not is_whole(storage, manifest, role):
+    key = find_damaged(storage, manifest, role)
+    if key is not None:
         raise Damaged(
-            f"the {role} of {asset} is damaged: {path} does not hold the bytes that were written, and they can be made "
-            f"from nothing else. Restore the file from a copy, or delete {path.parent} to go on without it."
+            f"the {role} of {asset} is damaged: {storage.at.location(key)} does not hold the bytes that were "
+            "written, and they can be computed from nothing else. Restore the file from a copy, or delete "
+            f"{storage.at.location(layout.folder(asset))} to go on without it."
         )
-    return path
+    return storage.scan(manifest, role).collect()
 
 
-def damaged(storage: Storage, manifest: Manifest, role: str) -> Damaged:
-    """Set a damaged asset aside; returns the error to raise."""
-    storage.set_aside(manifest)
-    return Damaged(
-        f"{manifest.label} is damaged: {storage.file(manifest, role)} does not hold the bytes "
-        "that were written. It counts as not made from now on: run again, and it is made anew. Have the disk checked."
-    )
-
-
-def is_whole(storage: Storage, manifest: Manifest, role: str) -> bool:
-    """Whether the bytes of one of a manifest's files or folders have the hash that is in its name."""
-    folder = storage.folder(manifest.asset, manifest.batch)
-    stored = Path(manifest.files[role])
-    named = _DIGEST.search(stored.parts[0])
+def _is_whole(storage: Storage, manifest: Manifest, key: str) -> bool:
+    """Whether a file, or the folder that a part belongs to, has the hash that is in its name."""
+    folder = layout.folder(manifest.asset, manifest.batch)
+    content = PurePosixPath(key).relative_to(folder).parts[0]
+    named = _DIGEST.search(content)
     if named is None:
-        raise ValueError(f"{stored} has no hash in its name")
-    content = folder / stored.parts[0]
-    if not content.exists():
+        raise ValueError(f"{content} has no hash in its name")
+    # The hash of a folder is that of the parts which have a role, in their order; other files may lie beside them.
+    names = [name for name in manifest.files.values() if name.startswith(f"{content}/")] or [content]
+    keys = [f"{folder}/{name}" for name in names]
+    if not all(map(storage.at.exists, keys)):
         return False
-    if not content.is_dir():
-        return _digest(content, (), _state(content)) == named[1]
-    # The hash is of those parts of the folder that have a role; other files, such as what a model saw, lie beside it.
-    inside = [Path(name).parts for name in manifest.files.values()]
-    parts = tuple(Path(*rest).as_posix() for folder, *rest in inside if folder == stored.parts[0])
-    if not all((content / part).exists() for part in parts):
-        return False
-    return _digest(content, parts, _state(content)) == named[1]
+    digest = storage.at.digest(keys[0]) if names == [content] else parts_digest(storage.at, keys)
+    return digest.startswith(named[1])
 
 
-@lru_cache(maxsize=65536)
-def _digest(path: Path, parts: tuple[str, ...], state: str) -> str:
-    return (parts_digest(path, parts) if parts else file_digest(path))[:16]
+# Until all callers have moved.
+def is_whole(storage: Storage, manifest: Manifest, role: str) -> bool:
+    """Whether the bytes of a role have the hash that is in its name."""
+    return find_damaged(storage, manifest, role) is None
 
 
-def _state(path: Path) -> str:
-    """What changes when a file, or one below a folder, is written to."""
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    state = hashlib.sha256()
-    for each in found:
-        stat = each.stat()
-        state.update(f"{each}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{stat.st_ino}\n".encode())
-    return state.hexdigest()
+def last_whole(storage: Storage, asset: str, role: str) -> Path | None:
+    """The file of a role in which an asset keeps what it could not make anew."""
+    manifest = storage.last_stored(asset)
+    return None if read_last_whole(storage, asset, role) is None or manifest is None else storage.file(manifest, role)

@@ -1,4 +1,4 @@
-"""The stored tables as forgetting sees them: all of them, in the order in which data flow, in bounded parts."""
+"""The inventory of a storage root: every asset, batch and manifest that is stored in it."""
 
 from __future__ import annotations
 
@@ -7,45 +7,74 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
-from fineline.resources.core.storage.store import BATCH_FOLDER, Manifest, Storage, batch_of
+from fineline.data_contracts.catalog import Partition
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.disk import DiskRoot
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.parquet import row_groups
+from fineline.resources.core.storage.store import Damaged, Storage
 
 
+class Inventory:
+    """What a storage root holds now. It lists at each call, and keeps nothing."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def assets(self) -> list[str]:
+        """The assets that have a folder, sorted."""
+        return self._storage.at.names(layout.ASSETS)
+
+    def partitions(self, asset: str | None = None) -> Iterator[Partition]:
+        """Every asset that has a folder, and after it its batches, whether a manifest is in them or not."""
+        for name in self.assets() if asset is None else [asset]:
+            yield Partition(name)
+            for found in self._storage.at.names(layout.folder(name)):
+                if batch := layout.batch_of(found):
+                    yield Partition(name, batch)
+
+    def manifests(self, asset: str | None = None) -> Iterator[Manifest]:
+        """The manifests of complete tables and models, also of batches that no source offers any more."""
+        for each in self.partitions(asset):
+            if manifest := self._storage.manifest(each.asset, each.batch):
+                yield manifest
+
+    def written(self) -> Iterator[tuple[Partition, Manifest | None]]:
+        """Every manifest as it was written, whether its files are there or not; None for one that cannot be read."""
+        for each in self.partitions():
+            if self._storage.at.exists(layout.manifest(each.asset, each.batch)):
+                try:
+                    yield each, self._storage.last_stored(each.asset, each.batch)
+                except Damaged:
+                    yield each, None
+
+    def in_order(self) -> list[str]:
+        """The assets that have a folder, each after those that it is made from."""
+        assets = self.assets()
+        upstream = {
+            asset: {Partition.parse(name).asset for manifest in self.manifests(asset) for name in manifest.inputs}
+            for asset in assets
+        }
+        return [asset for asset in TopologicalSorter(upstream).static_order() if asset in upstream]
+
+
+# Until all callers have moved.
 def manifests(storage: Storage, asset: str) -> Iterator[Manifest]:
-    """The manifests of an asset's complete tables, batch by batch, also of batches that no source offers any more."""
-    for folder in folders(storage, asset):
-        manifest = storage.manifest(asset, batch_of(folder))
-        if manifest is not None:
-            yield manifest
+    """The manifests of an asset's complete tables."""
+    return Inventory(storage).manifests(asset)
 
 
 def folders(storage: Storage, asset: str) -> list[Path]:
     """The folders of an asset in which a manifest may lie."""
-    folder = storage.folder(asset)
-    return [folder, *sorted(folder.glob(f"{BATCH_FOLDER}*"))]
+    return [storage.folder(each.asset, each.batch) for each in Inventory(storage).partitions(asset)]
 
 
 def in_order(storage: Storage) -> list[str]:
     """All assets that have a folder, each after those that it is made from."""
-    assets = sorted(folder.name for folder in (storage.root / "assets").glob("*") if folder.is_dir())
-    upstream = {
-        asset: {name.partition("[")[0] for manifest in manifests(storage, asset) for name in manifest.inputs}
-        for asset in assets
-    }
-    return [asset for asset in TopologicalSorter(upstream).static_order() if asset in upstream]
+    return Inventory(storage).in_order()
 
 
 def parts(path: Path, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
     """The row groups of a Parquet file, of which each fits into memory."""
-    start = 0
-    for rows in group_sizes(path):
-        part = pl.scan_parquet(path).slice(start, rows)
-        yield (part if columns is None else part.select(columns)).collect()
-        start += rows
-
-
-def group_sizes(path: Path) -> list[int]:
-    """Rows of each row group of a Parquet file."""
-    metadata = pq.ParquetFile(path).metadata
-    return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    return row_groups(DiskRoot(path.parent), path.name, columns)

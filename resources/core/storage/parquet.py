@@ -1,72 +1,82 @@
-"""Parquet files that grow part by part, so that a table is never in memory as a whole."""
+"""A Parquet file that grows part by part, so that a table is never in memory as a whole.
+
+Its bytes depend on its rows and their order alone, never on the parts in which they came: rows are gathered into groups
+of a fixed size before they are written.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from fineline.resources.core.storage.files import file_digest, sync_folder, writing
+from fineline.resources.core.storage.files import file_digest, writing
+from fineline.resources.core.storage.root import Root
 
-ROW_GROUP = 100_000
-
-
-class ParquetParts:
-    """The files of a table by role, in a folder, under temporary names until ``finish``.
-
-    The same parts give the same bytes. Left by an exception, the files are removed.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writers: dict[str, pq.ParquetWriter] = {}
-        self._paths: dict[str, Path] = {}
-
-    def __enter__(self) -> ParquetParts:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for writer in self._writers.values():
-            with suppress(OSError):  # of a full disk; it was told when a part was written
-                writer.close()
-        for path in self._paths.values():
-            path.unlink(missing_ok=True)
-
-    def append(self, role: str, part: pl.DataFrame) -> None:
-        """Add rows at the end of a role's file; a role's parts have one schema."""
-        with writing(self._folder):
-            if role not in self._writers:
-                self._paths[role] = self._folder / f".{role}.{uuid.uuid4().hex}"
-                schema = part.clear().to_arrow().schema
-                self._writers[role] = pq.ParquetWriter(self._paths[role], schema, compression="zstd")
-            for rows in part.iter_slices(ROW_GROUP):
-                self._writers[role].write_table(rows.to_arrow())
-
-    def finish(self) -> Mapping[str, tuple[str, str]]:
-        """Put the files in place under names of their content: name and SHA-256 by role."""
-        finished = {}
-        with writing(self._folder):
-            for role, path in self._paths.items():
-                self._writers[role].close()
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-                digest = file_digest(path)
-                name = f"{role}-{digest[:16]}.parquet"
-                os.replace(path, self._folder / name)
-                finished[role] = (name, digest)
-            sync_folder(self._folder)
-        return finished
+# Rows that are read and written in one piece.
+ROW_GROUP = 20_000
 
 
-def joint_digest(*digests: str) -> str:
-    """One digest of several."""
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+@dataclass(frozen=True)
+class StoredFile:
+    """A stored table: its name, made of its role and its content, the SHA-256 of its bytes, and its rows."""
+
+    name: str
+    digest: str
+    rows: int
+
+
+class GrowingFile:
+    """A file on the local disk to which rows are appended; all have the columns of the first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_rows = self._written_rows = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def append(self, rows: pl.DataFrame) -> None:
+        """Add rows at the end."""
+        self._waiting.append(rows)
+        self._waiting_rows += rows.height
+        if self._waiting_rows >= ROW_GROUP:
+            self._write(self._waiting_rows - self._waiting_rows % ROW_GROUP)
+
+    def finish(self, role: str) -> StoredFile:
+        """Write the rows that wait and close the file; it is not yet stored under the name that is returned."""
+        self._write(self._waiting_rows)
+        self.close()
+        digest = file_digest(self.path)
+        return StoredFile(f"{role}-{digest[:16]}.parquet", digest, self._written_rows)
+
+    def close(self) -> None:
+        """Close the file as it is."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, count: int) -> None:
+        # One chunk a column: the pages of a file follow the chunks that it is written from.
+        rows = pl.concat(self._waiting, rechunk=True)
+        with writing(self.path.parent.parent):
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self.path, rows.clear().to_arrow().schema, compression="zstd")
+            for start in range(0, count, ROW_GROUP):
+                self._writer.write_table(rows[start : min(start + ROW_GROUP, count)].to_arrow())
+        self._written_rows += count
+        # What is left stays in the list, if only for its columns.
+        self._waiting, self._waiting_rows = [rows[count:]], rows.height - count
+
+
+def row_groups(root: Root, key: str, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows of a Parquet file group by group, each of which fits into memory; of an empty file, once no rows."""
+    with root.open(key) as file:
+        metadata = pq.ParquetFile(file).metadata
+        sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    rows = root.scan([key]) if columns is None else root.scan([key]).select(columns)
+    start = 0
+    for size in sizes or [0]:
+        yield rows.slice(start, size).collect()
+        start += size

@@ -1,118 +1,91 @@
-"""The storage root: where tables and models lie, and the manifests that say what is complete.
+"""Tables and models under a storage root, and the manifests that make them count.
 
-A manifest is the commit point of an asset: data are written under a name made of their content first, then
-the manifest that names them is put in place by an atomic rename. A reader sees the old table or the new one,
-never half of either, and a run that is killed leaves at most files that no manifest names. All that a manifest
-names is on the disk, not only on its way there, before the manifest is. Who reads for longer than a moment says
-so with :meth:`Storage.reading`: a newer version then comes beside the one that is read, not in its place.
+A manifest is the commit point of an asset: data are stored under a name made of their content first, then the manifest
+that names them is put in place in one step. A reader finds the old table or the new one, never half of either, and a
+run that is killed leaves at most files that no manifest names. Everything that a manifest names is on the disk before
+the manifest is. Whoever reads for longer than a moment does so within :meth:`Storage.reading`: a newer version is then
+stored beside the one that is read, not in its place.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-import tempfile
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import polars as pl
+from pydantic import ValidationError
 
-from fineline.resources.core.storage.files import (
-    StorageError,
-    content_of,
-    make_writable,
-    parts_digest,
-    remove,
-    remove_all_but,
-    sync_folder,
-    sync_tree,
-    write_atomically,
-    writing,
-)
-
-DAMAGED = "manifest.damaged.json"
-# The name of a batch's folder begins so.
-BATCH_FOLDER = "batch="
+from fineline.data_contracts.catalog import Partition
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.disk import DiskRoot
+from fineline.resources.core.storage.files import StorageError, joint_digest, remove
+from fineline.resources.core.storage.manifest import Manifest as Manifest
+from fineline.resources.core.storage.manifest import changed_inputs as changed_inputs
+from fineline.resources.core.storage.root import Conflict, Root
 
 
 class NotMaterialized(StorageError):
-    """An asset that does not exist yet was asked for."""
+    """An asset was asked for that does not exist yet."""
 
 
 class Blocked(StorageError):
-    """An asset whose blocking check failed was asked for."""
+    """An asset was asked for whose blocking check failed."""
 
 
 class Damaged(StorageError):
-    """Stored bytes that are not those which were written."""
-
-
-class Manifest(BaseModel):
-    """What is stored of an asset (of one batch of it), and what it was made from."""
-
-    model_config = ConfigDict(frozen=True)
-
-    asset: str
-    batch: str | None
-    data_version: str
-    code_version: str
-    inputs: dict[str, str]
-    rows: int | None = None
-    rows_in: int | None = None
-    dropped: int = 0
-    quarantined: int = 0
-    files: dict[str, str]
-    failed_checks: list[str] = []
-    run_id: str
-    made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    facts: dict[str, Any] = {}
-    flags: list[str] = []
-
-    @property
-    def label(self) -> str:
-        """How it is called in messages: ``raw_corpus[docs/part-1]``."""
-        return f"{self.asset}[{self.batch}]" if self.batch else self.asset
+    """Stored bytes are not those that were written."""
 
 
 class Storage:
-    """One recipe's tables and models under a root folder."""
+    """The tables and models of one recipe. ``local`` is a folder of this machine for what always stays on it."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Root | Path, local: Path | None = None) -> None:
+        self.at: Root = DiskRoot(root) if isinstance(root, Path) else root
+        if local is None:
+            if not isinstance(self.at, DiskRoot):
+                raise ValueError("a root that is no local folder needs one beside it")
+            local = self.at.folder
+        self.local = DiskRoot(local)
+
+    # Until all callers have moved to keys of the layout.
+    @property
+    def root(self) -> Path:
+        """The root as a local folder."""
+        return self.local.folder
 
     def folder(self, asset: str, batch: str | None = None) -> Path:
-        """The folder of an asset; a batch has a folder of its own in it."""
-        folder = self.root / "assets" / asset
-        return folder / f"{BATCH_FOLDER}{quote(batch, safe='')}" if batch else folder
+        """The local folder of an asset."""
+        return self.local.path(layout.folder(asset, batch))
 
     @property
     def findings_cache(self) -> Path:
-        """Where the scrubber remembers, by hash, what it found in which text; without it that is found anew."""
-        return self.root / "cache" / "findings"
+        """The local folder of the scrubber's finds."""
+        return self.local.path(layout.FINDINGS_CACHE)
 
     def manifest(self, asset: str, batch: str | None = None) -> Manifest | None:
-        """The manifest of an asset, or None where it is not materialized, or is but cannot be read."""
-        folder = self.folder(asset, batch)
-        path = folder / "manifest.json"
-        content = content_of(path)
-        while content is not None:
-            try:
-                manifest = Manifest.model_validate_json(content)
-            except ValidationError:
+        """The manifest of an asset; None where it is not materialized, or cannot be read."""
+        key = layout.manifest(asset, batch)
+        found = self.at.get(key)
+        while found is not None:
+            manifest = _parsed(found.content)
+            if manifest is None:
                 return None
-            if all((folder / name).exists() for name in manifest.files.values()):
+            if self._is_complete(manifest):
                 return manifest
-            # The files are gone; or a newer version took their place since the manifest was read.
-            before, content = content, content_of(path)
-            if content == before:
+            # Its files are gone; or a newer version took their place since the manifest was read.
+            before, found = found, self.at.get(key)
+            if found == before:
                 return None
         return None
+
+    def _is_complete(self, manifest: Manifest) -> bool:
+        folder = layout.folder(manifest.asset, manifest.batch)
+        inside = [name for name in manifest.files.values() if "/" in name]
+        return manifest.contents <= {*self.at.names(folder)} and all(
+            self.at.exists(f"{folder}/{name}") for name in inside
+        )
 
     def require(self, asset: str, batch: str | None = None) -> Manifest:
         """The manifest of an asset that another is made from.
@@ -122,7 +95,7 @@ class Storage:
             Blocked: one of its blocking checks failed.
         """
         manifest = self.manifest(asset, batch)
-        label = f"{asset}[{batch}]" if batch else asset
+        label = Partition(asset, batch).label
         if manifest is None:
             raise NotMaterialized(f"{label} is not materialized yet; materialize it first")
         if manifest.failed_checks:
@@ -130,9 +103,99 @@ class Storage:
             raise Blocked(f"{label} failed its check {failed}; see the check in the UI, mend the cause, run again")
         return manifest
 
+    def last_stored(self, asset: str, batch: str | None = None) -> Manifest | None:
+        """The manifest that was stored last, also where its files are gone or it was set aside as damaged.
+
+        Raises:
+            Damaged: it cannot be read.
+        """
+        for key in (layout.manifest(asset, batch), layout.damaged_manifest(asset, batch)):
+            found = self.at.get(key)
+            if found is not None:
+                manifest = _parsed(found.content)
+                if manifest is None:
+                    path = self.at.location(key)
+                    raise Damaged(f"{path} cannot be read. Restore it from a copy, or delete it")
+                return manifest
+        return None
+
+    def key(self, manifest: Manifest, role: str) -> str:
+        """The key of the one file or folder of a role."""
+        (name,) = manifest.named(role).values()
+        return f"{layout.folder(manifest.asset, manifest.batch)}/{name}"
+
+    def keys(self, manifest: Manifest, role: str) -> dict[str | None, str]:
+        """The keys of a role's files by batch."""
+        folder = layout.folder(manifest.asset, manifest.batch)
+        return {batch: f"{folder}/{name}" for batch, name in manifest.named(role).items()}
+
     def file(self, manifest: Manifest, role: str) -> Path:
-        """The path of one of a manifest's files or folders, by its role (data, drops, model, …)."""
-        return self.folder(manifest.asset, manifest.batch) / manifest.files[role]
+        """The one file or folder of a role as a path on this machine, for reading."""
+        return self.local.path(self.key(manifest, role))  # ``at.local`` once all callers have moved
+
+    def location(self, manifest: Manifest, role: str) -> str:
+        """Where the files of a role are, for people: the path of the one file, or of the folder of several."""
+        keys = [*self.keys(manifest, role).values()]
+        folder = layout.folder(manifest.asset, manifest.batch)
+        return self.at.location(keys[0] if len(keys) == 1 else folder)
+
+    def scan(self, manifest: Manifest, role: str = "data", batches: Sequence[str] | None = None) -> pl.LazyFrame:
+        """A table, lazily, in the order of its batches; of a table of all batches, only the given ``batches``.
+
+        Collect it within :meth:`reading`, or at once.
+        """
+        keys = self.keys(manifest, role)
+        if batches is None or role in manifest.files:
+            rows = self.at.scan([*keys.values()])
+            return rows if batches is None else rows.filter(pl.col("batch").is_in(list(batches)))
+        wanted = [keys[batch] for batch in sorted(batches) if batch in keys]
+        # Of batches without a row only the columns are known, which all files share.
+        return self.at.scan(wanted) if wanted else self.at.scan([*keys.values()][:1]).head(0)
+
+    def commit(self, manifest: Manifest) -> None:
+        """Put a manifest in place, then remove the files that only others named.
+
+        Where somebody is :meth:`reading` the asset, their removal is left to a later commit.
+        """
+        self.at.put(layout.manifest(manifest.asset, manifest.batch), manifest.model_dump_json(indent=1).encode())
+        self.remove_old(manifest.asset, manifest.batch)
+
+    def remove_old(self, asset: str, batch: str | None = None) -> bool:
+        """Remove what the manifest of an asset does not name; only the holder of its lock may.
+
+        Returns False, with nothing removed, while somebody is :meth:`reading` the asset.
+        """
+        with self.at.unread(asset) as unread:
+            manifest = self.manifest(asset, batch) if unread else None
+            if manifest is None:
+                return False
+            self._remove_but({layout.MANIFEST, *manifest.contents}, asset, batch)
+        return True
+
+    def remove_unfinished(self, asset: str, batch: str | None = None) -> None:
+        """Remove what a killed run left half made of an asset; only the holder of its lock may."""
+        folder = layout.folder(asset, batch)
+        for name in filter(layout.is_unfinished, self.at.names(folder)):
+            self.at.delete(f"{folder}/{name}")
+
+    def _remove_but(self, kept: set[str], asset: str, batch: str | None) -> None:
+        """Remove what is in an asset's folder and is not kept; the folders of its batches stay."""
+        folder = layout.folder(asset, batch)
+        for name in self.at.names(folder):
+            if name not in kept and layout.batch_of(name) is None:
+                self.at.delete(f"{folder}/{name}")
+
+    def set_aside(self, manifest: Manifest) -> None:
+        """Make a damaged asset count as not made, so that the next run rebuilds it."""
+        key = layout.manifest(manifest.asset, manifest.batch)
+        found = self.at.get(key)
+        if found is None or _parsed(found.content) != manifest:
+            return
+        self.at.put(layout.damaged_manifest(manifest.asset, manifest.batch), found.content)
+        try:
+            self.at.delete(key, found.version)
+        except Conflict:
+            return  # It was rebuilt meanwhile.
 
     @contextmanager
     def reading(self, assets: Iterable[str]) -> Iterator[None]:
@@ -142,125 +205,60 @@ class Storage:
         """
         with ExitStack() as held:
             for asset in sorted(set(assets)):
-                fcntl.flock(held.enter_context(self._readers(asset)), fcntl.LOCK_SH)
+                held.enter_context(self.at.reading(asset))
             yield
 
-    def commit(self, manifest: Manifest) -> None:
-        """Put a manifest in place, then remove what only others named.
+    def lock(self, asset: str, *, wait: bool = True) -> AbstractContextManager[bool]:
+        """Hold an asset against every other process that would write it. See :meth:`Root.lock`."""
+        return self.at.lock(asset, wait=wait)
 
-        Where somebody is :meth:`reading` the asset that is left for a later commit.
-        """
-        folder = self.folder(manifest.asset, manifest.batch)
-        write_atomically(folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
-        self.remove_old(manifest.asset, manifest.batch)
+    def add(self, asset: str, batch: str | None, name: str, content: bytes) -> str:
+        """Store bytes beside an asset, for a manifest to name; returns ``name`` with the hash of the content in it."""
+        stem, ending = name.split(".", 1)
+        stored = f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}.{ending}"
+        self.at.put(f"{layout.folder(asset, batch)}/{stored}", content)
+        return stored
 
-    def remove_old(self, asset: str, batch: str | None = None) -> bool:
-        """Remove what the manifest of an asset does not name; only its maker may, see ``remove_leftovers``.
-
-        Returns False, with nothing removed, while somebody is :meth:`reading` the asset.
-        """
-        with self._readers(asset) as readers:
-            try:
-                fcntl.flock(readers, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            manifest = self.manifest(asset, batch)
-            if manifest is None:
-                return False
-            named = {Path(name).parts[0] for name in manifest.files.values()}
-            remove_all_but({"manifest.json", *named}, self.folder(asset, batch))
-        return True
-
-    def set_aside(self, manifest: Manifest) -> None:
-        """Have a damaged asset count as not made, so that the next run makes it anew."""
-        folder = self.folder(manifest.asset, manifest.batch)
-        if self.manifest(manifest.asset, manifest.batch) == manifest:
-            os.replace(folder / "manifest.json", folder / DAMAGED)
-            sync_folder(folder)
-
-    def last_stored(self, asset: str, batch: str | None = None) -> Manifest | None:
-        """The manifest of what was stored last, also where files of it are gone or it was set aside as damaged.
-
-        Raises:
-            Damaged: it cannot be read.
-        """
-        folder = self.folder(asset, batch)
-        for name in ("manifest.json", DAMAGED):
-            content = content_of(folder / name)
-            if content is not None:
-                try:
-                    return Manifest.model_validate_json(content)
-                except ValidationError:
-                    raise Damaged(f"{folder / name} cannot be read. Restore it from a copy, or delete it") from None
-        return None
-
-    @contextmanager
-    def _readers(self, asset: str) -> Iterator[int]:
-        path = self.root / "locks" / f"{asset}.readers"
-        make_writable(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def new_folder(self, asset: str) -> AbstractContextManager[Path]:
+        """An empty local folder for the files of an asset, removed when the work in it ends or fails."""
+        return self.at.workspace(layout.folder(asset))
 
     def commit_folder(self, manifest: Manifest, made: Path, parts: Mapping[str, str]) -> Manifest:
-        """Store a folder that was made beside the asset, under a name of its content.
+        """Store a folder that was made in :meth:`new_folder`, under a name of its content.
 
-        ``parts`` maps roles to paths inside it; only these are stored, and the data version is their hash. What
-        was left beside them, such as the rows that a worker read, goes. Files that the manifest already names are
-        kept.
+        ``parts`` maps roles to paths inside it; only these are stored, and the data version is their hash. Whatever
+        else is in the folder, such as the rows that a worker read, is removed. Files that the manifest already names
+        are kept.
         """
-        version = parts_digest(made, parts.values())
-        for left_over in set(made.iterdir()) - {made / Path(part).parts[0] for part in parts.values()}:
+        version = parts_digest(DiskRoot(made), parts.values())
+        for left_over in {*made.iterdir()} - {made / PurePosixPath(part).parts[0] for part in parts.values()}:
             remove(left_over)
         name = f"content-{version[:16]}"
-        target = self.folder(manifest.asset) / name
-        if target.exists() and not (
-            all((target / part).exists() for part in parts.values()) and parts_digest(target, parts.values()) == version
-        ):
-            os.replace(target, target.with_name(f".damaged.{uuid.uuid4().hex}"))
-        if not target.exists():
-            with writing(target.parent):
-                sync_tree(made)
-                os.replace(made, target)
-                sync_folder(target.parent)
-        files = {role: (Path(name) / part).as_posix() for role, part in parts.items()}
+        key = f"{layout.folder(manifest.asset)}/{name}"
+        there = [f"{key}/{part}" for part in parts.values()]
+        if not all(map(self.at.exists, there)) or parts_digest(self.at, there) != version:
+            self.at.take({key: made})
+        files = {role: f"{name}/{part}" for role, part in parts.items()}
         complete = manifest.model_copy(update={"files": manifest.files | files, "data_version": version[:16]})
         self.commit(complete)
         return complete
 
-    @contextmanager
-    def lock(self, asset: str) -> Iterator[None]:
-        """Hold an asset against every other process that would write it, waiting for its turn.
 
-        The system lets go of it when the process ends, however that ends.
-        """
-        folder = self.root / "locks"
-        make_writable(folder)
-        with (folder / f"{asset}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+def parts_digest(root: Root, keys: Iterable[str]) -> str:
+    """SHA-256 over some files and folders, in hex: the data version of a folder is that of its parts."""
+    return joint_digest(*map(root.digest, keys))
 
-    @contextmanager
-    def new_folder(self, asset: str) -> Iterator[Path]:
-        """An empty folder beside an asset's data, gone again when the work in it fails."""
-        parent = self.folder(asset)
-        make_writable(parent)
-        folder = Path(tempfile.mkdtemp(prefix="new-", dir=parent))
-        try:
-            with writing(parent):
-                yield folder
-        finally:
-            if folder.exists():
-                shutil.rmtree(folder)
+
+BATCH_FOLDER, DAMAGED = layout.BATCH_FOLDER, layout.DAMAGED
 
 
 def batch_of(folder: Path) -> str | None:
     """The batch whose folder this is; None for an asset's own folder."""
-    return unquote(folder.name.removeprefix(BATCH_FOLDER)) if folder.name.startswith(BATCH_FOLDER) else None
+    return layout.batch_of(folder.name)
 
 
-def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Names of inputs that were added, removed, or have another version."""
-    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+def _parsed(content: bytes) -> Manifest | None:
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError:
+        return None

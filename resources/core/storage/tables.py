@@ -1,10 +1,8 @@
-"""Reading and writing tables: validated before they are written, every row accounted for."""
+"""Tables as steps make and read them: validated before they are stored, every row accounted for."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,25 +10,24 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from fineline.data_contracts.accounting import WISHED_RULES, Drop, QuarantinedRecord
-from fineline.data_contracts.enforcement import enforce
-from fineline.resources.core.storage.files import make_writable, write_atomically
-from fineline.resources.core.storage.integrity import whole_file
-from fineline.resources.core.storage.parquet import ParquetParts, joint_digest
-from fineline.resources.core.storage.store import Manifest, Storage
-
-DROP_SCHEMA = Drop.create_empty().schema
-# A table that is not of records has none of them.
-KEYS = ("record_id", "source", "batch")
-QUARANTINE_SCHEMA = QuarantinedRecord.create_empty().schema
+from fineline.data_contracts import catalog
+from fineline.data_contracts.accounting import WISHED_RULES
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.checking import DROP_SCHEMA, QUARANTINE_SCHEMA, checked
+from fineline.resources.core.storage.integrity import require_whole
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.parquet import StoredFile, row_groups
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.table_files import TableFiles, data_version, with_files
 
 
 @dataclass(frozen=True)
 class TableOutput:
-    """What a stage made of one batch (or of all): the rows that go on, and those that do not.
+    """What a step makes of one batch, of a part of it, or of all batches: rows that go on, and rows that do not.
 
-    ``rows_in`` is how many rows came in; the sums must close: rows_in = kept + dropped + quarantined.
-    ``quarantine`` holds rows that could not even be read; ``beside`` further tables, stored by their role, and
+    ``rows_in`` counts the rows that the step was given; the sums must close: rows_in = kept + dropped + quarantined.
+    ``quarantine`` holds rows that could not even be read; ``side_tables`` further tables, stored by their role, and
     ``exports`` files in the form that another program reads, under the names given.
     """
 
@@ -44,8 +41,44 @@ class TableOutput:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """The counts of a table or of a part of it. Those of parts add up, and so do their ``facts`` of one name."""
+
+    rows_in: int = 0
+    kept: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+    broken_rules: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.rows_in + other.rows_in,
+            self.kept + other.kept,
+            self.dropped + other.dropped,
+            self.quarantined + other.quarantined,
+            _summed(self.broken_rules, other.broken_rules),
+            _summed(self.facts, other.facts),
+        )
+
+
+@dataclass(frozen=True)
+class StagedPart:
+    """A part of a table whose rows are stored already: the names and hashes of its files, and their counts.
+
+    Small, and made to be sent from the process that made it. ``batch`` is the batch of all its rows, or None where
+    they belong to several.
+    """
+
+    batch: str | None
+    files: Mapping[str, StoredFile]
+    exports: Mapping[str, str]
+    counts: Counts
+
+
+@dataclass(frozen=True)
 class Origin:
-    """What an asset is made from: its code version and the data versions of its inputs, and by which run."""
+    """What an asset is made from: its code version, the data versions of its inputs, and the run that made it."""
 
     code_version: str
     inputs: Mapping[str, str]
@@ -54,7 +87,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A written table with the two promises that every table makes; of one in parts, the first part's frame."""
+    """A stored table with the two promises that every table makes; ``frame`` holds rows of its first part."""
 
     manifest: Manifest
     frame: pl.DataFrame
@@ -67,7 +100,7 @@ def write_table(
     storage: Storage,
     asset: str,
     batch: str | None,
-    made: TableOutput | Iterable[TableOutput],
+    output: TableOutput | Iterable[TableOutput | StagedPart],
     contract: type[dy.Schema],
     origin: Origin,
     *,
@@ -76,65 +109,87 @@ def write_table(
 ) -> StoredTable:
     """Validate a table, put its bad rows into quarantine, and store all of it with a manifest.
 
-    The data version is the hash of the stored bytes: the same rows give the same version. A large table comes
-    in parts, of which one at a time is in memory; their counts and facts are added up, and a rule that looks
-    at several rows sees those of one part.
+    A large table comes in parts, of which one at a time is in memory, or which units of work have stored already (see
+    :func:`stage_part`). Their counts and facts are added up, and a rule that looks at several rows sees those of one
+    part. The data version is the hash of the stored rows and drops: the same rows give the same version, however they
+    were cut into parts.
+
+    A table of all batches whose contract has a ``batch`` is stored in one file a batch and role, in the order of the
+    batches; files of a batch whose rows are as before are left untouched. The parts of a batch follow one another.
     """
-    parts = [made] if isinstance(made, TableOutput) else made
-    folder = storage.folder(asset, batch)
-    make_writable(folder)
-    rows_in = kept = dropped_rows = quarantined = 0
-    rules: Counter[str] = Counter()
-    facts: dict[str, Any] = {}
-    exports: dict[str, str] = {}
+    folder = layout.folder(asset, batch)
+    counts, exports, staged = Counts(), dict[str, str](), set[str]()
     first: pl.DataFrame | None = None
-    with ParquetParts(folder) as tables:
-        for part in parts:
-            checked = enforce(contract, part.frame)
-            quarantine = pl.concat([part.quarantine, _quarantined(checked.bad)])
-            drops = pl.concat([part.drops, _quarantine_drops(quarantine, asset)]).sort("batch", "record_id", "rule")
-            contents = {"data": checked.good, "drops": drops, "quarantine": quarantine, **part.side_tables}
-            for role, table in contents.items():
-                tables.append(role, table)
-            for name, content in part.exports.items():
-                role, ending = name.split(".", 1)
-                # Under a name of its content, as the tables: until the manifest is there the old file counts.
-                exports[role] = f"{role}-{hashlib.sha256(content).hexdigest()[:16]}.{ending}"
-                write_atomically(folder / exports[role], content)
-            first = checked.good if first is None else first
-            rows_in += part.rows_in
-            kept += checked.good.height
-            dropped_rows += part.drops.height
-            quarantined += quarantine.height
-            rules.update(dict(quarantine.group_by("rule").len().iter_rows()))
-            facts |= {name: facts[name] + fact if name in facts else fact for name, fact in part.facts.items()}
+    # Until all who read manifests know of files by batch.
+    by_batch = False
+    with TableFiles(storage.at, folder, by_batch=by_batch) as files:
+        for part in [output] if isinstance(output, TableOutput) else output:
+            if isinstance(part, StagedPart):
+                files.add_stored(part.files, part.batch)
+                counts, exports = counts + part.counts, {**exports, **part.exports}
+                staged |= {*(file.name for file in part.files.values()), *part.exports.values()}
+                if first is None:
+                    first = next(row_groups(storage.at, f"{folder}/{part.files['data'].name}"))
+            else:
+                tables, counted = _checked(asset, contract, part)
+                files.add(tables)
+                counts, exports = counts + counted, exports | _store_exports(storage, asset, batch, part)
+                first = tables["data"] if first is None else first
         if first is None:
             raise ValueError(f"{asset} has no parts")
-        files = tables.finish()
-    wished = sum(rules[rule] for rule in WISHED_RULES)
-    judged = rows_in - wished
-    share = (quarantined - wished) / judged if judged else 0.0
-    accounted = rows_in == kept + dropped_rows + quarantined
+        stored = files.finish()
+    wished = sum(counts.broken_rules.get(rule, 0) for rule in WISHED_RULES)
+    judged = counts.rows_in - wished
+    share = (counts.quarantined - wished) / judged if judged else 0.0
+    accounted = counts.rows_in == counts.kept + counts.dropped + counts.quarantined
     failed = [*failed_checks]
     failed += [] if accounted else ["accounted_for"]
     failed += [] if share <= maximum_quarantine else ["under_contract"]
     manifest = Manifest(
         asset=asset,
         batch=batch,
-        data_version=joint_digest(files["data"][1], files["drops"][1])[:16],
+        data_version=data_version(
+            {role: {each: file.digest for each, file in by_batch.items()} for role, by_batch in stored.items()}
+        ),
         code_version=origin.code_version,
         inputs=dict(origin.inputs),
-        rows=kept,
-        rows_in=rows_in,
-        dropped=dropped_rows,
-        quarantined=quarantined,
-        files={**{role: name for role, (name, _) in files.items()}, **exports},
+        rows=counts.kept,
+        rows_in=counts.rows_in,
+        dropped=counts.dropped,
+        quarantined=counts.quarantined,
+        files=exports,
         failed_checks=failed,
         run_id=origin.run_id,
-        facts=facts,
+        facts=dict(counts.facts),
     )
+    manifest = with_files(manifest, stored)
     storage.commit(manifest)
-    return StoredTable(manifest, first, accounted, share <= maximum_quarantine, dict(sorted(rules.items())))
+    for name in staged - manifest.contents:
+        storage.at.delete(f"{folder}/{name}")
+    return StoredTable(
+        manifest, first, accounted, share <= maximum_quarantine, dict(sorted(counts.broken_rules.items()))
+    )
+
+
+def stage_part(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> StagedPart:
+    """Validate a part of a table and store its rows ahead of the table, for :func:`write_table` to take over.
+
+    For units of work, in whatever process: the part is small and can be pickled. ``batch`` is that of all its rows;
+    for a table of all batches None too, where they are of several. A part that is made twice is stored once, under
+    names of its content; a part that no table takes over is removed when the asset is next stored.
+
+    Raises:
+        ValueError: the rows of a table of all batches are not those of ``batch``.
+    """
+    entry = catalog.entry(asset)
+    tables, counts = _checked(asset, entry.schema, output)
+    partition = batch if entry.per_batch else None
+    if batch is not None and partition is None and not tables["data"]["batch"].eq(batch).all():
+        raise ValueError(f"a part of {asset} has rows of other batches than {batch}")
+    with TableFiles(storage.at, layout.folder(asset, partition)) as files:
+        files.add(tables)
+        stored = {role: by_batch[None] for role, by_batch in files.finish().items()}
+    return StagedPart(batch, stored, _store_exports(storage, asset, partition, output), counts)
 
 
 def scan_table(
@@ -145,26 +200,33 @@ def scan_table(
     *,
     verified: bool = False,
 ) -> pl.LazyFrame:
-    """A stored table, lazily; the named batches of it one after the other, or an unpartitioned one.
+    """A stored table, lazily: all batches in their order, or the given ones in the order given.
 
-    With ``verified`` its files are held against their hashes first. Who collects it later than at once does so
+    With ``verified`` its files are checked against their hashes first. Whoever collects it later than at once does so
     within :meth:`Storage.reading`.
 
     Raises:
         NotMaterialized, Blocked: see :meth:`Storage.require`.
         Damaged: a file does not hold what was written.
     """
-    manifests = [storage.require(asset, batch) for batch in (batches if batches is not None else [None])]
-    return pl.scan_parquet([(whole_file if verified else Storage.file)(storage, each, role) for each in manifests])
-
-
-def jsonl_bytes(rows: pl.DataFrame) -> bytes:
-    """A frame as JSON lines, one object a row, in the order of the columns."""
-    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows.iter_rows(named=True))
+    if not catalog.entry(asset).per_batch:
+        manifest = storage.require(asset)
+        if verified:
+            require_whole(storage, manifest, role, batches)
+        return storage.scan(manifest, role, batches)
+    if batches is None:
+        batches = [each.batch for each in Inventory(storage).partitions(asset) if each.batch]
+    manifests = [storage.require(asset, batch) for batch in batches]
+    keys = []
+    for manifest in manifests:
+        if verified:
+            require_whole(storage, manifest, role)
+        keys.append(storage.key(manifest, role))
+    return storage.at.scan(keys)
 
 
 def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr | None = None) -> pl.DataFrame:
-    """The drops of a stage: rows with record_id, source and batch, the rule that stopped them, and why."""
+    """The drops of a step: rows with record_id, source and batch, the rule that stopped them, and why."""
     return rows.select(
         "record_id",
         "source",
@@ -176,21 +238,29 @@ def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr
     )
 
 
-def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
-    columns = [name for name in bad.columns if name not in ("rule", "detail")]
-    known = {name: pl.col(name) if name in columns else pl.lit(None, pl.String) for name in KEYS}
-    return bad.select(**known, rule="rule", detail="detail", record=pl.struct(columns).struct.json_encode()).cast(
-        QUARANTINE_SCHEMA
-    )
+def jsonl_bytes(rows: pl.DataFrame) -> bytes:
+    """A frame as JSON lines, one object a row, in the order of the columns."""
+    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows.iter_rows(named=True))
 
 
-def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:
-    return quarantine.select(
-        pl.col("record_id").fill_null(""),
-        pl.col("source").fill_null(""),
-        pl.col("batch").fill_null(""),
-        stage=pl.lit(stage),
-        fate=pl.lit("quarantined", DROP_SCHEMA["fate"]),
-        rule="rule",
-        detail="detail",
+def _checked(asset: str, contract: type[dy.Schema], output: TableOutput) -> tuple[Mapping[str, pl.DataFrame], Counts]:
+    tables = checked(asset, contract, output.frame, output.drops, output.quarantine)
+    counts = Counts(
+        output.rows_in,
+        tables["data"].height,
+        output.drops.height,
+        tables["quarantine"].height,
+        dict(tables["quarantine"].group_by("rule").len().iter_rows()),
+        dict(output.facts),
     )
+    return {**tables, **output.side_tables}, counts
+
+
+def _store_exports(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> dict[str, str]:
+    """Store exports under names of their content: until the manifest names them the old ones count."""
+    return {name.split(".", 1)[0]: storage.add(asset, batch, name, content) for name, content in output.exports.items()}
+
+
+def _summed(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: one[name] + other[name] for name in one.keys() & other.keys()}
+    return {**one, **other, **both}

@@ -13,8 +13,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from fineline.data_contracts import catalog
-from fineline.resources.core.storage.files import file_digest, folder_digest
-from fineline.resources.core.storage.parquet import joint_digest
+from fineline.resources.core.storage.files import file_digest, folder_digest, joint_digest
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.inputs import GOVERNED, label
 

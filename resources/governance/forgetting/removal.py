@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from fineline.data_contracts.accounting import FORGOTTEN
-from fineline.resources.core.storage.files import file_digest, remove_leftovers, write_atomically
+from fineline.resources.core.storage.files import file_digest, joint_digest, remove_leftovers, write_atomically
 from fineline.resources.core.storage.inventory import folders, in_order, parts
-from fineline.resources.core.storage.parquet import ParquetParts, joint_digest
 from fineline.resources.core.storage.store import Manifest, Storage, batch_of
+from fineline.resources.core.storage.table_files import ParquetParts
 from fineline.resources.core.storage.tables import dropped, jsonl_bytes
 from fineline.resources.governance.forgetting.errors import CERTIFICATES
 from fineline.resources.governance.forgetting.journal import Change, Journal

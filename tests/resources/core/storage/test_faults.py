@@ -21,7 +21,7 @@ from fineline.resources.core.storage.store import Blocked, Damaged, Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.data.sources import sql
 from fineline.resources.data.sources.batch import SourceError
-from fineline.resources.data.sources.locations import told
+from fineline.resources.data.sources.locations import as_source_error
 
 
 def answered(status):
@@ -84,10 +84,10 @@ def test_what_stays_wrong_is_not_tried_again(error):
 
 
 def test_a_reader_tells_of_a_lost_connection_in_words_and_it_is_still_transient():
-    with pytest.raises(SourceError, match="cannot read s3://docs") as lost, told("s3://docs"):
+    with pytest.raises(SourceError, match="cannot read s3://docs") as lost, as_source_error("s3://docs"):
         raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
     assert is_transient(lost.value)
-    with pytest.raises(SourceError) as gone, told("docs"):
+    with pytest.raises(SourceError) as gone, as_source_error("docs"):
         raise FileNotFoundError(errno.ENOENT, "No such file")
     assert not is_transient(gone.value)
 

@@ -77,7 +77,7 @@ def test_a_table_that_was_made_anew_meanwhile_is_not_set_aside(storage, table):
 
 def test_an_unchanged_file_is_read_through_only_once(storage, table, monkeypatch):
     whole_file(storage, table, "data")
-    monkeypatch.setattr("fineline.resources.core.storage.integrity.file_digest", None)
+    monkeypatch.setattr("fineline.resources.core.storage.disk.file_digest", None)
     assert whole_file(storage, table, "data").exists()
 
 

@@ -123,14 +123,15 @@ def test_changed_inputs_are_those_added_removed_or_of_another_version():
 
 def test_a_new_version_that_comes_while_the_manifest_is_read_is_found(storage, monkeypatch):
     put(storage, "old.parquet")
-    exists = type(storage.root).exists
+    names = storage.at.names
 
-    def commit_meanwhile(path):
-        if path.name == "old.parquet" and exists(path):
+    def commit_meanwhile(folder):
+        if "old.parquet" in names(folder):
+            monkeypatch.undo()
             put(storage, "new.parquet", data_version="v2")
-        return exists(path)
+        return names(folder)
 
-    monkeypatch.setattr(type(storage.root), "exists", commit_meanwhile)
+    monkeypatch.setattr(storage.at, "names", commit_meanwhile)
     assert storage.require("corpus").data_version == "v2"
 
 

@@ -3,8 +3,8 @@ import pytest
 from support.records import record, records
 
 from fineline.data_contracts.records import Record
-from fineline.resources.core.storage.parquet import ParquetParts
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.table_files import ParquetParts
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.sources.reader import SourceError
 
@@ -14,9 +14,8 @@ def write(tmp_path):
     storage = Storage(tmp_path)
 
     def write(made, maximum_quarantine=0.5, batch=None):
-        written = write_table(
-            storage, "corpus", batch, made, Record, Origin("1", {}, "r"), maximum_quarantine=maximum_quarantine
-        )
+        asset, origin = "raw_corpus" if batch else "curated_corpus", Origin("1", {}, "r")
+        written = write_table(storage, asset, batch, made, Record, origin, maximum_quarantine=maximum_quarantine)
         return storage, written
 
     return write
@@ -32,9 +31,9 @@ def test_equal_rows_give_an_equal_data_version(write):
 def test_bad_rows_go_to_quarantine_whole_with_their_rule(write):
     rows = records(record(), record(" ", question="Why?"))
     storage, written = write(TableOutput(rows, rows_in=2))
-    kept = scan_table(storage, "corpus").collect()
-    quarantine = scan_table(storage, "corpus", role="quarantine").collect()
-    drops = scan_table(storage, "corpus", role="drops").collect()
+    kept = scan_table(storage, "curated_corpus").collect()
+    quarantine = scan_table(storage, "curated_corpus", role="quarantine").collect()
+    drops = scan_table(storage, "curated_corpus", role="drops").collect()
     assert kept["record_id"].to_list() == rows["record_id"].to_list()[:1]
     assert quarantine["rule"].to_list() == ["completion_has_text"]
     assert '"Why?"' in quarantine["record"][0]
@@ -66,8 +65,11 @@ def test_a_table_in_parts_is_one_table_with_the_sums_of_their_counts(write):
         for rows in (one, two)
     )
     storage, written = write(parts)
-    assert scan_table(storage, "corpus").collect()["record_id"].to_list() == [one["record_id"][0], two["record_id"][0]]
-    assert scan_table(storage, "corpus", role="notes").collect().height == 4
+    assert scan_table(storage, "curated_corpus").collect()["record_id"].to_list() == [
+        one["record_id"][0],
+        two["record_id"][0],
+    ]
+    assert scan_table(storage, "curated_corpus", role="notes").collect().height == 4
     manifest = written.manifest
     assert (manifest.rows_in, manifest.rows, manifest.quarantined, manifest.facts) == (4, 2, 2, {"seen": 4})
     assert written.accounted_for
@@ -83,9 +85,9 @@ def test_a_part_that_fails_leaves_the_table_as_it_was(write):
 
     with pytest.raises(SourceError):
         write(parts())
-    assert storage.manifest("corpus") == before.manifest
+    assert storage.manifest("curated_corpus") == before.manifest
     kept = {"manifest.json", *before.manifest.files.values()}
-    assert {path.name for path in storage.folder("corpus").iterdir()} == kept
+    assert {path.name for path in storage.folder("curated_corpus").iterdir()} == kept
 
 
 def test_every_type_of_column_comes_back_as_it_was_written(tmp_path):
@@ -112,7 +114,7 @@ def test_batches_are_read_one_after_the_other(write):
     rows = records(record("one answer"), record("two answers"))
     write(TableOutput(rows.head(1), rows_in=1), batch="notes/a b")
     storage, _ = write(TableOutput(rows.tail(1), rows_in=1), batch="notes/2")
-    both = scan_table(storage, "corpus", ["notes/2", "notes/a b"]).collect()
+    both = scan_table(storage, "raw_corpus", ["notes/2", "notes/a b"]).collect()
     assert both["record_id"].to_list() == rows["record_id"].to_list()[::-1]
 
 

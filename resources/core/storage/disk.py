@@ -1,0 +1,185 @@
+"""A storage root in a folder of a local disk: atomic renames, flushed before they count, and locks of the system."""
+# ruff: noqa: D102 (the methods are documented in Root)
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from fineline.resources.core.storage import locks
+from fineline.resources.core.storage.files import (
+    PRIVATE,
+    StorageError,
+    file_digest,
+    make_writable,
+    remove,
+    sync_file,
+    sync_folder,
+    sync_tree,
+    tree_digest,
+    write_atomically,
+    writing,
+)
+from fineline.resources.core.storage.layout import LOCKS
+from fineline.resources.core.storage.root import Conflict, Content, Entry
+
+# Held for the moment in which a version is compared and its successor put in place.
+_SWAP = "swap"
+
+
+class DiskRoot:
+    """A folder of a local disk; see :class:`Root`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"DiskRoot({str(self.folder)!r})"
+
+    def path(self, key: str) -> Path:
+        """The path of a key, whether anything is there or not."""
+        return self.folder / key
+
+    def location(self, key: str) -> str:
+        return str(self.path(key))
+
+    def get(self, key: str, *, private: bool = False) -> Content | None:
+        path = self.path(key)
+        try:
+            with path.open("rb") as file:
+                if private and os.fstat(file.fileno()).st_mode & 0o077:
+                    raise StorageError(f"{path} may be read by others: chmod 600 {path}")
+                content = file.read()
+        except FileNotFoundError:
+            return None
+        return Content(content, _version(content))
+
+    def put(self, key: str, content: bytes, *, private: bool = False) -> str:
+        path = self.path(key)
+        make_writable(path.parent)
+        if private and path.parent != self.folder:
+            path.parent.chmod(0o700)
+        write_atomically(path, content, mode=PRIVATE if private else 0o666)
+        return _version(content)
+
+    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> str:
+        with self.lock(_SWAP):
+            self._require(key, version)
+            return self.put(key, content, private=private)
+
+    def delete(self, key: str, version: str | None = None) -> None:
+        if version is None:
+            remove(self.path(key))
+            return
+        with self.lock(_SWAP):
+            self._require(key, version)
+            remove(self.path(key))
+            sync_folder(self.path(key).parent)
+
+    def exists(self, key: str) -> bool:
+        return self.path(key).exists()
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return sorted(os.listdir(self.path(folder)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def list(self, folder: str = "") -> Iterator[Entry]:
+        path = self.path(folder)
+        for found in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            try:
+                stat = found.stat()
+            except FileNotFoundError:
+                continue
+            if found.is_file():
+                modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                yield Entry(found.relative_to(self.folder).as_posix(), stat.st_size, modified)
+
+    def open(self, key: str) -> BinaryIO:
+        return self.path(key).open("rb")
+
+    def digest(self, key: str) -> str:
+        path = self.path(key)
+        if path.is_dir():
+            return tree_digest((entry.key[len(key) + 1 :], self.digest(entry.key)) for entry in self.list(key))
+        stat = path.stat()
+        return _digest(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+
+    def scan(self, keys: Sequence[str], *, keys_as: str | None = None, uneven: bool = False) -> pl.LazyFrame:
+        rows = pl.scan_parquet(
+            [self.path(key) for key in keys],
+            include_file_paths=keys_as,
+            missing_columns="insert" if uneven else "raise",
+            extra_columns="ignore" if uneven else "raise",
+        )
+        return rows if keys_as is None else rows.with_columns(pl.col(keys_as).str.strip_prefix(f"{self.folder}/"))
+
+    def local(self, key: str) -> Path:
+        path = self.path(key)
+        if not path.exists():
+            raise FileNotFoundError(path)
+        return path
+
+    @contextmanager
+    def workspace(self, folder: str) -> Iterator[Path]:
+        parent = self.path(folder)
+        make_writable(parent)
+        with writing(parent):
+            made = Path(tempfile.mkdtemp(prefix="new-", dir=parent))
+            try:
+                yield made
+            finally:
+                remove(made)
+
+    def take(self, files: Mapping[str, Path]) -> None:
+        folders = dict.fromkeys(self.path(key).parent for key in files)
+        for folder in folders:
+            make_writable(folder)
+        for key, made in files.items():
+            with writing(self.path(key).parent):
+                sync_tree(made) if made.is_dir() else sync_file(made)
+        for key, made in files.items():
+            target = self.path(key)
+            if target.is_dir():
+                os.replace(target, target.with_name(f".{target.name}.{uuid.uuid4().hex}"))
+            os.replace(made, target)
+        for folder in folders:
+            sync_folder(folder)
+
+    def lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
+        return locks.exclusive(self.path(f"{LOCKS}/{name}.lock"), wait=wait)
+
+    def reading(self, name: str) -> AbstractContextManager[None]:
+        return locks.shared(self._readers(name))
+
+    def unread(self, name: str) -> AbstractContextManager[bool]:
+        return locks.exclusive(self._readers(name), wait=False)
+
+    def _readers(self, name: str) -> Path:
+        return self.path(f"{LOCKS}/{name}.readers")
+
+    def _require(self, key: str, version: str | None) -> None:
+        there = self.get(key)
+        if (None if there is None else there.version) != version:
+            raise Conflict(self.location(key))
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@lru_cache(maxsize=65536)
+def _digest(path: Path, state: tuple[int, ...]) -> str:
+    """``state`` changes with every write to the file."""
+    return file_digest(path)

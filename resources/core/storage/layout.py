@@ -1,0 +1,79 @@
+"""Every key under a storage root: where tables, manifests and everything beside them are stored.
+
+A key is a path from the root, with ``/`` between its parts. Keys of the second group stay on the local disk, also where
+the root is an object store.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+# Names in the folder of an asset, or of one of its batches.
+MANIFEST = "manifest.json"
+DAMAGED = "manifest.damaged.json"
+BATCH_FOLDER = "batch="
+# Folders that a run is filling, and files that are being written, begin so.
+UNFINISHED = (".", "new-")
+STAGED = "new-parts"
+
+ASSETS = "assets"
+ARRIVALS = "arrivals/registry.json"
+TOMBSTONES = "forgotten/tombstones.parquet"
+REQUESTS = "requests"
+PSEUDONYM_KEY = "pseudonym.key"
+LOCKS = "locks"
+
+# On the local disk: Dagster's own files, what the scrubber found in which text, and unfinished trainings.
+DAGSTER_HOME = "dagster"
+FINDINGS_CACHE = "cache/findings"
+CHECKPOINTS = "checkpoints"
+# The list of what a training sees, in the folder of its checkpoints.
+SEEN_IN_TRAINING = "seen.parquet"
+
+# Locks. An asset has one of its own name.
+RUNNER_LOCK = "runner"
+ARRIVALS_LOCK = "arrivals"
+ARRIVAL_EVENTS_LOCK = "arrivals.events"
+TOMBSTONES_LOCK = "forgotten"
+# Held while lists of seen records are read and written, so that none is stored as it was before a mark.
+SEEN_LOCK = "seen_records"
+
+
+def folder(asset: str, batch: str | None = None) -> str:
+    """The folder of an asset; a batch has a folder of its own in it."""
+    return f"{ASSETS}/{asset}" + (f"/{BATCH_FOLDER}{quote(batch, safe='')}" if batch else "")
+
+
+def batch_of(name: str) -> str | None:
+    """The batch whose folder has this name; None for a name that is no batch's."""
+    return unquote(name.removeprefix(BATCH_FOLDER)) if name.startswith(BATCH_FOLDER) else None
+
+
+def manifest(asset: str, batch: str | None = None) -> str:
+    """The manifest of an asset or of one of its batches."""
+    return f"{folder(asset, batch)}/{MANIFEST}"
+
+
+def damaged_manifest(asset: str, batch: str | None = None) -> str:
+    """The manifest of an asset whose files were found damaged."""
+    return f"{folder(asset, batch)}/{DAMAGED}"
+
+
+def staged(asset: str, batch: str | None = None) -> str:
+    """The folder of the parts that units of work have made of a table, until the table is written."""
+    return f"{folder(asset, batch)}/{STAGED}"
+
+
+def request(request_id: str, kind: str = "json") -> str:
+    """A request to forget that waits; its plan and its journal lie beside it, as other kinds."""
+    return f"{REQUESTS}/{request_id}.{kind}"
+
+
+def checkpoints(asset: str, version: str) -> str:
+    """The checkpoints of one training, on the local disk."""
+    return f"{CHECKPOINTS}/{asset}-{version}"
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file or folder of this name is one that a run has not finished."""
+    return name.startswith(UNFINISHED)
