@@ -8,7 +8,7 @@ from fineline.assets.execution.definition import GOVERNANCE
 from fineline.resources.planning.plan import Node
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+    from fineline.resources.core.orchestrator.internals import BaseAssetGraph
 
 
 def nodes(graph: BaseAssetGraph[Any]) -> list[Node]:

@@ -14,7 +14,8 @@ from fineline.assets.execution.definition import BATCHES
 from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 from fineline.jobs.recorded import record_what_is_stored
-from fineline.resources.core.orchestrator.launcher import RUNNER_TAG, living_process, read_runner, runner
+from fineline.resources.core.orchestrator import runs
+from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.store import Manifest, Storage
@@ -23,7 +24,7 @@ from fineline.resources.planning.plan import Node, Task, plan
 from fineline.resources.planning.waves import next_wave
 from fineline.resources.project import Project
 from fineline.schedules.arrivals import sync_arrivals
-from fineline.schedules.failures import CHECK_FAILED, most_telling_error
+from fineline.schedules.failures import most_telling_error
 
 
 class RunFailed(Exception):
@@ -118,22 +119,9 @@ def _look(project: Project) -> SourceScan:
 
 
 def close_interrupted(instance: dg.DagsterInstance) -> None:
-    """Mark runs as canceled whose process is gone, as after kill -9; they would seem to go on for ever."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        owner = run.tags.get(RUNNER_TAG)
-        if owner is not None and living_process(*read_runner(owner)) is None:
-            instance.report_run_canceled(run, message="The process that ran this is gone; run again to go on.")
-            if instance.event_log_storage.supports_global_concurrency_limits:
-                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            print(f"  note  run {run.run_id[:8]} was interrupted; going on from what it completed")
-
-
-def runner_tags(project: Project) -> dict[str, str]:
-    """By these a run tells which process it is in, and of which recipe it is.
-
-    Whoever started the command sees that it failed, and starts it again; the daemon need not.
-    """
-    return {RUNNER_TAG: runner(), "fineline/recipe": project.recipe.name, "dagster/max_retries": "0"}
+    """Mark runs as canceled whose process is gone, as after kill -9, and print a note for each."""
+    for run_id in runs.close_interrupted(instance):
+        print(f"  note  run {run_id[:8]} was interrupted; going on from what it completed")
 
 
 def _run_wave(
@@ -146,10 +134,9 @@ def _run_wave(
         wave = [task for task in wave if task.batch]
     for batches in ranges or [[]]:
         names = dict.fromkeys(task.asset for task in wave)
-        tags = runner_tags(project)
+        tags = runs.runner_tags(project.recipe.name)
         if batches:
-            tags["dagster/asset_partition_range_start"] = batches[0]
-            tags["dagster/asset_partition_range_end"] = batches[-1]
+            tags |= runs.range_tags(batches)
         result = definitions.resolve_job_def("main").execute_in_process(
             instance=instance,
             run_config={"loggers": {"console": {}}},
@@ -179,7 +166,7 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     """Whether Ctrl-C ended a step: Dagster turns it into a failure of that step."""
     failures = result.filter_events(lambda event: event.is_step_failure)
     errors = [event.step_failure_data.error for event in failures]
-    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
+    return any(error is not None and error.cls_name == INTERRUPTED for error in errors)
 
 
 def explain(result: dg.ExecuteInProcessResult) -> str:

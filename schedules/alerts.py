@@ -5,12 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from fineline.resources.core.orchestrator.internals import WILL_RETRY_TAG
 from fineline.resources.core.recipe.operations import Alerts
 from fineline.resources.core.webhook import post
 from fineline.schedules.failures import Failures, failures
 
-# Dagster's tag on a failed run that it is going to retry by itself.
-WILL_RETRY = "dagster/will_retry"
 _LONGEST_TEXT = 2_900  # characters; Slack takes 3,000
 
 
@@ -32,7 +31,7 @@ def failure_alerts(recipe: str, section: Alerts) -> dg.SensorDefinition:
         if not url:
             return dg.SkipReason(f"the environment variable {variable} is not set where Dagster runs")
         run = context.dagster_run
-        if run.tags.get(WILL_RETRY) == "true":
+        if run.tags.get(WILL_RETRY_TAG) == "true":
             return dg.SkipReason("Dagster tries the run again; only its last failure is told")
         told = message(recipe, run.job_name, run.run_id, failures(context.instance, run.run_id), section)
         post(url, told)

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.events import AssetKeyPartitionKey
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from fineline.assets.graph import nodes
+from fineline.resources.core.orchestrator.internals import NOT_FINISHED_STATUSES, AssetKeyPartitionKey
 from fineline.resources.core.recipe.operations import Automation
 from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.data.ingestion.scan import versions_of
@@ -83,7 +82,7 @@ class Stale(dg.AutomationCondition[dg.AssetKey]):
 
 def _being_made(instance: dg.DagsterInstance) -> set[str]:
     """Which kinds of runs are under way or in the queue: another of the kind waits for them."""
-    under_way = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))
+    under_way = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
     return {together(key.to_user_string()) for run in under_way for key in run.asset_selection or ()}
 
 

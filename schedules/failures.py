@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from fineline.resources.core.orchestrator.internals import CHECK_FAILED
+
 LONGEST = 300
 
 # Errors whose messages say what to do, and hold nothing of a record.
@@ -25,7 +27,6 @@ TOLD = {
     "NoRoom",
     "EmbeddingError",
 }
-CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from fineline.assets.execution.definition import BATCHES
+from fineline.resources.core.orchestrator.runs import range_tags
 from fineline.resources.core.recipe.operations import Automation
 
 # Shown in the UI, and used when they are turned on there without a time in the recipe.
@@ -42,9 +43,4 @@ def refresh(batches: Sequence[str]) -> dg.RunRequest | dg.SkipReason:
     """One run of the whole graph over all batches, in Dagster's order of them: the only set that a run can name."""
     if not batches:
         return dg.SkipReason("no batch has arrived yet; put files where the recipe's sources look")
-    return dg.RunRequest(
-        tags={
-            "dagster/asset_partition_range_start": batches[0],
-            "dagster/asset_partition_range_end": batches[-1],
-        }
-    )
+    return dg.RunRequest(tags=range_tags(batches))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from fineline.assets.execution.definition import BATCHES
+from fineline.resources.core.orchestrator.internals import AssetCheckExecutionRecordStatus
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest, Storage

@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.errors import DagsterPipesExecutionError
 
+from fineline.resources.core.orchestrator.internals import DagsterPipesExecutionError
 from fineline.resources.models.worker import client
 from fineline.resources.models.worker.protocol import R, Task
 

@@ -11,7 +11,8 @@ import dagster as dg
 import polars as pl
 
 from fineline.jobs.definitions import build
-from fineline.jobs.runner import RunFailed, close_interrupted, explain, only_runner, prepare_home, runner_tags
+from fineline.jobs.runner import RunFailed, close_interrupted, explain, only_runner, prepare_home
+from fineline.resources.core.orchestrator.runs import runner_tags
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.errors import ForgettingError
 from fineline.resources.governance.forgetting.request import Request, load, put
@@ -46,7 +47,7 @@ def carry_out(definitions: dg.Definitions, instance: dg.DagsterInstance, project
             "loggers": {"console": {}},
             "ops": {"forgetting_certificates": {"config": {"request": request_id}}},
         },
-        tags=runner_tags(project),
+        tags=runner_tags(project.recipe.name),
         raise_on_error=False,
     )
     if not result.success:

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -16,10 +15,10 @@ from contextlib import contextmanager
 import dagster as dg
 import psutil
 import yaml
-from dagster._core.events import DagsterEventType
 from support.corpus import write_corpus
 
 from fineline.resources.core.orchestrator import postgres
+from fineline.resources.core.orchestrator.internals import STARTED_PROCESS
 
 RECIPE = """\
 name: faults
@@ -238,15 +237,15 @@ class History:
 
     def is_at(self, run_id, step):
         """Whether a run is in the middle of a step."""
-        kinds = {DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS}
+        kinds = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}
         events = [entry for entry in self.instance.all_logs(run_id, of_type=kinds) if entry.step_key == step]
         assert len(events) < 2, f"{step} was over before it could be disturbed"
         return bool(events)
 
     def worker(self, run_id):
         """The process that carries out a run."""
-        for entry in self.instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
-            found = re.match(r"Started process for run \(pid: (\d+)\)", entry.message or "")
+        for entry in self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+            found = STARTED_PROCESS.match(entry.message or "")
             if found:
                 return psutil.Process(int(found[1]))
         raise AssertionError("no process of the run is known")

@@ -6,11 +6,13 @@ import time
 
 import dagster as dg
 import pytest
-from dagster._core.test_utils import create_test_daemon_workspace_context
-from dagster._core.workspace.load_target import EmptyWorkspaceTarget
-from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
-from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from faults.pool_worker import POOL, train_in_process
+from support.dagster_internals import (
+    EmptyWorkspaceTarget,
+    create_test_daemon_workspace_context,
+    execute_concurrency_slots_iteration,
+    execute_run_monitoring_iteration,
+)
 
 from fineline.resources.core.orchestrator import postgres
 from fineline.resources.core.orchestrator.settings import write_settings

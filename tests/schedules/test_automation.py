@@ -16,7 +16,7 @@ from fineline.assets.graph import nodes
 from fineline.jobs.definitions import build
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.data.ingestion.scan import look
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.planning.inputs import inputs_now, label, versions_or_missing, why_stale
 from fineline.resources.planning.plan import plan
 from fineline.resources.planning.retraining import DECISION, decide
@@ -47,7 +47,7 @@ class Graph:
         """Load the definitions, as after a start or an edit of the recipe or the code."""
         self.project = current_project(str(self.recipe))
         storage, sources = self.project.storage, self.project.recipe.sources
-        look(storage, sources, now=time.time() + 10)
+        scan_sources(storage, sources, now=time.time() + 10)
         self.arrived = sync_arrivals(self.instance, storage, sources).versions
         built = build(str(self.recipe))
         assets = dg.map_asset_specs(self._edited, built.assets)
@@ -174,6 +174,20 @@ def test_enough_new_rows_are_followed_by_the_models_their_evaluation_and_the_rel
     (graph.folder / "corpus" / "third.jsonl").write_text('{"question": "Why?", "answer": "Because."}\n')
     graph.load()
     assert {DECISION, *TRAINED, "evaluation", "release"} <= set(graph.settle())
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_tables_wait_for_a_run_of_tables_that_has_not_ended(graph, status):
+    run = graph.instance.create_run_for_job(
+        graph.definitions.resolve_implicit_global_asset_job_def(),
+        asset_selection=frozenset({dg.AssetKey("record_quality")}),
+        status=status,
+    )
+    graph.code["splits"] = " splits better"
+    graph.load()
+    assert graph.settle() == []
+    graph.instance.report_run_canceled(run)
+    assert "splits" in graph.settle()
 
 
 def test_an_edit_that_leaves_the_code_versions_asks_for_nothing(graph):

@@ -1,30 +1,36 @@
-"""Plain lines on the terminal for what a run does: the steps, their time, and their messages."""
+"""The console logger: one plain line for each finished step and for each message of an asset."""
 
 import logging
 import time
+from typing import Any
 
 import dagster as dg
 
-_FOLLOWS = "Dependencies for step"
+from fineline.resources.core.orchestrator.internals import SKIPPED_BY_FAILURE
 
 
 class _PlainFormatter(logging.Formatter):
-    """One line a message: time of day, step, text."""
+    """Time of day, step, text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        meta = getattr(record, "dagster_meta", {})
+        meta = _meta(record)
         step = meta.get("step_key") or meta.get("job_name") or ""
         return f"{time.strftime('%H:%M:%S')}  {step:<20} {meta.get('orig_message') or record.getMessage()}"
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:
-    """Messages of the assets, and what ended each step; the rest of the bookkeeping stays in the event log."""
-    meta = getattr(record, "dagster_meta", {})
+    """Keeps messages of assets and the end of each step; the rest of the bookkeeping stays in the event log."""
+    meta = _meta(record)
     event = meta.get("dagster_event")
     if event is None:
-        # What a failed step keeps from running is plain from the failure; Dagster says it for each step.
-        return record.levelno >= logging.INFO and not str(meta.get("orig_message")).startswith(_FOLLOWS)
-    return bool(event.event_type_value == "STEP_SUCCESS")
+        # The failure itself shows why later steps were skipped; Dagster adds a line for each of them.
+        return record.levelno >= logging.INFO and not str(meta.get("orig_message")).startswith(SKIPPED_BY_FAILURE)
+    return bool(event.event_type == dg.DagsterEventType.STEP_SUCCESS)
+
+
+def _meta(record: logging.LogRecord) -> dict[str, Any]:
+    """What Dagster attaches to a log record."""
+    return getattr(record, "dagster_meta", {})
 
 
 @dg.logger(config_schema={}, description="Plain lines: time, step, message.")

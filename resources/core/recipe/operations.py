@@ -12,7 +12,7 @@ from fineline.resources.core.recipe.base import Section
 
 def _cron(value: str) -> str:
     # Imported here: a recipe without schedules is read without it.
-    from dagster._utils.schedules import is_valid_cron_string
+    from fineline.resources.core.orchestrator.internals import is_valid_cron_string
 
     if not is_valid_cron_string(value):
         raise ValueError(

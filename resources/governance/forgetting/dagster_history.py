@@ -13,35 +13,24 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import sqlalchemy as sa
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
-from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 
+from fineline.resources.core.orchestrator.storage_internals import (
+    SqlEventLogStorage,
+    SqlRunStorage,
+    SqlScheduleStorage,
+    free_text,
+)
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.inventory import folders, in_order
 from fineline.resources.core.storage.store import Manifest, Storage, batch_of
 from fineline.resources.governance.forgetting.sweep import bytes_say
-from fineline.resources.governance.forgetting.texts import IDENTIFIERS, blanked, says_any
+from fineline.resources.governance.forgetting.texts import blanked, says_any
 from fineline.resources.models.exposure import Sighting
 from fineline.resources.planning.inputs import DATA_VERSION_TAG, version_tags
 
 _ROWS = 1_000
 _WAITS = 20
 _LOGS = (".out", ".err", ".log")
-# Columns by which Dagster finds a row again; those of a bounded length or in a unique index are so, too.
-_NAMES = IDENTIFIERS | {
-    "concurrency_key",
-    "dagster_event_type",
-    "key",
-    "name",
-    "partition_set",
-    "partitions_def_name",
-    "run_storage_id",
-    "selector_id",
-    "status",
-}
-# Where the daemon keeps how far it has come.
-_CURSORS = "kvs"
 
 
 @dataclass(frozen=True)
@@ -173,7 +162,7 @@ def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Chang
     schema.reflect(connection)
     changes = _Changes(Counter(), set())
     for table in schema.sorted_tables:
-        keys, free = list(table.primary_key.columns), _free_text(table)
+        keys, free = list(table.primary_key.columns), free_text(table)
         for column in table.columns if keys else ():
             if not isinstance(column.type, sa.String):
                 continue
@@ -186,15 +175,6 @@ def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Chang
                 if says_any(pl.Series([text]), needles).any():
                     changes.kept.add(f"{table.name}.{column.name}")
     return changes
-
-
-def _free_text(table: sa.Table) -> set[str]:
-    """The columns of a table by which nothing is found again."""
-    keys = (sa.PrimaryKeyConstraint, sa.ForeignKeyConstraint, sa.UniqueConstraint)
-    found = {column.name for each in table.constraints if isinstance(each, keys) for column in each.columns}
-    found |= {column.name for index in table.indexes if index.unique for column in index.columns}
-    texts = (each for each in table.columns if isinstance(each.type, sa.String) and each.type.length is None)
-    return {each.name for each in texts if each.name not in _NAMES | found and table.name != _CURSORS}
 
 
 def _saying(

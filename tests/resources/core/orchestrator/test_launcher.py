@@ -6,9 +6,9 @@ import time
 import dagster as dg
 import psutil
 import pytest
-from dagster._core.events import EngineEventData
-from dagster._core.launcher import WorkerStatus
+from support.dagster_internals import EngineEventData
 
+from fineline.resources.core.orchestrator.internals import WorkerStatus
 from fineline.resources.core.orchestrator.launcher import (
     RUNNER_TAG,
     HealthCheckedRunLauncher,
