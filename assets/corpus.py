@@ -1,6 +1,6 @@
 """Batches as they came in, and the same batches without personal data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -17,8 +17,9 @@ from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.presentation.tables import frame_table, sample_table
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.data.pii.cache import FINDING_VERSION
-from fineline.resources.data.scrubbing.scrubber import SCRUBBER_VERSION, Scrubber
+from fineline.resources.data.pii.version import VERSION as PII_VERSION
+from fineline.resources.data.scrubbing.scrubber import Scrubber
+from fineline.resources.data.scrubbing.version import VERSION as SCRUBBING_VERSION
 from fineline.resources.project import Project
 
 # Records of a batch into whose text canaries are put.
@@ -82,7 +83,7 @@ def raw_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[
     group_name="corpus",
     kinds={"polars", "presidio"},
     owners=OWNERS,
-    code_version=f"1.{SCRUBBER_VERSION}.{FINDING_VERSION}",
+    code_version=f"1.{SCRUBBING_VERSION}.{PII_VERSION}",
     partitions_def=BATCHES,
     backfill_policy=ALL_MISSING_IN_ONE_STEP,
     deps=[raw_corpus],
@@ -106,7 +107,7 @@ def scrubbed_corpus(context: dg.AssetExecutionContext, project: Project) -> Iter
     key = project.pseudonym_key
     stage = TableStage(context, project, ScrubbedRecord)
     section, changed = stage.recipe.scrub, stage.changed()
-    with Scrubber(section, key=key, memory=stage.storage.findings_cache) as scrubber:
+    with Scrubber(section, key=key, cache=stage.storage.findings_cache) as scrubber:
         hosts = stage.scan("raw_corpus", changed[0]).head(HOSTS).collect()
         report = measure(scrubber, section, hosts)
         enough = report.recall >= section.minimum_recall
@@ -143,14 +144,11 @@ def _scrubbed_parts(
     report = every_few_seconds(stage.context.log.info, f"{batch}: records scrubbed")
     for start in range(0, max(total, 1), RECORDS_AT_ONCE):
         raw = stage.scan("raw_corpus", batch).slice(start, RECORDS_AT_ONCE).collect()
-        scrubbed = scrubber.scrub(raw, partial(_report_after, report, start, total))
+        scrubbed = scrubber.scrub(raw)
+        report(start + raw.height, total)
         counted.append(scrubbed.entities)
         spans = int(scrubbed.entities["spans"].sum())
         yield TableOutput(scrubbed.records, rows_in=raw.height, facts={"replaced spans": spans})
-
-
-def _report_after(report: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:
-    report(before + done, total)
 
 
 def _replaced(batch: str, counted: list[pl.DataFrame]) -> dict[str, Any]:

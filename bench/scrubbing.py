@@ -151,7 +151,7 @@ def _speed(batch: BatchAnalyzerEngine, short: bool) -> list[Figure]:
 
 
 def _scrub(frame: pl.DataFrame, section: Scrub, folder: str) -> None:
-    with Scrubber(section, memory=Path(folder)) as scrubber:
+    with Scrubber(section, cache=Path(folder)) as scrubber:
         scrubber.scrub(frame)
 
 

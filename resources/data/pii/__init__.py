@@ -1,1 +1,1 @@
-"""Finding personal data and secrets."""
+"""Finding personal data and secrets in text."""

@@ -1,6 +1,6 @@
-"""Street addresses by how they are written: in English-speaking, Romance, German, Nordic and Slavic countries.
+"""Street addresses by their written form, in English-speaking, Romance, German, Nordic and Slavic countries.
 
-Needs a number beside a street type, a unit, a box or a postal code; what names a street only is left to the
+A match needs a number beside a street type, a unit, a box or a postal code. A street without a number is left to the
 models.
 """
 
@@ -96,7 +96,7 @@ _DATE_WORDS = re.compile(
 
 
 def addresses(text: str) -> Iterator[Span]:
-    """The street addresses of a text and parts of such, as spans that may overlap."""
+    """The street addresses of a text, and parts of addresses, as spans that may overlap."""
     if not _NECESSARY.search(text):
         return
     for match in _ADDRESS.finditer(text):

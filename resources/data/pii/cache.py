@@ -1,7 +1,7 @@
-"""What was found in which text, remembered between runs: an unchanged text is not analysed again.
+"""A cache of the spans that were found in texts, so that an unchanged text is not analysed again.
 
-A row is a hash of a text, and the offsets, entity type and score of each find. No text is stored, so there is
-nothing to take out when a person or a record must be forgotten; but who has a text can tell that it was there.
+A row holds a hash of a text, and the offsets, entity type and score of each span. No text is stored, so nothing has
+to be removed when a person or a record is forgotten. But whoever has a text can tell whether it was analysed.
 """
 
 import hashlib
@@ -18,11 +18,10 @@ from typing import Literal
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.pii.spans import Span
+from fineline.resources.data.pii.version import VERSION
 
-# Goes up with each change of what the finder finds in a text.
-FINDING_VERSION = "2"
 FILE = "found_spans.sqlite"
-# Some 70 bytes each.
+# About 70 bytes each.
 MAXIMUM_ROWS = 10_000_000
 
 Kind = Literal["text", "segment", "identifier"]
@@ -40,13 +39,13 @@ _QUERY = 500
 _DAY = 86_400
 
 
-class Memory:
-    """Finds by text, for one section's settings, in a file of a folder; without folder for as long as it is open.
+class FindingsCache:
+    """Spans by text, for one section's settings: in a file of a folder, or without a folder in memory.
 
-    Another setting, model or version of the finder sees none of the finds of this one; the file holds them side by
-    side, and forgets what was not used for longest when it has more than ``maximum_rows``. Two processes may
-    use one file at once, and one that is killed leaves it whole (SQLite with a write-ahead log, which needs a
-    local disk). Raises ScrubError where the file is no such database.
+    The key of a row depends on the settings, the models and the version of the finder, so that a row of others is never
+    returned. When the file has more than ``maximum_rows``, the rows that were not used for longest are deleted. Several
+    processes may use one file at once, and one that is killed leaves it whole (SQLite with a write-ahead log, which
+    needs a local disk). Raises ScrubError where the file is no such database.
     """
 
     def __init__(self, section: Scrub, folder: Path | None = None, maximum_rows: int = MAXIMUM_ROWS) -> None:
@@ -66,15 +65,15 @@ class Memory:
             )
         except sqlite3.DatabaseError as error:
             self._rows.close()
-            raise ScrubError(f"{path} cannot be read ({error}). Delete it: it is made anew from the texts") from error
+            raise ScrubError(f"{path} cannot be read ({error}). Delete it; it is rebuilt from the texts") from error
 
     def hash(self, text: str, kind: Kind) -> bytes:
-        """What stands for a text. A segment is one of a longer text; of an identifier only patterns are sought."""
+        """The key of a text. A segment is part of a longer text; in an identifier only patterns are looked for."""
         content = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(content, digest_size=16, key=self._key, person=kind.encode()).digest()
 
-    def recall(self, hashes: Iterable[bytes]) -> dict[bytes, list[Span]]:
-        """The finds of those texts that were seen before."""
+    def get(self, hashes: Iterable[bytes]) -> dict[bytes, list[Span]]:
+        """The spans of those texts that are cached."""
         known: dict[bytes, list[Span]] = {}
         for chunk in _chunks(hashes):
             marks = ",".join("?" * len(chunk))
@@ -84,15 +83,15 @@ class Memory:
                 self._rows.execute(f"UPDATE found SET day = ? WHERE hash IN ({marks})", (self._today, *chunk))
         return known
 
-    def remember(self, finds: Mapping[bytes, Sequence[Span]]) -> None:
-        """Keep finds: all of them, or none where the process ends meanwhile."""
-        rows = [(key, json.dumps(spans) if spans else "", self._today) for key, spans in finds.items()]
+    def put(self, found: Mapping[bytes, Sequence[Span]]) -> None:
+        """Store the spans of texts: all of them, or none where the process ends meanwhile."""
+        rows = [(key, json.dumps(spans) if spans else "", self._today) for key, spans in found.items()]
         self._rows.execute("BEGIN IMMEDIATE")
         self._rows.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", rows)
         self._rows.execute("COMMIT")
 
     def close(self) -> None:
-        """Forget what was not used for longest, where there is too much, and close the file."""
+        """Delete the rows beyond the maximum, and close the file."""
         with closing(self._rows):
             (rows,) = self._rows.execute("SELECT count(*) FROM found").fetchone()
             if rows > self._maximum_rows:
@@ -113,13 +112,13 @@ def _spans(stored: str) -> list[Span]:
 
 
 def _settings(section: Scrub) -> bytes:
-    """A hash of all that decides what is found in a text."""
+    """A hash of everything that decides what is found in a text."""
     decisive = section.model_dump(
         mode="json", include={"language", "spacy_model", "ner", "entities", "score_threshold"}
     )
     decisive["entities"] = sorted(decisive["entities"])
     versions = {package: _version(package) for package in (*_PACKAGES, section.spacy_model)}
-    document = json.dumps([FINDING_VERSION, decisive, versions], sort_keys=True)
+    document = json.dumps([VERSION, decisive, versions], sort_keys=True)
     return hashlib.blake2b(document.encode(), digest_size=32).digest()
 
 

@@ -1,97 +1,64 @@
-"""Finding personal data in many texts: each distinct segment once, in this process or in a pool of processes."""
+"""Finding personal data in many texts: each distinct segment is analysed once.
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+Importing this module is cheap: spaCy, Presidio and the models are imported when the first text is analysed.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fineline.resources.core.recipe.scrubbing import Scrub
-from fineline.resources.data.pii import worker
-from fineline.resources.data.pii.cache import Kind, Memory
+from fineline.resources.data.pii.cache import FindingsCache, Kind
 from fineline.resources.data.pii.segments import cut
 from fineline.resources.data.pii.spans import Span
-from fineline.resources.data.pii.worker import Batch
 
 if TYPE_CHECKING:
     from fineline.resources.data.pii.finder import Finder
 
-_BATCH_SEGMENTS = 128
-_BATCH_CHARACTERS = 100_000
-# Some seconds of work; for less a pool's start does not pay.
-_POOL_CHARACTERS = 300_000
+# What is analysed and cached together.
+_PIECES = 128
+_CHARACTERS = 100_000
+# spaCy and Presidio import these where they are installed, though only transformer models use them. Without
+# them a process starts in half the time and takes half the memory.
+_NOT_NEEDED = ("torch", "transformers")
 
-Progress = Callable[[int, int], None]
 Found = dict[str, list[Span]]
 
 
-def batches(segments: Iterable[str], *, patterns_only: bool) -> Iterator[Batch]:
-    """Segments in order, in batches of bounded number and length."""
-    batch: list[str] = []
-    characters = 0
-    for segment in segments:
-        if batch and (len(batch) == _BATCH_SEGMENTS or characters + len(segment) > _BATCH_CHARACTERS):
-            yield Batch(tuple(batch), patterns_only)
-            batch, characters = [], 0
-        batch.append(segment)
-        characters += len(segment)
-    if batch:
-        yield Batch(tuple(batch), patterns_only)
-
-
 class Detector:
-    """Finds spans in texts. The engine is built on first use, the pool with the first long list.
+    """Finds spans in texts, with models that are loaded when the first text is analysed.
 
-    What was found is remembered in a folder, where one is given: see Memory.
+    With a folder, findings are cached there, see FindingsCache. A detector belongs to one thread.
     """
 
-    def __init__(self, section: Scrub, folder: Path | None = None) -> None:
+    def __init__(self, section: Scrub, cache: Path | None = None) -> None:
         self._section = section
-        self._memory = Memory(section, folder)
+        self._cache = FindingsCache(section, cache)
         self._finder: Finder | None = None
-        self._pool: ProcessPoolExecutor | None = None
 
     def detect(
-        self,
-        texts: Iterable[str],
-        identifiers: Iterable[str] = (),
-        progress: Progress | None = None,
-        *,
-        anew: bool = False,
+        self, texts: Iterable[str], identifiers: Iterable[str] = (), *, uncached: bool = False
     ) -> tuple[Found, Found]:
         """Each distinct text and each distinct identifier with its spans, in order and without overlap.
 
-        Of identifiers only the patterns are looked for. ``progress`` gets distinct segments done and in all
-        after each batch, and once where all is known already. With ``anew`` nothing is recalled or kept.
+        In identifiers only patterns are looked for. ``uncached`` neither reads nor fills the cache.
+
+        Raises:
+            ScrubError: the section names an unknown entity type or a model that is not installed.
         """
-        memory = Memory(self._section) if anew else self._memory
-        found_texts, unknown = _recall(memory, texts, "text")
-        segments_of = {text: cut(text) for text in unknown}
-        found, unknown_segments = _recall(memory, (each for cuts in segments_of.values() for each in cuts), "segment")
-        found_identifiers, unknown_identifiers = _recall(memory, identifiers, "identifier")
-        jobs = [
-            *batches(unknown_segments, patterns_only=False),
-            *batches(unknown_identifiers, patterns_only=True),
-        ]
-        total = len(found) + len(found_identifiers) + len(unknown_segments) + len(unknown_identifiers)
-        for job, results in zip(jobs, self._run(jobs) if jobs else (), strict=True):
-            new = dict(zip(job.pieces, results, strict=True))
-            (found_identifiers if job.patterns_only else found).update(new)
-            _remember(memory, new, "identifier" if job.patterns_only else "segment")
-            if progress is not None:
-                progress(len(found) + len(found_identifiers), total)
-        if progress is not None and not jobs:
-            progress(1, 1)
-        joined = {text: _join(segments, found) for text, segments in segments_of.items()}
-        _remember(memory, joined, "text")
-        return found_texts | joined, found_identifiers
+        with closing(FindingsCache(self._section)) if uncached else nullcontext(self._cache) as cache:
+            found_texts, unknown = _known(cache, texts, "text")
+            segments_of = {text: cut(text) for text in unknown}
+            segments = self._found(cache, (each for cuts in segments_of.values() for each in cuts), "segment")
+            joined = {text: _join(cuts, segments) for text, cuts in segments_of.items()}
+            _store(cache, joined, "text")
+            return found_texts | joined, self._found(cache, identifiers, "identifier")
 
     def close(self) -> None:
-        """End the pool's processes and close the memory."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-        self._memory.close()
+        """Close the cache."""
+        self._cache.close()
 
     def __enter__(self) -> Self:
         return self
@@ -99,22 +66,51 @@ class Detector:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, jobs: Sequence[Batch]) -> Iterable[list[list[Span]]]:
-        if self._finder is None:
-            # Also before a pool is started: a section that cannot work shows its error here, in plain words.
-            self._finder = worker.build_finder(self._section)
-        finder = self._finder
-        characters = sum(len(piece) for job in jobs for piece in job.pieces)
-        if self._section.workers == 1 or characters < _POOL_CHARACTERS:
-            return (worker.find_batch(finder, job) for job in jobs)
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                max_workers=self._section.workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=worker.start,
-                initargs=(self._section,),
-            )
-        return self._pool.map(worker.find, jobs)
+    def _found(self, cache: FindingsCache, pieces: Iterable[str], kind: Kind) -> Found:
+        found, unknown = _known(cache, pieces, kind)
+        for batch in _batches(unknown):
+            if self._finder is None:
+                self._finder = build_finder(self._section)
+            spans = self._finder.find(batch, patterns_only=kind == "identifier")
+            new = dict(zip(batch, spans, strict=True))
+            _store(cache, new, kind)
+            found |= new
+        return found
+
+
+def build_finder(section: Scrub) -> "Finder":
+    """Load the models and build the recognizers, which takes seconds. Raises ScrubError."""
+    with _without(() if "_trf" in section.spacy_model else _NOT_NEEDED):
+        from fineline.resources.data.pii.finder import Finder
+
+    return Finder(section)
+
+
+@contextmanager
+def _without(modules: Iterable[str]) -> Iterator[None]:
+    """For a while, importing these fails, except where they are imported already."""
+    absent = [module for module in modules if module not in sys.modules]
+    for module in absent:
+        sys.modules[module] = None  # type: ignore[assignment]  # None: importing it fails
+    try:
+        yield
+    finally:
+        for module in absent:
+            del sys.modules[module]
+
+
+def _batches(pieces: Iterable[str]) -> Iterator[list[str]]:
+    """The pieces in order, in batches of bounded number and length."""
+    batch: list[str] = []
+    characters = 0
+    for piece in pieces:
+        if batch and (len(batch) == _PIECES or characters + len(piece) > _CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(piece)
+        characters += len(piece)
+    if batch:
+        yield batch
 
 
 def _join(segments: Iterable[str], found: Mapping[str, list[Span]]) -> list[Span]:
@@ -127,13 +123,14 @@ def _join(segments: Iterable[str], found: Mapping[str, list[Span]]) -> list[Span
     return spans
 
 
-def _recall(memory: Memory, texts: Iterable[str], kind: Kind) -> tuple[Found, list[str]]:
-    """The distinct texts that are known, with their finds, and those that are not."""
-    hashes = {text: memory.hash(text, kind) for text in dict.fromkeys(texts)}
-    known = memory.recall(hashes.values())
-    found = {text: known[key] for text, key in hashes.items() if key in known}
-    return found, [text for text in hashes if text not in found]
+def _known(cache: FindingsCache, pieces: Iterable[str], kind: Kind) -> tuple[Found, list[str]]:
+    """The distinct pieces that are cached, with their spans, and those that are not."""
+    hashes = {piece: cache.hash(piece, kind) for piece in dict.fromkeys(pieces)}
+    cached = cache.get(hashes.values())
+    found = {piece: cached[key] for piece, key in hashes.items() if key in cached}
+    return found, [piece for piece in hashes if piece not in found]
 
 
-def _remember(memory: Memory, found: Mapping[str, list[Span]], kind: Kind) -> None:
-    memory.remember({memory.hash(text, kind): spans for text, spans in found.items()})
+def _store(cache: FindingsCache, found: Mapping[str, list[Span]], kind: Kind) -> None:
+    if found:
+        cache.put({cache.hash(piece, kind): spans for piece, spans in found.items()})

@@ -1,4 +1,4 @@
-"""Presidio's analyzer for one recipe: offline, without the pipes that finding entities does not need."""
+"""Presidio's analyzer for one recipe: offline, and without the pipes that finding entities does not need."""
 
 import importlib.util
 import logging
@@ -36,7 +36,7 @@ def lower_case_lemmas(doc: Doc) -> Doc:
 
 
 class LoadedSpacyEngine(SpacyNlpEngine):
-    """Presidio's spaCy engine around a pipeline that is loaded already, so that it never downloads one."""
+    """Presidio's spaCy engine around a loaded pipeline, so that it never downloads one."""
 
     def __init__(self, nlp: Language) -> None:
         labels = nlp.pipe_labels["ner"]
@@ -51,7 +51,7 @@ class LoadedSpacyEngine(SpacyNlpEngine):
         self.nlp = {LANGUAGE: nlp}  # type: ignore[assignment]  # declared as None upstream
 
     def artifacts(self, doc: Doc) -> NlpArtifacts:
-        """What Presidio's recognizers read of a document that was processed already."""
+        """A processed document in the form that Presidio's recognizers read."""
         return self._doc_to_nlp_artifact(doc, LANGUAGE)
 
     def entity(self, label: str) -> str | None:
@@ -60,7 +60,7 @@ class LoadedSpacyEngine(SpacyNlpEngine):
 
 
 def load_spacy(model: str) -> Language:
-    """The model's named-entity pipe and lower-case lemmas; its tagger is there, but disabled.
+    """The model with its named-entity pipe and lower-case lemmas; its tagger is loaded, but disabled.
 
     Raises ScrubError where the package is not installed or recognises no entities.
     """
@@ -90,7 +90,7 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str])
     registry.remove_recognizer("EmailRecognizer")
     registry.remove_recognizer("CreditCardRecognizer")
     supported = {*registry.get_supported_entities(), *own}
-    # The finder takes what the model sees from its document: asking per text costs more than the patterns.
+    # The finder reads the model's entities from the document: asking for each text costs more than the patterns.
     registry.remove_recognizer("SpacyRecognizer")
     for recognizer in (
         OfflineEmailRecognizer(),

@@ -1,7 +1,7 @@
-"""What Rampart says of a text, put together with what others found there.
+"""Names and addresses by two models: Rampart's token probabilities combined with what spaCy and patterns found.
 
-Rampart alone takes too much for a name in social media, spaCy misses unusual names. A name counts where
-Rampart is sure of it, or where spaCy sees a person and Rampart does not rule one out.
+Rampart alone takes too many words for names in social media; spaCy misses unusual names. A name counts where
+Rampart is sure of it, or where spaCy finds a person and Rampart does not rule one out.
 """
 
 import re
@@ -12,8 +12,9 @@ from fineline.resources.data.pii.addresses import ENTITY as STREET_ADDRESS
 from fineline.resources.data.pii.rampart import Token
 from fineline.resources.data.pii.spans import Span
 
-# Probabilities of a name: of its surest word, of each of its words, and from which a person found by another
-# stays. Chosen on WNUT 2016 and 2017 and on sentences of WikiGold; between 0.6 and 0.8 little changes.
+# The least probability of a name's surest word, and of each of its words; and the least of one word with which a
+# person that spaCy found is kept. Chosen on WNUT 2016 and 2017 and on sentences of WikiGold; between 0.6 and 0.8
+# little changes.
 _SURE = 0.7
 _POSSIBLE = 0.3
 _NOT_RULED_OUT = 0.05
@@ -28,8 +29,8 @@ _PLACE = {"CITY", "STATE"}
 _ADDRESS = {"BUILDING_NUMBER", "ZIP_CODE", *_STREET, *_PLACE}
 
 
-class Opinions:
-    """Rampart's tokens of one text."""
+class Ensemble:
+    """The two models' view of one text, given Rampart's tokens."""
 
     def __init__(self, text: str, tokens: Sequence[Token]) -> None:
         self._text = text
@@ -49,12 +50,12 @@ class Opinions:
         yield from _person(run)
 
     def rules_out(self, span: Span) -> bool:
-        """Whether no word of what another took for a person may be a name."""
+        """Whether Rampart excludes that any word of a person that spaCy found is a name."""
         words = _WORD.finditer(self._text, span.start, span.end)
         return max((self._probability(*word.span()) for word in words), default=0.0) < _NOT_RULED_OUT
 
     def addresses(self, found: Sequence[Span]) -> Iterator[Span]:
-        """Street addresses, grown from what Rampart sees and others found, and places that belong to none."""
+        """Street addresses, joined from Rampart's tokens and the ``found`` streets, and places that belong to none."""
         group: list[tuple[int, int, str, float]] = []
         for part in self._parts(found):
             if group and not _WITHIN_ADDRESS.fullmatch(self._text, group[-1][1], max(group[-1][1], part[0])):

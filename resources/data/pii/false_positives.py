@@ -1,6 +1,6 @@
-"""Numbers and addresses that look like personal data and are not, in technical text.
+"""Matches of patterns that look like personal data and are not: false positives in technical text.
 
-A match of a pattern recognizer is dropped where it is
+A match is one where it is
 
 - an IP address that names no machine: loopback, unspecified, netmask; or fewer than three groups of hex
   digits outside the assigned IPv6 ranges (``be::``, ``[1::2]``);
@@ -50,7 +50,7 @@ def _is_phone(text: str, span: Span) -> bool:
 
 
 def _is_version(dotted: str) -> bool:
-    """Three short numbers, or more of which a later one has a single digit; 01.23.45.67.89 is none."""
+    """Whether it is three short numbers, or more with a later one of a single digit; 01.23.45.67.89 is neither."""
     numbers = dotted.split(".")
     return (len(numbers) == 3 and len(dotted) < 10) or any(len(number) == 1 for number in numbers[1:])
 
@@ -59,14 +59,14 @@ def _is_mailbox(text: str, span: Span) -> bool:
     return not (text.startswith("git@", span.start) and text.startswith(":", span.end))
 
 
-_CHECKS: dict[str, Callable[[str, Span], bool]] = {
+_PLAUSIBLE: dict[str, Callable[[str, Span], bool]] = {
     "IP_ADDRESS": _is_machine,
     "PHONE_NUMBER": _is_phone,
     "EMAIL_ADDRESS": _is_mailbox,
 }
 
 
-def is_plausible(text: str, span: Span) -> bool:
-    """Whether a match of a pattern recognizer may be personal data."""
-    check = _CHECKS.get(span.entity)
-    return check is None or check(text, span)
+def is_false_positive(text: str, span: Span) -> bool:
+    """Whether a match of a pattern recognizer cannot be personal data."""
+    plausible = _PLAUSIBLE.get(span.entity)
+    return plausible is not None and not plausible(text, span)

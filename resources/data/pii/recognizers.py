@@ -1,4 +1,4 @@
-"""Recognizers beside Presidio's own: what its defaults miss or fetch from the network."""
+"""Recognizers in addition to Presidio's: for what its defaults miss, or fetch from the network."""
 
 import re
 
@@ -14,7 +14,7 @@ _NOT_A_NAME = r"(?:By|From|To|Cc|Bcc|Contact|Author|Authors|Maintainer|Email|E-m
 _BY = r"(?:[Ww]ritten|[Aa]uthored|[Mm]aintained|[Dd]eveloped|[Cc]reated|[Ss]igned|[Ss]tarted) by"
 
 
-# Some word of one of the patterns of person_cue_recognizer: most texts have none.
+# A word of one of the patterns of person_cue_recognizer. Most texts have none.
 PERSON_CUE = re.compile(rf"\b{_TITLES}\b|\b{_INTRODUCTIONS}|\b{_BY}|@")
 
 

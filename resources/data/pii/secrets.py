@@ -1,10 +1,10 @@
 """Secrets in text: API keys, tokens, private keys, passwords in URLs, connection strings and assignments.
 
-Token formats come from the plugins of detect-secrets, whose patterns are searched for here with their
-positions: the library itself gives values without positions, of a private key only its first line, of a
-GitHub token only the prefix. Formats that it does not have, and whole private keys, are added. Its keyword
-and entropy plugins are left out: what they find in documentation and code is nearly always none
-(``password = getpass()``); here an assignment counts only where the value looks generated.
+Token formats come from the plugins of detect-secrets. Their patterns are searched for here, because the library itself
+returns values without positions, only the first line of a private key, and only the prefix of a GitHub token. Formats
+that it lacks, and whole private keys, are added. Its keyword and entropy plugins are left out: what they find in
+documentation and code is hardly ever a secret (``password = getpass()``). Here an assignment counts only where the
+value looks generated.
 """
 
 import re
@@ -21,7 +21,7 @@ from fineline.resources.data.pii.spans import Span
 
 SECRET = "SECRET"
 
-# What a text must contain for anything to be found in it; one in a hundred ordinary texts does.
+# What a text must contain for a secret to be found in it. One in a hundred ordinary texts does.
 NECESSARY = re.compile(
     r"-----(?:BEGIN|END) |PuTTY-User|\b\w{2,20}://[^\s/@]{0,100}:[^\s@]{1,200}@"
     r"|(?i:secret|token|passw|passphrase|pwd|[_. -]?key|credential)\w{0,20}[\"'`\]]{0,3}(?:\s*[=:,(]|\s+is\b)"
@@ -33,7 +33,7 @@ NECESSARY = re.compile(
 
 _SCORE = 1.0
 
-# Addresses are another entity type; the other two are found here, whole and with their positions.
+# IP addresses are another entity type; the other two are found here, whole and with their positions.
 _LEFT_OUT = {"IPPublicDetector", "BasicAuthDetector", "PrivateKeyDetector"}
 _CLASSES: dict[str, Any] = get_mapping_from_secret_type_to_class()
 _PLUGINS: list[RegexBasedDetector] = [
@@ -56,8 +56,8 @@ _PREFIXED = re.compile(
     r"|key-[0-9a-f]{32}|PMAK-[a-f0-9]{24}-[a-f0-9]{34})"
 )
 
-# A key block is replaced whole. Long texts are analysed in pieces, so its end or its beginning may be missing;
-# the lines of base64 beside what is left of the armour belong to it. In JSON, \n stands for a line end.
+# A key block is replaced whole. Long texts are analysed in segments, so its end or its beginning may be missing;
+# then the lines of base64 beside the remaining armour belong to it. In JSON, \n stands for a line end.
 _ARMOUR = r"(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _LINE_END = r"(?:\\r|\\n|\s)"
 _BODY = rf"(?:{_LINE_END}+(?:[A-Za-z0-9+/=]{{8,}}|[A-Z][A-Za-z-]+: [^\n\\]*|=[A-Za-z0-9+/]{{4}}))*"
@@ -112,8 +112,8 @@ _ENTROPY = Base64HighEntropyString()
 def is_generated(value: str, *, quoted: bool) -> bool:
     """Whether an assigned value reads like a generated secret, not like a word, a reference or a dummy.
 
-    It has letters and digits, at least 3 bits of entropy a character (2.7 below 12 characters), and nothing of
-    a template, of a call, or of the words that stand for a secret in examples.
+    It has letters and digits, at least 3 bits of entropy a character (2.7 below 12 characters), and no part of
+    a template, a call, or a word that stands for a secret in examples.
     """
     if _REFERENCE.search(value) or (len(value) < 40 and _DUMMY.search(value)):
         return False
@@ -154,7 +154,7 @@ def secret_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_plugin(plugin: RegexBasedDetector, text: str, match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """The secret of a match: its longest group, or all of it, to the end of the token in which it stands."""
+    """The secret in a match: its longest group, or all of it, extended to the end of its token."""
     groups = [index for index in range(1, match.re.groups + 1) if match[index]]
     longest = max(groups, key=lambda index: len(match[index]), default=0)
     start, end = match.span(longest if len(match[longest]) >= _SHORTEST_VALUE else 0)
@@ -173,7 +173,7 @@ def _of_plugin(plugin: RegexBasedDetector, text: str, match: re.Match[str]) -> I
 
 
 def without_hosts(spans: list[Span]) -> list[Span]:
-    """The spans but for mailboxes that begin within a secret: there ``password@host`` is part of a URL."""
+    """The spans without mailboxes that begin within a secret: there ``password@host`` is part of a URL."""
     secrets = [span for span in spans if span.entity == SECRET]
     return [
         span

@@ -1,4 +1,4 @@
-"""Cutting texts into segments: what is analysed, once for each distinct one, and remembered."""
+"""Cutting texts into segments, the pieces that are analysed and cached once for each distinct one."""
 
 import re
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ def cut(text: str, limit: int = SEGMENT_CHARACTERS) -> list[str]:
     """Cut a text into segments of at most ``limit`` characters that join to it.
 
     A segment ends where a sentence ends with its line, and a long line is cut into its sentences, so that
-    what many records share is analysed once. Other lines stay together: an address stands on several, and
-    a wrapped sentence. A fenced block of code is one segment. What exceeds the limit is cut at a blank line,
-    else line, else space, so that memory stays bounded.
+    passages that many records share are analysed once. Other lines stay together: an address may take several, and
+    so may a wrapped sentence. A fenced block of code is one segment. A longer segment than the limit is cut at a blank
+    line, else at a line end, else at a space, so that memory stays bounded.
     """
     if len(text) <= min(limit, _LONG_LINE):
         return [text]

@@ -1,4 +1,4 @@
-"""Found spans: which of several that overlap is replaced, and the replacement itself."""
+"""Spans of text: choosing among those that overlap, and replacing them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ EDGES = " \t\r\n\f\v.,;:!?\"'`*()[]{}<>|"
 
 
 class Span(NamedTuple):
-    """Characters ``start`` (included) to ``end`` (excluded) of a text, with what was found there."""
+    """Characters ``start`` (included) to ``end`` (excluded) of a text, with the entity type that was found there."""
 
     start: int
     end: int
@@ -16,7 +16,7 @@ class Span(NamedTuple):
 
 
 def trim(text: str, span: Span) -> Span:
-    """Leave white space and punctuation at both ends out of a span; what is empty then has no length."""
+    """The span without white space and punctuation at both ends; it may become empty."""
     found = text[span.start : span.end]
     start = span.start + len(found) - len(found.lstrip(EDGES))
     end = max(start, span.start + len(found.rstrip(EDGES)))
@@ -24,7 +24,7 @@ def trim(text: str, span: Span) -> Span:
 
 
 def _uncovered(text: str, span: Span, taken: Sequence[Span]) -> list[Span]:
-    """The parts of a span that none of the taken spans covers, without what is only punctuation."""
+    """The parts of a span that none of the taken spans covers, without those of punctuation only."""
     parts: list[Span] = []
     start = span.start
     for other in sorted(taken):
@@ -52,8 +52,8 @@ def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
     """Pick spans that do not overlap, in text order: higher score first, then longer, then earlier.
 
     Overlapping spans of one entity type are one span, from the start of the first to the end of the last.
-    What a losing span covers beyond the winners stays a span of its own, so that nothing that was found
-    is left standing because something beside it was found with more confidence.
+    The part of a losing span that no winner covers stays a span of its own, so that no finding is left in the text
+    because another one beside it has a higher score.
     """
     taken: list[Span] = []
     for span in sorted(_merged(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.entity)):
@@ -62,7 +62,7 @@ def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
 
 
 def replace(text: str, spans: Sequence[Span], placeholder: Callable[[Span], str]) -> str:
-    """Put placeholders for spans, which are in order and do not overlap; all other text stays as it is."""
+    """Replace spans, which are in order and do not overlap, by placeholders; all other text stays as it is."""
     pieces: list[str] = []
     end = 0
     for span in spans:

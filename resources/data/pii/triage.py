@@ -1,4 +1,4 @@
-"""Which texts the costly model must see: those that the cheap ones leave open."""
+"""Decides which texts are sent to the second, slower model: those that the first one leaves open."""
 
 import re
 from collections.abc import Container, Iterable
@@ -8,7 +8,7 @@ from spacy.lang.en.stop_words import STOP_WORDS
 from spacy.tokens import Doc, Token
 
 _LOWER_WORDS = re.compile(r"[^\W\d_]{4,}")
-# What spaCy takes for one of these is hardly ever a person.
+# What spaCy labels as one of these is hardly ever a person.
 _SETTLED = {
     "CARDINAL", "DATE", "LANGUAGE", "LAW", "MONEY", "NORP", "ORDINAL", "PERCENT", "QUANTITY", "TIME",
 }  # fmt: skip
@@ -29,8 +29,8 @@ _MONTHS = re.compile(rf"\b{_MONTH}\w*\.? \d|\d {_MONTH}")
 def may_name_someone(doc: Doc) -> bool:
     """Whether a text has a word that may be a name and that spaCy leaves open.
 
-    Settled are what spaCy takes for a date, number or nationality, persons of two words or more, and the
-    first word of a sentence unless it is a known given name or the next word has a capital too. A text
+    Settled are what spaCy labels as a date, number or nationality, persons of two words or more, and the
+    first word of a sentence, unless that is a known given name or the next word has a capital too. A text
     without capitals is open where it has a word that is a given name in some country.
     """
     settled = {
@@ -55,7 +55,7 @@ def may_name_someone(doc: Doc) -> bool:
 
 
 def _has_capital(token: Token) -> bool:
-    """Whether a token is a word with a capital, and no short word in capitals only."""
+    """Whether a token is a word that begins with a capital, and not a short word in capitals only."""
     text = token.text
     return text[0].isupper() and text.isalpha() and (not text.isupper() or len(text) > 3)
 
@@ -67,7 +67,7 @@ def _begins_a_name(doc: Doc, index: int, settled: Container[int]) -> bool:
 
 
 def may_hold_address(text: str) -> bool:
-    """Whether a text may hold a part of an address: a number with a word for one, or beside a name."""
+    """Whether a text may hold a part of an address: a number, with an address word or beside a name."""
     if not _DIGIT.search(text):
         return False
     return bool(_ADDRESS_CUE.search(text) or (_NUMBER_BESIDE_NAME.search(text) and not _MONTHS.search(text)))

@@ -1,1 +1,1 @@
-"""Replacing personal data, and measuring recall with canaries."""
+"""Replacing personal data in records, and measuring recall with canaries."""

@@ -1,4 +1,4 @@
-"""Canaries: made-up personal data that is planted in records, scrubbed and counted, to measure what survives."""
+"""Canaries: invented personal data that is planted in records, scrubbed and counted, to measure recall."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.scrubbing.canary_forms import dressed, forms_of
 from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers
-from fineline.resources.data.scrubbing.documents import JSON
+from fineline.resources.data.scrubbing.documents import JSON_COLUMNS
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 
 _SEED = 20_240_229
@@ -25,7 +25,7 @@ _LONGEST_HOST = 4_000
 
 @dataclass(frozen=True)
 class Canary:
-    """A made-up value of an entity type as it is written, and the text before and after it."""
+    """An invented value of an entity type as it is written, and the text before and after it."""
 
     entity: str
     form: str
@@ -41,11 +41,11 @@ class Canary:
 
 @dataclass(frozen=True)
 class CanaryReport:
-    """Residual recall of a scrubber.
+    """The recall of a scrubber.
 
     ``by_entity`` and ``by_form`` have the columns entity or form, planted, replaced (counts) and recall;
-    ``recall`` is the share of all planted values that were replaced. ``survivors`` names the entity types of
-    which a value came through, never the value; ``worst`` is the entity type with the lowest recall.
+    ``recall`` is the share of all planted values that were replaced. ``survivors`` names the entity types that have
+    a value that was not replaced, never the value; ``worst`` is the entity type with the lowest recall.
     """
 
     by_entity: pl.DataFrame
@@ -55,10 +55,10 @@ class CanaryReport:
     worst: str
 
 
-def plant(entities: Sequence[str], per_entity: int, seed: int) -> list[Canary]:
-    """Make ``per_entity`` values of each entity type, in each surface form in turn; equal seeds, equal canaries.
+def plant(entities: Sequence[str], per_entity: int, seed: int = _SEED) -> list[Canary]:
+    """Invent ``per_entity`` values of each entity type, in each surface form in turn; equal seeds, equal canaries.
 
-    Raises ScrubError for an entity type of which no values can be made.
+    Raises ScrubError for an entity type of which no values can be invented.
     """
     if unknown := sorted(set(entities) - set(GENERATORS)):
         raise ScrubError(
@@ -77,10 +77,10 @@ def plant(entities: Sequence[str], per_entity: int, seed: int) -> list[Canary]:
 
 
 def survives(canary: Canary, cleaned: str, around: str = "") -> bool:
-    """Whether some of the value still stands in a text.
+    """Whether a part of the value is still in a text.
 
-    That is a word of a name, a line of a key, a part of an address between commas, and of other values more
-    than half in one piece. What stood in ``around``, the text without the value, does not count.
+    A part is a word of a name, a line of a key, a piece of an address between commas, and more than half of any
+    other value. Parts that are also in ``around``, the text without the value, do not count.
     """
     return any(cleaned.count(piece) > around.count(piece) for piece in _pieces(canary))
 
@@ -98,33 +98,62 @@ def _pieces(canary: Canary) -> Iterator[str]:
         yield from (value[start : start + length] for start in range(len(value) - length + 1))
 
 
-def measure(scrubber: Scrubber, section: Scrub, hosts: pl.DataFrame | None = None) -> CanaryReport:
-    """Plant canaries of the section's entity types in records, scrub the records and count.
+@dataclass(frozen=True)
+class Planted:
+    """Canaries and the records that hold them, one each: where in its record, and the text there without its value."""
+
+    canaries: Sequence[Canary]
+    places: Sequence[str]
+    around: Sequence[str]
+    records: pl.DataFrame
+
+
+def plant_in_records(section: Scrub, hosts: pl.DataFrame | None = None) -> Planted:
+    """Plant canaries of the section's entity types in records with Record's columns.
 
     They go into prompts, completions, rejected answers, tools and metadata in turn; every other one that goes
-    into a message is put into the text of one of ``hosts`` (records as they came in), where there are any. They
-    are held in memory alone. Whatever placeholder a value was replaced by counts: a social security number may
-    look like a telephone number. Placeholders stand for pseudonyms here, so that an invented name is never
-    taken for a planted one. Raises ScrubError for an entity type without canaries.
+    into a message is put into the text of one of ``hosts`` (raw records), where there are any. Equal arguments give
+    equal records. Raises ScrubError for an entity type without canaries.
     """
-    canaries = plant(section.entities, section.canaries_per_entity, _SEED)
+    canaries = plant(section.entities, section.canaries_per_entity)
     texts = _host_texts(hosts)
     rng = random.Random(_SEED)
-    planted: list[tuple[Canary, str, str]] = []
+    places = list(itertools.islice(itertools.cycle(_PLACES), len(canaries)))
+    arounds: list[str] = []
     rows: list[dict[str, Any]] = []
-    for number, (canary, place) in enumerate(zip(canaries, itertools.cycle(_PLACES), strict=False)):
+    for number, (canary, place) in enumerate(zip(canaries, places, strict=True)):
         before = after = ""
         if texts and place in MESSAGE_COLUMNS and number % 2:
             before, after = _opened(rng.choice(texts), rng)
-        planted.append((canary, place, before + canary.before + "\0" + canary.after + after))
+        arounds.append(before + canary.before + "\0" + canary.after + after)
         rows.append(_row(number, place, before + canary.text + after))
-    frame = pl.DataFrame(rows, schema=Record.create_empty().schema)
-    cleaned = scrubber.with_placeholders().scrub(frame).records.iter_rows(named=True)
+    return Planted(canaries, places, arounds, pl.DataFrame(rows, schema=Record.create_empty().schema))
+
+
+def replaced(scrubber: Scrubber, planted: Planted, first: int = 0, number: int | None = None) -> list[bool]:
+    """Whether each canary from the ``first`` on was replaced when its record was scrubbed, by whatever placeholder.
+
+    A social security number may look like a telephone number. The scrubber writes placeholders here, also where the
+    recipe asks for pseudonyms, so that an invented name is never taken for a planted one.
+    """
+    cleaned = scrubber.with_placeholders().scrub(planted.records.slice(first, number)).records
+    checked = zip(planted.canaries[first:], planted.places[first:], planted.around[first:], strict=True)
+    return [
+        not survives(canary, _text(row, place), around)
+        for row, (canary, place, around) in zip(cleaned.iter_rows(named=True), checked, strict=False)
+    ]
+
+
+def measure(scrubber: Scrubber, section: Scrub, hosts: pl.DataFrame | None = None) -> CanaryReport:
+    """Plant canaries in records, scrub the records and count. See :func:`plant_in_records`."""
+    planted = plant_in_records(section, hosts)
+    return count(planted.canaries, replaced(scrubber, planted))
+
+
+def count(canaries: Sequence[Canary], outcomes: Sequence[bool]) -> CanaryReport:
+    """The report on canaries, given whether each was replaced."""
     counted = pl.DataFrame(
-        [
-            (canary.entity, canary.form, not survives(canary, _text(row, place), around))
-            for (canary, place, around), row in zip(planted, cleaned, strict=True)
-        ],
+        [(canary.entity, canary.form, outcome) for canary, outcome in zip(canaries, outcomes, strict=True)],
         schema={"entity": pl.String, "form": pl.String, "replaced": pl.Boolean},
         orient="row",
     )
@@ -151,7 +180,7 @@ def _host_texts(hosts: pl.DataFrame | None) -> list[str]:
 
 
 def _opened(text: str, rng: random.Random) -> tuple[str, str]:
-    """A text cut in two at the end of one of its lines, for something to be put in."""
+    """A text cut in two at the end of one of its lines."""
     lines = text.splitlines()
     row = rng.randint(0, len(lines))
     return "".join(f"{line}\n" for line in lines[:row]), "".join(f"\n{line}" for line in lines[row:])
@@ -176,6 +205,6 @@ def _row(number: int, place: str, text: str) -> dict[str, Any]:
 
 
 def _text(row: dict[str, Any], place: str) -> str:
-    if place in JSON:
+    if place in JSON_COLUMNS:
         return str(json.loads(row[place])["note"])
     return str(row[place][0]["content"])

@@ -1,6 +1,6 @@
-"""The surface forms in which canaries are planted: how a value is written, and what it stands in.
+"""The surface forms of canaries: how a value is written, and the text around it.
 
-Written once, before anything was measured with them.
+They were written once, before anything was measured with them.
 """
 
 import random
@@ -8,7 +8,7 @@ import random
 from fineline.resources.data.scrubbing.canary_secrets import ASSIGNMENTS, key_block, password
 from fineline.resources.data.scrubbing.canary_values import CONTEXTS, NOUNS
 
-# In these a change of case makes another value.
+# Types in which a change of case makes another value.
 _CASED = {"SECRET", "CRYPTO", "URL"}
 
 _FORMS: dict[str, list[str]] = {
@@ -46,7 +46,7 @@ _FORMS: dict[str, list[str]] = {
     "other punctuation": ["備註：「{}」。", "（{}）、确认", "« {} »", "ملاحظة: {}؛", "¡{}!"],
 }
 
-# Names are left out: a profile's address is an entity type of its own.
+# Names are left out: the URL of a profile is an entity type of its own.
 _URLS = {
     "CREDIT_CARD": ["https://shop.example.org/pay?card={}&cvc=123"],
     "EMAIL_ADDRESS": ["https://shop.example.org/reset?email={}&lang=en", "[write](mailto:{}?subject=hi)"],
@@ -67,9 +67,9 @@ def forms_of(entity: str) -> list[str]:
 
 
 def dressed(entity: str, form: str, value: str, rng: random.Random) -> tuple[str, str, str]:
-    """A value in a surface form: what stands before it, the value as it is written, what stands after it.
+    """A value in a surface form: the text before it, the value as it is written, and the text after it.
 
-    A form that would leave the value as it is (one without letters has no upper case) is a plain sentence.
+    Where a form does not change the value (one without letters has no upper case), it is a plain sentence.
     """
     contexts = CONTEXTS[entity]
     if form == "assignment":

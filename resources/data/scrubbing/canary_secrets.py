@@ -1,4 +1,4 @@
-"""Made-up secrets: tokens in the formats of their vendors, passwords and keys that are assigned, key blocks."""
+"""Invented secrets: tokens in the formats of their vendors, passwords and keys that are assigned, key blocks."""
 
 import base64
 import json
@@ -41,12 +41,12 @@ _TOKENS: list[Callable[[random.Random], str]] = [
 
 
 def token(rng: random.Random, faker: Faker) -> str:
-    """A token whose vendor can be told by its form."""
+    """A token in the format of a vendor."""
     return rng.choice(_TOKENS)(rng)
 
 
 def password(rng: random.Random) -> str:
-    """A generated password or key without a form of its own."""
+    """A generated password or key in no particular format."""
     return rng.choice(
         [
             _any(rng, _ALNUM, rng.randint(12, 20)),

@@ -1,4 +1,4 @@
-"""Made-up values of each entity type, in the forms in which people write them, and sentences around them."""
+"""Invented values of each entity type, in the forms in which people write them, and sentences around them."""
 
 import hashlib
 import ipaddress
@@ -23,7 +23,7 @@ _LOCALES = {
 
 
 def fakers(entity: str, rng: random.Random) -> list[Faker]:
-    """Seeded generators of raw values, one for each country that values of the type come from."""
+    """Seeded Fakers, one for each country from which values of the type come."""
     made = [Faker(locale) for locale in _LOCALES.get(entity, ["en_US"])]
     for faker in made:
         faker.seed_instance(rng.getrandbits(32))
@@ -41,7 +41,7 @@ def _email(rng: random.Random, faker: Faker) -> str:
 
 
 def _phone(rng: random.Random, faker: Faker) -> str:
-    # Area codes that the North American numbering plan has given out; exchanges start with 2 to 9.
+    # Area codes that the North American numbering plan has assigned; exchanges start with 2 to 9.
     area, exchange = rng.choice(["212", "312", "415", "617", "713", "206"]), rng.randint(220, 989)
     line = rng.randint(0, 9999)
     parts = rng.choice(["{}-{}-{:04}", "({}) {}-{:04}", "+1 {} {} {:04}", "{}.{}.{:04}", "{}{}{:04}"])
@@ -65,7 +65,7 @@ def _iban(rng: random.Random, faker: Faker) -> str:
 
 
 def _ip(rng: random.Random, faker: Faker) -> str:
-    # Global unicast addresses, the ones that machines on the internet have, are in 2000::/3.
+    # Global unicast addresses, which machines on the internet have, are in 2000::/3.
     v6 = ipaddress.IPv6Address((0b001 << 125) | rng.getrandbits(125))
     short = ipaddress.IPv6Address((0x2A02 << 112) | (rng.getrandbits(16) << 96) | rng.getrandbits(16))
     return rng.choice([faker.ipv4_public(), faker.ipv4_private(), v6.exploded, v6.compressed, short.compressed])
@@ -147,7 +147,7 @@ GENERATORS: dict[str, Generator] = {
     "UUID": lambda rng, faker: str(faker.uuid4()),
 }
 
-# What such a value is called where it has a name, as the keys of JSON and the columns of tables do.
+# The name of such a value, as a key of JSON or a column of a table.
 NOUNS = {
     "CREDIT_CARD": "card_number",
     "CRYPTO": "wallet",
@@ -174,7 +174,7 @@ NOUNS = {
     "UUID": "user_id",
 }
 
-# Each context fits any value of its type. Written once, before anything was measured with them.
+# Each context fits any value of its type. They were written once, before anything was measured with them.
 CONTEXTS: dict[str, list[str]] = {
     "CREDIT_CARD": [
         "Please charge {} and send me the receipt.",

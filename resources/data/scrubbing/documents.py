@@ -1,4 +1,4 @@
-"""The texts of a record: where they stand in its columns, and how cleaned ones are put back."""
+"""The texts of a record: reading them from its columns and from JSON, and putting scrubbed ones back."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from fineline.data_contracts.messages import MESSAGE_COLUMNS
 from fineline.resources.data.scrubbing.replacement import Cleaned
 
-JSON = ("tools", "metadata")
-IDENTIFIERS = ("label", "group")
+JSON_COLUMNS = ("tools", "metadata")
+NAME_COLUMNS = ("label", "group")
 
 # In JSON a quotation mark outside a string always opens one; a string before a colon is a key.
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\]]', re.DOTALL)
@@ -21,14 +21,14 @@ Row = Mapping[str, Any]
 
 
 class Fragment(NamedTuple):
-    """A running text, and what tells what it is: of a value in JSON its key, such as ``author: ``."""
+    """A running text, and the context that tells its meaning: for a value in JSON its key, such as ``author: ``."""
 
     text: str
     context: str = ""
 
 
 class _Value(NamedTuple):
-    """A string of a JSON document: where it stands, quotation marks included, and what it says."""
+    """A string of a JSON document: its place, quotation marks included, its text, and the key that it belongs to."""
 
     start: int
     end: int
@@ -43,17 +43,17 @@ def fragments(row: Row) -> Iterator[Fragment]:
         for message in row[column] or ():
             for part, json_part in _parts(message["content"]):
                 yield from _fragments_of(part) if json_part else [Fragment(part)]
-    for column in JSON:
+    for column in JSON_COLUMNS:
         if row[column] is not None:
             yield from _fragments_of(row[column])
 
 
 def identifiers(row: Row) -> Iterator[str]:
-    """Label and group, where the row has them, and the keys of JSON."""
-    yield from (row[column] for column in IDENTIFIERS if row[column] is not None)
+    """Label and group, where the row has them, and the keys of its JSON."""
+    yield from (row[column] for column in NAME_COLUMNS if row[column] is not None)
     contents = [message["content"] for column in MESSAGE_COLUMNS for message in row[column] or ()]
     documents = [part for content in contents for part, json_part in _parts(content) if json_part]
-    documents += [row[column] for column in JSON if row[column] is not None]
+    documents += [row[column] for column in JSON_COLUMNS if row[column] is not None]
     yield from (value.text for document in documents for value in _strings(document) if value.is_key)
 
 
@@ -73,9 +73,9 @@ def rewrite(
     cleaned_identifiers: Mapping[str, Cleaned],
     hashed: Callable[[str, str], str],
 ) -> tuple[dict[str, Any], list[str]]:
-    """The row with all its text cleaned, and the entity types of the spans that were replaced.
+    """The row with all its text scrubbed, and the entity types of the replaced spans.
 
-    ``hashed`` gives what stands for a label, a group or a JSON key that holds personal data.
+    ``hashed`` returns the replacement of a label, a group or a JSON key that holds personal data.
     """
     replaced: list[str] = []
 
@@ -100,17 +100,17 @@ def rewrite(
     for column in MESSAGE_COLUMNS:
         if row[column] is not None:
             new[column] = [{**message, "content": clean_content(message["content"])} for message in row[column]]
-    for column in JSON:
+    for column in JSON_COLUMNS:
         if row[column] is not None:
             new[column] = clean_json(row[column])
-    for column in IDENTIFIERS:
+    for column in NAME_COLUMNS:
         if row[column] is not None:
             new[column] = clean_name("group", row[column])
     return new, replaced
 
 
 def _parts(content: str) -> list[tuple[str, bool]]:
-    """A message cut into text and JSON (true): itself, or what it holds in tool calls and fenced blocks."""
+    """A message cut into text and JSON (true): the whole message, or the JSON in its tool calls and fenced blocks."""
     if is_json(content):
         return [(content, True)]
     if "<tool_call>" not in content and "```json" not in content:
@@ -126,7 +126,7 @@ def _parts(content: str) -> list[tuple[str, bool]]:
 
 
 def _strings(document: str) -> Iterator[_Value]:
-    """The keys and string values of a JSON document in order; the key of a list's items is the list's."""
+    """The keys and string values of a JSON document in order. The items of a list have the list's key."""
     keys = [""]
     for match in _TOKEN.finditer(document):
         if match[1] is None:
@@ -145,7 +145,7 @@ def _strings(document: str) -> Iterator[_Value]:
 
 
 def _fragment(value: _Value) -> Fragment:
-    # The name of a tool is no person's.
+    # The value of "name" is often that of a tool, and as a context would make it a person's.
     return Fragment(value.text, f"{value.key}: " if value.key not in ("", "name") else "")
 
 
@@ -154,7 +154,7 @@ def _fragments_of(document: str) -> Iterator[Fragment]:
 
 
 def _rewrite_json(document: str, clean: Callable[[Fragment], str], clean_key: Callable[[str], str]) -> str:
-    """Only strings that change are written anew; numbers, order and white space stay byte for byte."""
+    """Rewrite the strings that change; numbers, order and white space stay byte for byte."""
     parts: list[str] = []
     end = 0
     for value in _strings(document):

@@ -1,8 +1,8 @@
-"""Scrubbing records: personal data in, placeholders or pseudonyms out, counted by source and entity type."""
+"""Replacing personal data in records by placeholders or pseudonyms, counted by source and entity type."""
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +16,8 @@ from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.detector import Detector
 from fineline.resources.data.pii.spans import Span
 from fineline.resources.data.scrubbing.documents import (
-    IDENTIFIERS,
-    JSON,
+    JSON_COLUMNS,
+    NAME_COLUMNS,
     Fragment,
     fragments,
     identifiers,
@@ -25,17 +25,15 @@ from fineline.resources.data.scrubbing.documents import (
 )
 from fineline.resources.data.scrubbing.replacement import Cleaned, Replacer
 
-SCRUBBER_VERSION = "2"
-
-# Text that is taken into Python objects at once; the rest of a frame stays in Arrow's memory.
+# Text that becomes Python objects at once; the rest of a frame stays in Arrow's memory.
 _SLICE_BYTES = 32_000_000
-_TEXT_COLUMNS = [*MESSAGE_COLUMNS, *JSON, *IDENTIFIERS]
+_TEXT_COLUMNS = [*MESSAGE_COLUMNS, *JSON_COLUMNS, *NAME_COLUMNS]
 _ENTITIES = pl.Schema({"source": pl.String, "entity": pl.String, "spans": pl.UInt32, "records": pl.UInt32})
 
 
 @dataclass(frozen=True)
 class Scrubbed:
-    """Records with ``replacements``, in the order in which they came, and what was replaced.
+    """Scrubbed records with their number of ``replacements``, in the given order, and the counts of what was replaced.
 
     ``entities`` has the columns source, entity, spans (replaced) and records (with at least one), sorted by
     source and entity.
@@ -49,51 +47,44 @@ class Scrubber:
     """Replaces personal data and secrets in records by placeholders such as ``<PERSON>``, or by pseudonyms.
 
     All text is scrubbed: the contents of prompt, completion and rejected messages, and the string values in
-    the JSON of tools and metadata; so are the values of JSON in messages (a whole message, a tool call, a fenced
-    block), and it stays valid. A label, a group or a JSON key that holds personal data (of the types that are
+    the JSON of tools and metadata. JSON in messages (a whole message, a tool call, a fenced block) is scrubbed by its
+    values and stays valid. A label, a group or a JSON key that holds personal data (of the types that are
     recognised by pattern, such as an e-mail address) becomes ``group-`` or ``key-`` and 16 hex digits of its
     keyed hash, so that groups stay together. Roles, source, batch, licence and record_id stay.
 
-    ``key`` decides on pseudonyms and hashes; without one they differ from one scrubber to the next.
+    ``key`` decides on pseudonyms and hashes; without one they differ from one scrubber to the next. With ``cache``, a
+    folder, a text that was analysed with the same settings is not analysed again, see FindingsCache.
 
-    Making one is cheap; the engine is built on first use (seconds). Close it, or use it as a context manager,
-    to end its processes. What is found in records is remembered in ``memory``, a folder, if one is given: an
-    unchanged text is not analysed again, by this scrubber or a later one with the same settings.
+    Building one is cheap: the models are loaded with the first text, which takes seconds.
     """
 
-    def __init__(self, section: Scrub, *, key: PseudonymKey | None = None, memory: Path | None = None) -> None:
+    def __init__(self, section: Scrub, *, key: PseudonymKey | None = None, cache: Path | None = None) -> None:
         self._section = section
         self._key = key or PseudonymKey.random()
-        self._detector = Detector(section, memory)
-        self._anew = False
+        self._detector = Detector(section, cache)
+        self._uncached = False
         self._replacer = Replacer(section, self._key)
 
-    def scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None = None) -> Scrubbed:
+    def scrub(self, records: pl.DataFrame) -> Scrubbed:
         """Scrub a frame with Record's columns.
 
-        ``progress`` is called every few seconds with the number of records done (estimated from the text done)
-        and in all. Raises ScrubError where the section names an unknown entity type or a model that is not
-        installed.
+        Raises:
+            ScrubError: the section names an unknown entity type or a model that is not installed.
         """
-        parts: list[Scrubbed] = []
-        done = 0
-        for part in slices(records, _SLICE_BYTES):
-            parts.append(self._scrub(part, _shifted(progress, done, part.height, records.height)))
-            done += part.height
+        parts = [self._scrub(part) for part in slices(records, _SLICE_BYTES)]
         counts = pl.concat(part.entities for part in parts)
         return Scrubbed(
             pl.concat(part.records for part in parts),
             counts.group_by("source", "entity").agg(pl.col("spans", "records").sum()).sort("source", "entity"),
         )
 
-    def _scrub(self, records: pl.DataFrame, progress: Callable[[int, int], None] | None) -> Scrubbed:
+    def _scrub(self, records: pl.DataFrame) -> Scrubbed:
         rows = records.select("source", *_TEXT_COLUMNS).to_dicts()
         in_rows = dict.fromkeys(fragment for row in rows for fragment in fragments(row))
         found, found_identifiers = self._detector.detect(
             (fragment.context + fragment.text for fragment in in_rows),
             (identifier for row in rows for identifier in identifiers(row)),
-            progress,
-            anew=self._anew,
+            uncached=self._uncached,
         )
         cleaned = {fragment: self._clean(fragment, found[fragment.context + fragment.text]) for fragment in in_rows}
         names = {name: self._replacer.clean(name, spans) for name, spans in found_identifiers.items()}
@@ -119,7 +110,7 @@ class Scrubber:
         )
 
     def _clean(self, fragment: Fragment, spans: Sequence[Span]) -> Cleaned:
-        """Replace what was found in a fragment; of what was found in its context, nothing."""
+        """Replace what was found in a fragment, but not what was found in its context."""
         before = len(fragment.context)
         within = [
             span._replace(start=max(0, span.start - before), end=span.end - before)
@@ -128,23 +119,18 @@ class Scrubber:
         ]
         return self._replacer.clean(fragment.text, within)
 
-    def clean(self, texts: Sequence[str]) -> list[str]:
-        """Single texts, scrubbed as the texts of records are, but always analysed anew: canaries measure that."""
-        found, _ = self._detector.detect(texts, anew=True)
-        return [self._replacer.clean(text, found[text]).text for text in texts]
-
     def with_placeholders(self) -> Self:
-        """The same scrubber, on the same engine, with ``<TYPE>`` for every type: shows what it finds now.
+        """A scrubber on the same models that writes ``<TYPE>`` for every type, and leaves the cache alone.
 
-        It recalls and remembers nothing: a measurement must be of the finder, not of the memory.
+        A measurement must be of the models, not of the cache.
         """
         other = copy.copy(self)
-        other._anew = True
+        other._uncached = True
         other._replacer = Replacer(self._section.model_copy(update={"replacement": {}}), self._key)
         return other
 
     def close(self) -> None:
-        """End the processes, if any were started."""
+        """Close the cache."""
         self._detector.close()
 
     def __enter__(self) -> Self:
@@ -161,7 +147,7 @@ def slices(records: pl.DataFrame, limit: int) -> Iterator[pl.DataFrame]:
         return
     content = pl.element().struct.field("content").str.len_bytes()
     messages = [pl.col(column).list.eval(content).list.sum() for column in MESSAGE_COLUMNS]
-    sizes = records.select(pl.sum_horizontal(*messages, pl.col(*JSON).str.len_bytes())).to_series()
+    sizes = records.select(pl.sum_horizontal(*messages, pl.col(*JSON_COLUMNS).str.len_bytes())).to_series()
     start = size = 0
     for row, more in enumerate(sizes):
         if size and size + more > limit:
@@ -169,12 +155,3 @@ def slices(records: pl.DataFrame, limit: int) -> Iterator[pl.DataFrame]:
             start, size = row, 0
         size += more
     yield records[start:]
-
-
-def _shifted(
-    progress: Callable[[int, int], None] | None, before: int, height: int, total: int
-) -> Callable[[int, int], None] | None:
-    """Progress within a slice as progress within the frame, in records."""
-    if progress is None:
-        return None
-    return lambda done, pieces: progress(before + height * done // max(pieces, 1), total)

@@ -6,9 +6,8 @@ import pytest
 from support.records import record, records
 
 from fineline.resources.core.recipe.scrubbing import Scrub
-from fineline.resources.data.pii import cache as memory
-from fineline.resources.data.pii import worker
-from fineline.resources.data.pii.cache import FILE, Memory
+from fineline.resources.data.pii import cache, detector
+from fineline.resources.data.pii.cache import FILE, FindingsCache
 from fineline.resources.data.pii.detector import Detector
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.pii.spans import Span
@@ -24,48 +23,45 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(section: Scrub) -> None:
         raise AssertionError("a text was analysed again")
 
-    monkeypatch.setattr(worker, "build_finder", refuse)
+    monkeypatch.setattr(detector, "build_finder", refuse)
 
 
-def remembered(folder: Path, section: Scrub = SECTION, text: str = TEXT) -> list[Span] | None:
-    opened = Memory(section, folder)
+def cached(folder: Path, section: Scrub = SECTION, text: str = TEXT) -> list[Span] | None:
+    opened = FindingsCache(section, folder)
     key = opened.hash(text, "text")
-    found = opened.recall([key]).get(key)
+    found = opened.get([key]).get(key)
     opened.close()
     return found
 
 
-def remember(folder: Path, section: Scrub = SECTION, texts: tuple[str, ...] = (TEXT,), rows: int = 100) -> None:
-    opened = Memory(section, folder, maximum_rows=rows)
-    opened.remember({opened.hash(text, "text"): FOUND for text in texts})
+def store(folder: Path, section: Scrub = SECTION, texts: tuple[str, ...] = (TEXT,), rows: int = 100) -> None:
+    opened = FindingsCache(section, folder, maximum_rows=rows)
+    opened.put({opened.hash(text, "text"): FOUND for text in texts})
     opened.close()
 
 
-def test_what_was_found_is_known_to_a_later_run(tmp_path: Path) -> None:
-    assert remembered(tmp_path) is None
-    remember(tmp_path)
-    assert remembered(tmp_path) == FOUND
+def test_findings_are_known_to_a_later_run(tmp_path: Path) -> None:
+    assert cached(tmp_path) is None
+    store(tmp_path)
+    assert cached(tmp_path) == FOUND
 
 
 def test_a_second_scrub_of_the_same_records_analyses_nothing(tmp_path: Path, monkeypatch) -> None:
     frame = records(*(record(f"{TEXT} Number {number}. {'More of the same. ' * 20}") for number in range(4)))
-    with Scrubber(SECTION, memory=tmp_path) as first:
+    with Scrubber(SECTION, cache=tmp_path) as first:
         once = first.scrub(frame)
-    monkeypatch.setattr(worker, "build_finder", None)
-    with Scrubber(SECTION, memory=tmp_path) as second:
+    monkeypatch.setattr(detector, "build_finder", None)
+    with Scrubber(SECTION, cache=tmp_path) as second:
         again = second.scrub(frame)
     assert again.records.equals(once.records)
     assert again.entities.equals(once.entities)
     assert "example.org" not in str(again.records.rows())
 
 
-def test_canaries_are_analysed_also_where_they_are_remembered(tmp_path: Path, no_engine: None) -> None:
-    remember(tmp_path)
-    with Scrubber(SECTION, memory=tmp_path) as scrubber:
-        with pytest.raises(AssertionError, match="analysed again"):
-            scrubber.clean([TEXT])
-        with pytest.raises(AssertionError, match="analysed again"):
-            scrubber.with_placeholders().scrub(records(record(TEXT)))
+def test_canaries_are_analysed_also_where_they_are_cached(tmp_path: Path, no_engine: None) -> None:
+    store(tmp_path)
+    with Scrubber(SECTION, cache=tmp_path) as scrubber, pytest.raises(AssertionError, match="analysed again"):
+        scrubber.with_placeholders().scrub(records(record(TEXT)))
 
 
 @pytest.mark.parametrize(
@@ -78,23 +74,23 @@ def test_canaries_are_analysed_also_where_they_are_remembered(tmp_path: Path, no
     ],
 )
 def test_another_setting_sees_none_of_the_finds(tmp_path: Path, other: dict[str, object]) -> None:
-    remember(tmp_path)
-    assert remembered(tmp_path, SECTION.model_copy(update=other)) is None
+    store(tmp_path)
+    assert cached(tmp_path, SECTION.model_copy(update=other)) is None
 
 
 def test_settings_that_decide_nothing_see_the_finds(tmp_path: Path) -> None:
-    remember(tmp_path)
-    assert remembered(tmp_path, SECTION.model_copy(update={"workers": 8, "minimum_recall": 0.1})) == FOUND
+    store(tmp_path)
+    assert cached(tmp_path, SECTION.model_copy(update={"workers": 8, "minimum_recall": 0.1})) == FOUND
 
 
 def test_another_version_of_the_finder_sees_none_of_the_finds(tmp_path: Path, monkeypatch) -> None:
-    remember(tmp_path)
-    monkeypatch.setattr(memory, "FINDING_VERSION", "another")
-    assert remembered(tmp_path) is None
+    store(tmp_path)
+    monkeypatch.setattr(cache, "VERSION", "another")
+    assert cached(tmp_path) is None
 
 
 def test_a_text_a_segment_and_an_identifier_are_told_apart() -> None:
-    opened = Memory(SECTION)
+    opened = FindingsCache(SECTION)
     assert len({opened.hash(TEXT, kind) for kind in ("text", "segment", "identifier")}) == 3
     opened.close()
 
@@ -107,35 +103,35 @@ def test_nothing_readable_is_stored(tmp_path: Path) -> None:
     assert not [word for word in (b"greta", b"holm", b"example", b"Write") if word in stored]
 
 
-def test_what_was_not_used_for_longest_is_forgotten_first(tmp_path: Path, monkeypatch) -> None:
-    remember(tmp_path, texts=("one", "two"))
+def test_what_was_not_used_for_longest_is_deleted_first(tmp_path: Path, monkeypatch) -> None:
+    store(tmp_path, texts=("one", "two"))
     later = time.time() + 3 * 86_400
-    monkeypatch.setattr(memory.time, "time", lambda: later)
-    assert remembered(tmp_path, text="two") == FOUND
-    remember(tmp_path, texts=("three",), rows=2)
-    assert [remembered(tmp_path, text=text) is None for text in ("one", "two", "three")] == [True, False, False]
+    monkeypatch.setattr(cache.time, "time", lambda: later)
+    assert cached(tmp_path, text="two") == FOUND
+    store(tmp_path, texts=("three",), rows=2)
+    assert [cached(tmp_path, text=text) is None for text in ("one", "two", "three")] == [True, False, False]
 
 
-def test_two_processes_may_use_one_memory(tmp_path: Path) -> None:
-    first, second = Memory(SECTION, tmp_path), Memory(SECTION, tmp_path)
+def test_two_processes_may_use_one_cache(tmp_path: Path) -> None:
+    first, second = FindingsCache(SECTION, tmp_path), FindingsCache(SECTION, tmp_path)
     keys = [first.hash(text, "text") for text in ("one", "two")]
-    first.remember({keys[0]: FOUND})
-    second.remember({keys[1]: FOUND, keys[0]: FOUND})
-    assert list(first.recall(keys).values()) == [FOUND, FOUND]
+    first.put({keys[0]: FOUND})
+    second.put({keys[1]: FOUND, keys[0]: FOUND})
+    assert list(first.get(keys).values()) == [FOUND, FOUND]
     first.close()
     second.close()
 
 
 def test_finds_of_a_batch_that_was_not_finished_are_not_there(tmp_path: Path) -> None:
-    remember(tmp_path)
+    store(tmp_path)
     broken = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     broken.execute("BEGIN IMMEDIATE")
     broken.execute("DELETE FROM found")
     broken.close()
-    assert remembered(tmp_path) == FOUND
+    assert cached(tmp_path) == FOUND
 
 
-def test_a_file_that_is_no_memory_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_no_cache_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"not a database " * 100)
     with pytest.raises(ScrubError, match=f"{FILE} cannot be read.*Delete it"):
-        Memory(SECTION, tmp_path)
+        FindingsCache(SECTION, tmp_path)

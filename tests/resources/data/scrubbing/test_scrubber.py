@@ -15,11 +15,9 @@ from support.records import record, records
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
-from fineline.resources.data.pii import detector, worker
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.pii.finder import Finder
 from fineline.resources.data.pii.segments import SEGMENT_CHARACTERS, cut
-from fineline.resources.data.pii.spans import Span
 from fineline.resources.data.scrubbing.scrubber import Scrubber, slices
 
 EMAIL = "greta.holm@example.org"
@@ -31,6 +29,12 @@ KEY = PseudonymKey(b"a key for tests, 32 bytes of it.")
 def scrubber() -> Iterator[Scrubber]:
     with Scrubber(Scrub(workers=1), key=KEY) as scrubber:
         yield scrubber
+
+
+def clean(scrubber: Scrubber, *texts: str) -> list[str]:
+    """Texts, scrubbed as the completions of records."""
+    scrubbed = scrubber.scrub(records(*map(record, texts))).records
+    return [messages[0]["content"] for messages in scrubbed["completion"].to_list()]
 
 
 def test_every_text_of_a_record_is_scrubbed(scrubber: Scrubber) -> None:
@@ -107,7 +111,7 @@ def test_the_key_of_a_value_tells_what_it_is(scrubber: Scrubber) -> None:
 def test_of_a_url_with_a_password_only_the_password_is_replaced(scrubber: Scrubber, secret: str) -> None:
     user, colon, _ = secret.rpartition(":")
     url = "clone https://{}@git.example.org:8443/team/app.git now"
-    assert scrubber.clean([url.format(secret)]) == [url.format(f"{user}{colon}<SECRET>")]
+    assert clean(scrubber, url.format(secret)) == [url.format(f"{user}{colon}<SECRET>")]
 
 
 def test_the_name_of_a_tool_is_no_person(scrubber: Scrubber) -> None:
@@ -145,14 +149,10 @@ def test_slices_of_a_frame_join_to_it_and_each_is_short() -> None:
 def test_a_frame_in_slices_is_scrubbed_as_a_whole_one(scrubber: Scrubber, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = records(*(record(f"{number}: Jane Doe, u{number}@example.org.", group=EMAIL) for number in range(12)))
     whole = scrubber.scrub(frame)
-    seen: list[tuple[int, int]] = []
     monkeypatch.setattr("fineline.resources.data.scrubbing.scrubber._SLICE_BYTES", 200)
-    sliced = scrubber.scrub(frame, progress=lambda done, total: seen.append((done, total)))
+    sliced = scrubber.scrub(frame)
     assert sliced.records.equals(whole.records)
     assert sliced.entities.equals(whole.entities)
-    assert len(seen) > 2
-    assert seen == sorted(seen)
-    assert seen[-1] == (12, 12)
 
 
 def test_rows_keep_their_order_and_number(scrubber: Scrubber) -> None:
@@ -192,17 +192,9 @@ def test_scrubbed_records_keep_their_contract(scrubber: Scrubber) -> None:
     ScrubbedRecord.validate(scrubber.scrub(Record.validate(frame)).records)
 
 
-def test_single_texts_are_cleaned_as_records_are(scrubber: Scrubber) -> None:
-    texts = [f"Jane Doe wrote to {EMAIL}.", "Nothing here.", f"Jane Doe wrote to {EMAIL}."]
-    frame = records(*(record(text) for text in texts))
-    in_records = [row[0]["content"] for row in scrubber.scrub(frame).records["completion"]]
-    assert scrubber.clean(texts) == in_records
-    assert in_records[0] == "<PERSON> wrote to <EMAIL_ADDRESS>."
-
-
 def test_a_scrubbed_text_stays_as_it_is(scrubber: Scrubber) -> None:
-    (once,) = scrubber.clean([f"Jane Doe (+1 212 555 0199) wrote to {EMAIL} from 8.8.4.4."])
-    assert scrubber.clean([once]) == [once]
+    (once,) = clean(scrubber, f"Jane Doe (+1 212 555 0199) wrote to {EMAIL} from 8.8.4.4.")
+    assert clean(scrubber, once) == [once]
 
 
 @pytest.fixture(scope="module")
@@ -215,21 +207,21 @@ def address_scrubber() -> Iterator[Scrubber]:
 @given(before=st.text(max_size=30), after=st.text(max_size=30))
 def test_text_around_an_address_stays_byte_for_byte(address_scrubber: Scrubber, before: str, after: str) -> None:
     text = f"{before}\n{EMAIL}\n{after}"
-    assert address_scrubber.clean([text]) == [f"{before}\n<EMAIL_ADDRESS>\n{after}"]
+    assert clean(address_scrubber, text) == [f"{before}\n<EMAIL_ADDRESS>\n{after}"]
 
 
 @pytest.mark.parametrize(
     "text", ["", "\n\n", "plain words only", "x = [1, 2]\r\n\ttabs\u200b", "é" * 50, "A title\n=======\n"]
 )
 def test_a_text_without_findings_is_returned_as_it_is(scrubber: Scrubber, text: str) -> None:
-    assert scrubber.clean([text]) == [text]
+    assert clean(scrubber, text) == [text]
 
 
 def test_a_long_text_is_scrubbed_in_pieces(scrubber: Scrubber) -> None:
     line = f"A line of words with {EMAIL} in it, and some more words to fill it.\n"
     text = line * (3 * SEGMENT_CHARACTERS // len(line))
     assert len(cut(text)) > 2
-    assert scrubber.clean([text]) == [text.replace(EMAIL, "<EMAIL_ADDRESS>")]
+    assert clean(scrubber, text) == [text.replace(EMAIL, "<EMAIL_ADDRESS>")]
 
 
 def test_a_passage_that_many_prompts_share_is_analysed_once(
@@ -238,13 +230,8 @@ def test_a_passage_that_many_prompts_share_is_analysed_once(
     passage = f"Write to {EMAIL} for what is sold by the house. " + "The passage goes on for a while. " * 20 + "\n"
     rows = [record("Yes.", question=f"Question {number}?\n{passage}", kind="chat") for number in range(5)]
     seen: list[str] = []
-    find_batch = worker.find_batch
-
-    def watched(finder: Finder, batch: worker.Batch) -> list[list[Span]]:
-        seen.extend(batch.pieces)
-        return find_batch(finder, batch)
-
-    monkeypatch.setattr(worker, "find_batch", watched)
+    find = Finder.find
+    monkeypatch.setattr(Finder, "find", lambda self, texts, **more: seen.extend(texts) or find(self, texts, **more))
     scrubbed = scrubber.scrub(records(*rows)).records
     assert sum(EMAIL in segment for segment in seen) == 1
     assert len(seen) == len(set(seen))
@@ -258,53 +245,23 @@ def test_pieces_join_to_the_text_and_are_short(text: str, limit: int) -> None:
     assert max(map(len, pieces), default=0) <= limit
 
 
-def test_a_pool_of_processes_gives_what_one_process_gives(scrubber: Scrubber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detector, "_POOL_CHARACTERS", 0)
-    frame = records(
-        *(
-            record(f"Ticket {number}: Jane Doe or Peter Young, u{number}@a.org.", group=f"u{number}@a.org")
-            for number in range(150)
-        )
-    )
-    seen: list[tuple[int, int]] = []
-    with Scrubber(Scrub(workers=2), key=KEY) as pooled:
-        result = pooled.scrub(frame, progress=lambda done, total: seen.append((done, total)))
-    alone = scrubber.scrub(frame)
-    assert result.records.equals(alone.records)
-    assert result.entities.equals(alone.entities)
-    assert result.records["replacements"].min() > 2
-    assert seen[-1] == (150, 150)
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert len(seen) > 2
-
-
 def in_new_process(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
-def test_building_a_finder_imports_no_torch_and_leaves_it_to_be_imported() -> None:
+def test_finding_imports_no_torch_and_leaves_it_to_be_imported() -> None:
     code = (
         "import sys; from fineline.resources.core.recipe.scrubbing import Scrub\n"
-        "from fineline.resources.data.pii import worker\n"
-        "worker.build_finder(Scrub(ner='spacy')); print([name in sys.modules for name in worker.NOT_NEEDED])\n"
+        "from fineline.resources.data.pii.detector import Detector\n"
+        "found, _ = Detector(Scrub()).detect(['Jane Doe'])\n"
+        "print(found['Jane Doe'][0].entity, [name in sys.modules for name in ('torch', 'transformers')])\n"
         "import importlib.util; print(importlib.util.find_spec('torch') is not None)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["[False, False]", "True"]
+    assert in_new_process(code) == "PERSON [False, False]\nTrue"
 
 
-def test_a_worker_process_starts_without_torch_and_transformers() -> None:
-    code = (
-        "import sys; from fineline.resources.core.recipe.scrubbing import Scrub\n"
-        "from fineline.resources.data.pii import worker\n"
-        "worker.start(Scrub()); print([sys.modules[name] for name in worker.NOT_NEEDED])\n"
-        "print(worker.find(worker.Batch(('Jane Doe',), False))[0][0].entity)"
-    )
-    assert in_new_process(code) == "[None, None]\nPERSON"
-
-
-def test_presidio_still_imports_what_worker_processes_leave_out() -> None:
+def test_presidio_still_imports_what_finding_leaves_out() -> None:
     code = "import presidio_analyzer, sys; print('torch' in sys.modules, 'transformers' in sys.modules)"
     assert in_new_process(code) == "True True"
 
@@ -319,29 +276,29 @@ def test_importing_the_scrubber_imports_no_engine() -> None:
 
 def test_an_unknown_entity_type_is_refused_with_the_supported_ones() -> None:
     with pytest.raises(ScrubError, match=r"SHOE_SIZE.*Supported: .*EMAIL_ADDRESS.*PERSON"):
-        Scrubber(Scrub(entities=["PERSON", "SHOE_SIZE"])).clean(["text"])
+        clean(Scrubber(Scrub(entities=["PERSON", "SHOE_SIZE"])), "text")
 
 
 def test_a_model_that_is_not_installed_is_named_with_how_to_install_it() -> None:
     with pytest.raises(ScrubError, match="pip install --no-deps en-core-web-none"):
-        Scrubber(Scrub(spacy_model="en_core_web_none")).clean(["text"])
+        clean(Scrubber(Scrub(spacy_model="en_core_web_none")), "text")
 
 
 def test_an_entity_type_that_the_recipe_leaves_out_is_left_standing() -> None:
     text = f"Jane Doe wrote to {EMAIL}."
-    assert Scrubber(Scrub(entities=["PERSON"], workers=1)).clean([text]) == [f"<PERSON> wrote to {EMAIL}."]
+    assert clean(Scrubber(Scrub(entities=["PERSON"], workers=1)), text) == [f"<PERSON> wrote to {EMAIL}."]
 
 
 def test_the_network_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TLDEXTRACT_CACHE", str(tmp_path))
     code = (
         "import socket, sys; from fineline.resources.core.recipe.scrubbing import Scrub; "
-        "from fineline.resources.data.pii import worker\n"
+        "from fineline.resources.data.pii.detector import Detector\n"
         "asked = []\n"
         "def refuse(host, *_, **__): asked.append(host); raise OSError('no network')\n"
         "socket.getaddrinfo = refuse\n"
-        "worker.start(Scrub())\n"
-        f"print(worker.find(worker.Batch(('Ask {EMAIL}',), False))[0][0].entity, asked)"
+        f"found, _ = Detector(Scrub()).detect(['Ask {EMAIL}'])\n"
+        f"print(found['Ask {EMAIL}'][0].entity, asked)"
     )
     assert in_new_process(code) == "EMAIL_ADDRESS []"
 
@@ -349,7 +306,7 @@ def test_the_network_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_no_log_line_holds_any_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     text = f"Jane Doe, {EMAIL}, GB82 WEST 1234 5698 7654 3G."
-    assert EMAIL not in Scrubber(Scrub(workers=1)).clean([text])[0]
+    assert EMAIL not in clean(Scrubber(Scrub(workers=1)), text)[0]
     assert not [word for word in ("Jane", EMAIL, "WEST") if word in caplog.text]
 
 
@@ -358,11 +315,11 @@ def test_classes_and_commands_of_documentation_are_no_persons(scrubber: Scrubber
         "Convert the samples. Returns False when a ThreadPoolExecutor (e.g. a Mock()) is closed.\n"
         ">>> import queue\n>>> queue.Queue(maxsize=3)\nNew in version 1.2.3.4. Listens on 127.0.0.1."
     )
-    assert "<" not in scrubber.clean([text])[0]
+    assert "<" not in clean(scrubber, text)[0]
 
 
 def test_a_maintainer_of_a_readme_is_a_person(scrubber: Scrubber) -> None:
-    assert scrubber.clean(["By Greta Holm <greta@holm.org>\n\nMaintained by Per Lund."]) == [
+    assert clean(scrubber, "By Greta Holm <greta@holm.org>\n\nMaintained by Per Lund.") == [
         "By <PERSON> <<EMAIL_ADDRESS>>\n\nMaintained by <PERSON>."
     ]
 
@@ -372,7 +329,7 @@ def test_most_people_and_all_cards_of_an_annotated_corpus_are_found(scrubber: Sc
     rows = pl.read_json(shared_data / "pii" / "presidio_generated_large.json.gz")
     texts = rows["full_text"].head(400).to_list()
     spans = rows["spans"].head(400).to_list()
-    cleaned = scrubber.clean(texts)
+    cleaned = clean(scrubber, *texts)
     missed: dict[str, list[bool]] = {}
     for text, found in zip(cleaned, spans, strict=True):
         for span in found:

@@ -11,8 +11,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.spans import Span
 from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers
-from fineline.resources.data.scrubbing.pseudonyms import MAKERS, Pseudonyms, name_pool
-from fineline.resources.data.scrubbing.replacement import Replacer
+from fineline.resources.data.scrubbing.replacement import MAKERS, Pseudonyms, Replacer, name_pool
 
 KEY = PseudonymKey(b"a key for tests, 32 bytes of it.")
 OTHER = PseudonymKey(b"another for tests, also 32 bytes")
