@@ -1,171 +1,84 @@
-"""Which unique records are good enough, and the corpus that remains."""
+"""Which unique records are good enough, and which labels a person should look at."""
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
 import dagster as dg
 import polars as pl
 
-from fineline.assets.corpus import raw_corpus, scrubbed_corpus
-from fineline.assets.duplicates import duplicate_clusters
-from fineline.assets.execution.definition import OWNERS, checks, contract
-from fineline.assets.execution.inputs import made_when_changed
-from fineline.assets.execution.tables import TableStage
-from fineline.data_contracts.curation import LabelIssue, RecordQuality
-from fineline.data_contracts.records import CuratedRecord
+from fineline.assets.execution.definition import table
+from fineline.assets.execution.tables import TableRun
+from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart, histogram
-from fineline.resources.core.presentation.progress import every_few_seconds
-from fineline.resources.core.presentation.tables import counts_by, frame_table
+from fineline.resources.core.presentation.tables import frame_table
+from fineline.resources.core.recipe.curation import Labels, Quality
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.data.curation.composition import composition
-from fineline.resources.data.curation.curate import curate
-from fineline.resources.project import Project
+from fineline.resources.data.curation.version import LABEL_ISSUES_VERSION
+from fineline.resources.data.quality.version import VERSION
 
 SHOWN_LABELS = 20
 
 
-@dg.asset(
-    group_name="curation",
-    kinds={"polars"},
-    owners=OWNERS,
-    code_version="1",
-    deps=[scrubbed_corpus, duplicate_clusters],
-    metadata=contract(RecordQuality, "quality"),
-    check_specs=checks("record_quality"),
-)
-@made_when_changed
-def record_quality(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+@table(catalog.RECORD_QUALITY, version=VERSION)
+def record_quality(run: TableRun, quality: Quality) -> None:
     """Quality scores of every unique record, and the first named rule that it failed, if any.
 
     Guarantees: scores are kept for all; the recipe's thresholds decide, and a failed rule has a name.
     """
     from fineline.resources.data.quality.scoring import score_unique
 
-    stage = TableStage(context, project, RecordQuality)
-    clusters = stage.read("duplicate_clusters")
-    scored = score_unique(
-        stage.scan("scrubbed_corpus"),
-        clusters,
-        stage.recipe.quality,
-        stage.reusable_rows("scrubbed_corpus"),
-        every_few_seconds(context.log.info, "records measured"),
-    )
-    failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
-    rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
-    stage.write(
-        TableOutput(
-            scored, rows_in=int(clusters["representative"].sum()), facts={"failed": sum(int(n) for n in rules.values())}
-        ),
-        metadata={
-            "failed rules": dg.MetadataValue.md(
-                bar_chart("Records that failed a rule", rules, "records") if rules else "none"
-            ),
-            "lengths": dg.MetadataValue.md(
-                histogram(
-                    "Words in a completion",
-                    scored["words"].clip(upper_bound=600).to_list(),
-                    "words (600 and more in the last bar)",
-                )
-            ),
-        },
-    )
-    yield from stage.results()
+    clusters = run.read(catalog.DUPLICATE_CLUSTERS.name)
+    reusable = run.reusable_rows(catalog.SCRUBBED_CORPUS.name)
+    records, progress = run.scan(catalog.SCRUBBED_CORPUS.name), run.progress("records measured")
+    scored = score_unique(records, clusters, quality, reusable, progress)
+    failed = scored["failed_rule"].drop_nulls()
+    output = TableOutput(scored, rows_in=int(clusters["representative"].sum()), facts={"failed": failed.len()})
+    run.write(output, metadata=_quality_plots(scored))
 
 
-@dg.asset(
-    group_name="curation",
-    kinds={"cleanlab", "scikitlearn"},
-    owners=OWNERS,
-    code_version="2",
-    deps=[scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(LabelIssue, "labels"),
-    check_specs=checks("label_issues"),
-)
-@made_when_changed
-def label_issues(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
+@table(catalog.LABEL_ISSUES, version=LABEL_ISSUES_VERSION, kinds={"cleanlab", "scikitlearn"})
+def label_issues(run: TableRun, labels: Labels) -> None:
     """Labelled records that a person should look at: the label fits badly, or the text is unlike all others.
 
     Guarantees: judged by a model that did not see the record; nothing is dropped by it.
     """
-    from fineline.resources.data.curation.label_reuse import LABEL_COLUMNS, Judged, judge_labels
+    from fineline.resources.data.curation.label_reuse import Judged, judge_labels
 
-    stage = TableStage(context, project, LabelIssue)
-    passed = stage.scan("record_quality").filter(pl.col("failed_rule").is_null()).select("record_id").collect()
-    stays = stage.read("duplicate_clusters").filter("representative").join(passed, on="record_id", how="semi")
-    labelled = stage.scan("scrubbed_corpus").select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
-    issues_before, known = stage.before(), stage.reusable_rows("scrubbed_corpus", "features")
-    judged = judge_labels(
-        labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect(),
-        stage.recipe.labels,
-        None if issues_before is None or known is None else Judged(issues_before, known),
-        every_few_seconds(context.log.info, "texts embedded"),
-    )
-    issues = judged.issues
+    issues, features = run.previous(), run.reusable_rows(catalog.SCRUBBED_CORPUS.name, "features")
+    before = None if issues is None or features is None else Judged(issues, features)
+    judged = judge_labels(_labelled(run), labels, before, run.progress("texts embedded"))
+    found = judged.issues
+    facts = {"issues": int(found["is_issue"].sum()), "outliers": int(found["is_outlier"].sum())}
+    output = TableOutput(found, rows_in=found.height, side_tables={"features": judged.features}, facts=facts)
+    run.write(output, metadata={"labels that do not fit": dg.MetadataValue.md(_misfits(found))})
+
+
+def _quality_plots(scored: pl.DataFrame) -> dict[str, dg.MetadataValue]:
+    failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
+    rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
+    words = scored["words"].clip(upper_bound=600).to_list()
+    return {
+        "failed rules": dg.MetadataValue.md(
+            bar_chart("Records that failed a rule", rules, "records") if rules else "none"
+        ),
+        "lengths": dg.MetadataValue.md(
+            histogram("Words in a completion", words, "words (600 and more in the last bar)")
+        ),
+    }
+
+
+def _labelled(run: TableRun) -> pl.DataFrame:
+    """The labelled records that are unique and passed every quality rule."""
+    from fineline.resources.data.curation.label_reuse import LABEL_COLUMNS
+
+    passed = run.scan(catalog.RECORD_QUALITY.name).filter(pl.col("failed_rule").is_null()).select("record_id").collect()
+    unique = run.read(catalog.DUPLICATE_CLUSTERS.name).filter("representative")
+    stays = unique.join(passed, on="record_id", how="semi")
+    labelled = run.scan(catalog.SCRUBBED_CORPUS.name).select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
+    return labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect()
+
+
+def _misfits(issues: pl.DataFrame) -> str:
+    """The labels that most often do not fit, with what would."""
     by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
     shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
-    stage.write(
-        TableOutput(
-            issues,
-            rows_in=issues.height,
-            side_tables={"features": judged.features},
-            facts={"issues": int(issues["is_issue"].sum()), "outliers": int(issues["is_outlier"].sum())},
-        ),
-        metadata={"labels that do not fit": dg.MetadataValue.md(frame_table(shown.head(SHOWN_LABELS)))},
-    )
-    yield from stage.results()
-
-
-@dg.asset(
-    group_name="curation",
-    kinds={"polars"},
-    owners=OWNERS,
-    code_version="2",
-    deps=[raw_corpus, scrubbed_corpus, duplicate_clusters, record_quality],
-    metadata=contract(CuratedRecord, "decontaminate", "balance.topics"),
-    check_specs=checks("curated_corpus"),
-)
-@made_when_changed
-def curated_corpus(context: dg.AssetExecutionContext, project: Project) -> Iterator[Any]:
-    """The records that are unique, passed every quality rule and repeat no evaluation set: what may be trained on.
-
-    Guarantees: each record that is not here is in this asset's drops, with the rule that stopped it.
-    """
-    stage = TableStage(context, project, CuratedRecord)
-    clusters, quality = stage.read("duplicate_clusters"), stage.read("record_quality")
-    made = curate(stage.read("scrubbed_corpus"), clusters, quality, _contaminated(stage, clusters, quality))
-    rules = {rule: float(count) for rule, count in counts_by(made.drops, "rule").items()}
-    stage.write(
-        made,
-        metadata={
-            "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none"),
-            "balance": dg.MetadataValue.md(frame_table(composition(made.frame))),
-            **_topics(stage, made.frame),
-        },
-    )
-    yield from stage.results()
-
-
-def _contaminated(stage: TableStage, clusters: pl.DataFrame, quality: pl.DataFrame) -> pl.DataFrame | None:
-    """Records that repeat evaluation sets, compared as they came in: scrubbing changes words on one side only."""
-    from fineline.resources.data.curation.contamination import contaminated, evaluation_set
-
-    section = stage.recipe.decontaminate
-    if not section.against:
-        return None
-    passed = clusters.filter("representative").join(quality.filter(pl.col("failed_rule").is_null()), on="record_id")
-    came_in = stage.scan("raw_corpus").select("record_id", "batch", "kind", "prompt", "completion", "rejected")
-    records = came_in.join(passed.lazy(), on=["record_id", "batch"], how="semi").collect()
-    sets = {source.name: evaluation_set(source) for source in section.against}
-    found = contaminated(records, sets, section)
-    stage.context.log.info(f"{found.height:,} of {records.height:,} records repeat {', '.join(sets)}")
-    return found
-
-
-def _topics(stage: TableStage, curated: pl.DataFrame) -> dict[str, Any]:
-    number = stage.recipe.balance.topics
-    if number is None:
-        return {}
-    from fineline.resources.data.curation.composition import topics
-
-    found = topics(curated, number, every_few_seconds(stage.context.log.info, "texts embedded"))
-    return {"topics": dg.MetadataValue.md(frame_table(found))}
+    return frame_table(shown.head(SHOWN_LABELS))

@@ -262,12 +262,14 @@ def graph(datasets: Iterable[str], stages: Sequence[Stage]) -> Mapping[str, Asse
     if stages:
         entries += _model_half(asked, stages)
     inner = {name for each in entries for name in each.upstream}
-    ends = tuple(sorted(each.name for each in entries if each.name not in inner))
-    entries += [
-        FORGETTING_CERTIFICATES,
-        replace(AUDIT_REPORT, upstream=tuple(sorted({*ends, FORGETTING_CERTIFICATES.name}))),
-    ]
+    ends = [each.name for each in entries if each.name not in inner]
+    entries += [FORGETTING_CERTIFICATES, replace(AUDIT_REPORT, upstream=(*ends, FORGETTING_CERTIFICATES.name))]
     return {each.name: each for each in entries}
+
+
+def dataset_of(section: str) -> str:
+    """The dataset that a section of the recipe's ``datasets`` asks for."""
+    return f"{section}_dataset"
 
 
 def judged_dataset(datasets: Iterable[str]) -> str:
@@ -276,16 +278,17 @@ def judged_dataset(datasets: Iterable[str]) -> str:
 
 
 def _model_half(datasets: set[str], stages: Sequence[Stage]) -> list[Asset]:
-    trained_on = {stage.dataset for stage in stages}
-    decision = replace(RETRAIN_DECISION, upstream=tuple(sorted({*trained_on, BASE_MODEL.name})))
+    trained_on = list(dict.fromkeys(stage.dataset for stage in stages))
     models = [BASE_MODEL.name, *(model_of(stage.name) for stage in stages)]
-    trained = [
-        replace(entry(model), upstream=tuple(sorted({stage.dataset, before, RETRAIN_DECISION.name})))
-        for stage, before, model in zip(stages, models, models[1:], strict=False)
-    ]
     judged = judged_dataset(datasets)
-    read = {judged, *(datasets & {PREFERENCE_DATASET.name})}
-    evaluation = replace(EVALUATION, upstream=tuple(sorted({*models, *read})))
+    read = dict.fromkeys([judged, *(datasets & {PREFERENCE_DATASET.name})])
     candidate, before = models[-1], models[-2]
-    release = {candidate, before, judged, EVALUATION.name, RECORD_LEDGER.name}
-    return [decision, *trained, evaluation, replace(RELEASE, upstream=tuple(sorted(release)))]
+    return [
+        replace(RETRAIN_DECISION, upstream=(*trained_on, BASE_MODEL.name)),
+        *(
+            replace(entry(model), upstream=(stage.dataset, before, RETRAIN_DECISION.name))
+            for stage, before, model in zip(stages, models, models[1:], strict=False)
+        ),
+        replace(EVALUATION, upstream=(*models, *read)),
+        replace(RELEASE, upstream=(candidate, before, judged, EVALUATION.name, RECORD_LEDGER.name)),
+    ]

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from fineline.assets.arrivals import arrivals
-from fineline.assets.execution.definition import GOVERNANCE
 from fineline.assets.pipeline import pipeline_assets
+from fineline.data_contracts import catalog
 from fineline.jobs.retention import prune
 from fineline.jobs.selections import audit, forget, main
 from fineline.resources.core.orchestrator.console import plain_console
@@ -44,7 +44,7 @@ def build(recipe: str | None = None) -> dg.Definitions:
 
 def _by_itself(spec: dg.AssetSpec, recipe: Recipe, condition: dg.AutomationCondition[Any]) -> dg.AssetSpec:
     """What Dagster does with an asset unasked; those about the pipeline follow no data."""
-    if spec.group_name == GOVERNANCE:
+    if catalog.entry(spec.key.to_user_string()).governs:
         return spec
     policy = freshness_policy(spec.key.to_user_string(), recipe.freshness)
     return spec.replace_attributes(automation_condition=condition, freshness_policy=policy)

@@ -7,8 +7,8 @@ from functools import cache, partial
 
 import dagster as dg
 
+from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.planning.inputs import DATA_VERSION_TAG, version_tags
 from fineline.resources.planning.plan import Task
 
 
@@ -59,6 +59,6 @@ def _materialization(key: dg.AssetKey, manifest: Manifest) -> dg.AssetMaterializ
     return dg.AssetMaterialization(
         key,
         partition=manifest.batch,
-        metadata={"dagster/row_count": manifest.rows or 0, "recorded": "after its run was interrupted"},
+        metadata={**row_count(manifest), "recorded": "after its run was interrupted"},
         tags=version_tags(manifest),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.assets.execution.definition import BATCHES
+from fineline.assets.execution.partitions import BATCHES
 from fineline.resources.core.orchestrator.runs import delete_run, old_runs
 from fineline.resources.core.presentation.tables import markdown_table
 from fineline.resources.core.storage.store import Storage

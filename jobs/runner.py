@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from fineline.assets.execution.definition import BATCHES
-from fineline.assets.graph import nodes
+from fineline.assets.execution.partitions import BATCHES
+from fineline.assets.pipeline import nodes
 from fineline.jobs.definitions import build
 from fineline.jobs.recorded import record_what_is_stored
 from fineline.resources.core.orchestrator import runs

@@ -2,24 +2,23 @@
 
 import dagster as dg
 
-from fineline.assets.execution.definition import GOVERNANCE
-from fineline.resources.governance.forgetting.errors import CERTIFICATES
+from fineline.data_contracts import catalog
 
 main = dg.define_asset_job(
     "main",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GOVERNANCE),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(catalog.AUDIT_REPORT.group),
     description="The whole graph of the recipe, from raw corpora to an evaluated release.",
 )
 
 audit = dg.define_asset_job(
     "audit",
-    selection=dg.AssetSelection.assets("audit_report"),
+    selection=dg.AssetSelection.assets(catalog.AUDIT_REPORT.name),
     description="Every promise checked again on what is stored; changes nothing.",
 )
 
 forget = dg.define_asset_job(
     "forget",
-    selection=dg.AssetSelection.assets(CERTIFICATES),
+    selection=dg.AssetSelection.assets(catalog.FORGETTING_CERTIFICATES.name),
     description="Carries out requests to forget that wait under the storage root, as `fineline forget` writes them. "
     "The run's configuration holds at most the id of one.",
 )

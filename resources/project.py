@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from fineline.resources.core.keys import PseudonymKey, load_key
-from fineline.resources.core.recipe.loading import load_recipe, recipe_path, storage_root
+from fineline.resources.core.recipe.loading import parse_recipe, read_recipe, recipe_path, storage_root
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Storage
 
 
 class Project(dg.ConfigurableResource[Any]):
-    """What to build (a recipe file) and where it lies (a storage root)."""
+    """What to build (a recipe) and where it is stored (a storage root).
+
+    It holds the recipe's text, read once when definitions load: a run cannot mix two recipes, and a recipe that was
+    edited counts from the next load on.
+    """
 
     recipe_path: str
+    recipe_text: str
     storage_root: str
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, read and checked anew. Raises RecipeError."""
-        return load_recipe(Path(self.recipe_path))
-
-    @property
-    def recipe_text(self) -> str:
-        """The recipe file as it stands, for the metadata of what it makes."""
-        return Path(self.recipe_path).read_text(encoding="utf-8")
+        """The recipe."""
+        return _parsed(self.recipe_text, self.recipe_path)
 
     @property
     def storage(self) -> Storage:
@@ -47,4 +48,9 @@ def current_project(recipe: str | None = None) -> Project:
         RecipeError: the recipe is missing or does not fit.
     """
     path = recipe_path(recipe).resolve()
-    return Project(recipe_path=str(path), storage_root=str(storage_root(path)))
+    return Project(recipe_path=str(path), recipe_text=read_recipe(path), storage_root=str(storage_root(path)))
+
+
+@cache
+def _parsed(text: str, path: str) -> Recipe:
+    return parse_recipe(text, Path(path))

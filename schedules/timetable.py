@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from fineline.assets.execution.definition import BATCHES
+from fineline.assets.execution.partitions import BATCHES
 from fineline.resources.core.orchestrator.runs import range_tags
 from fineline.resources.core.recipe.operations import Automation
 

@@ -8,20 +8,21 @@ from typing import Any
 
 import dagster as dg
 
-from fineline.assets.execution.definition import BATCHES
+from fineline.assets.execution.partitions import batch_keys
+from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.internals import AssetCheckExecutionRecordStatus
+from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.models.exposure import flags_metadata
-from fineline.resources.planning.inputs import DATA_VERSION_TAG, PER_BATCH, version_tags
 
 Outcome = dg.MaterializeResult[Any] | dg.AssetMaterialization
 
 
 @dataclass(frozen=True)
 class PublishedPartition:
-    """What is stored of an asset or a batch, with what people see of it."""
+    """A stored asset or batch, with the metadata that people see of it."""
 
     manifest: Manifest
     metadata: Mapping[str, Any] | None
@@ -33,7 +34,7 @@ def publish(
     stored: Iterable[PublishedPartition],
     checks: Iterable[dg.AssetCheckResult],
 ) -> Iterator[Outcome]:
-    """The events of an execution that stored these, one for each batch that it was asked for."""
+    """The events of an execution, one for each batch that it was asked for."""
     by_batch = {each.manifest.batch: each for each in stored}
     for batch, each in by_batch.items():
         if batch is not None and each.metadata:
@@ -45,8 +46,8 @@ def publish(
         check_results=[_with_other_batches(context, storage, by_batch, check) for check in checks],
     )
     if others:
-        # One step gives all its partitions one data version; each batch needs its own, or adding a
-        # batch would look like a change of the others.
+        # Dagster gives all partitions of a step one data version. Each batch needs its own, or adding a batch would
+        # look like a change of the others.
         for each in by_batch.values():
             yield of_batch(context, each)
 
@@ -64,36 +65,38 @@ def of_batch(context: dg.AssetExecutionContext, stored: PublishedPartition) -> d
 def publish_unchanged(
     context: dg.AssetExecutionContext, storage: Storage, manifests: Iterable[Manifest]
 ) -> Iterator[Outcome]:
-    """The events of an execution that found all up to date: what was published when it was made."""
-    yield from publish(
-        context,
-        storage,
-        [last_published(context, manifest) for manifest in manifests],
-        [_last_result(context, key) for key in context.selected_asset_check_keys],
-    )
+    """The events of an execution that found everything up to date: those of when it was made."""
+    published = [last_published(context, manifest) for manifest in manifests]
+    yield from publish(context, storage, published, last_results(context))
 
 
 def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> PublishedPartition:
-    """A stored asset with the metadata that it was published with last."""
+    """A stored asset with the metadata of its last event."""
     batches = [manifest.batch] if manifest.batch else None
     last = dg.AssetRecordsFilter(context.asset_key, asset_partitions=batches)
     for record in context.instance.fetch_materializations(last, limit=1).records:
         if record.asset_materialization is not None:
             return PublishedPartition(manifest, {**record.asset_materialization.metadata, **flags_metadata(manifest)})
-    return PublishedPartition(manifest, {"dagster/row_count": manifest.rows} if manifest.rows is not None else None)
+    return PublishedPartition(manifest, row_count(manifest))
+
+
+def last_results(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    """The checks of an asset that is up to date, as they were when it was made."""
+    for key in context.selected_asset_check_keys:
+        yield _last_result(context, key)
 
 
 def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
-    """A check of an asset that is up to date: it passed, or the asset would be made again."""
+    """The last result of a check that passed; a blocking one did, or the asset would be made again."""
     passed = {AssetCheckExecutionRecordStatus.SUCCEEDED}
     history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=passed)
     event = history[0].event.dagster_event if history and history[0].event else None
-    told = event.asset_check_evaluation_data if event else None
+    last = event.asset_check_evaluation_data if event else None
     return dg.AssetCheckResult(
         check_name=key.name,
         passed=True,
-        metadata=told.metadata if told else None,
-        description=told.description if told else "Nothing changed since it passed.",
+        metadata=last.metadata if last else None,
+        description=last.description if last else "Nothing changed since it passed.",
     )
 
 
@@ -103,27 +106,22 @@ def _with_other_batches(
     published: Mapping[str | None, PublishedPartition],
     check: dg.AssetCheckResult,
 ) -> dg.AssetCheckResult:
-    """The check over all batches: Dagster knows the latest result only, and a good batch must not hide a bad one."""
+    """The check over all batches: Dagster shows the latest result only, and a good batch must not hide a bad one."""
     asset = context.asset_key.to_user_string()
-    if asset not in PER_BATCH or not check.passed:
+    if not catalog.entry(asset).per_batch or not check.passed:
         return check
-    others = (storage.manifest(asset, batch) for batch in batch_keys(context) if batch not in published)
+    others = (storage.manifest(asset, batch) for batch in batch_keys(context.instance) if batch not in published)
     failed = [str(each.batch) for each in others if each is not None and check.check_name in each.failed_checks]
     if not failed:
         return check
     return check._replace(
         passed=False,
-        description=f"Passed here, but still fails for {first_few(failed)}: mend what came in there.",
+        description=f"Passed here, but still fails for {first_few(failed)}: correct the data of that batch.",
     )
 
 
-def batch_keys(context: dg.AssetExecutionContext) -> list[str]:
-    """All batches that have arrived, sorted, so that nothing depends on the order of arrival."""
-    return sorted(context.instance.get_dynamic_partitions(str(BATCHES.name)))
-
-
 def _provenance(context: dg.AssetExecutionContext, batch: str) -> dict[str, str]:
-    """The tags by which Dagster knows what a batch was made from, for its "unsynced" mark in the UI."""
+    """The tags from which Dagster derives what a batch was made from, for its "unsynced" mark in the UI."""
     tags = {}
     for dep in context.assets_def.get_asset_spec(context.asset_key).deps:
         same_batch = dg.AssetRecordsFilter(dep.asset_key, asset_partitions=[batch])

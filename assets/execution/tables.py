@@ -1,110 +1,123 @@
-"""One execution of a table asset: writes its tables, and publishes what came of it."""
+"""One execution of an asset that has a table: writes it, and publishes the result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-import dataframely as dy
+import polars as pl
 
 from fineline.assets.execution.events import Outcome, PublishedPartition, last_published, of_batch, publish
-from fineline.assets.execution.inputs import Making, recipe_metadata
+from fineline.assets.execution.provenance import Provenance
+from fineline.assets.execution.rules import rule_results
+from fineline.assets.execution.run import Run
 from fineline.data_contracts.accounting import WISHED_RULES
+from fineline.data_contracts.catalog import Asset
+from fineline.resources.core.orchestrator.versions import row_count
 from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.core.storage.tables import StoredTable, TableOutput, write_table
 from fineline.resources.project import Project
 
+TABLE_CHECKS = {
+    "accounted_for": "Rows in = rows kept + dropped by a named rule + in quarantine.",
+    "under_contract": "No more rows broke the contract than the recipe allows (maximum_quarantine).",
+}
 
-class TableStage(Making):
-    """One execution of a table asset: writes its tables and publishes what came of it."""
 
-    def __init__(self, context: dg.AssetExecutionContext, project: Project, schema: type[dy.Schema]) -> None:
-        super().__init__(context, project)
-        self.schema = schema
-        self.written: list[tuple[StoredTable, Mapping[str, Any]]] = []
+class TableRun(Run):
+    """One execution of an asset that has a table: writes it, and publishes the result."""
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, project: Project, asset: Asset, provenance: Provenance
+    ) -> None:
+        super().__init__(context, project, asset, provenance)
+        self._maximum_quarantine = project.recipe.maximum_quarantine
+        self._written: list[tuple[StoredTable, Mapping[str, Any]]] = []
 
     def write(
         self,
-        made: TableOutput | Iterable[TableOutput],
+        output: TableOutput | Iterable[TableOutput],
         batch: str | None = None,
-        *,
-        failed_checks: Sequence[str] = (),
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        shows: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
     ) -> StoredTable:
-        """Validate and store a table, whole or in parts.
+        """Validate and store a table, whole or in parts; checks that failed before block it.
 
-        ``metadata`` may be a function, for what is known only when the last part is written.
+        ``metadata`` may be a function, for what is known only when the last part is written. ``shows`` reduces the rows
+        to what the UI may show of them.
         """
         written = write_table(
             self.storage,
-            self.asset,
+            self.name,
             batch,
-            made,
-            self.schema,
+            output,
+            self.asset.schema,
             self.origin(batch),
-            maximum_quarantine=self.recipe.maximum_quarantine,
-            failed_checks=failed_checks,
+            maximum_quarantine=self._maximum_quarantine,
+            failed_checks=self.failed_checks,
         )
-        told = metadata() if callable(metadata) else metadata or {}
-        shown = {**self._standing_metadata(written), **written.manifest.facts, **told}
+        more = metadata() if callable(metadata) else metadata or {}
+        sample = dg.MetadataValue.md(sample_table(shows(written.frame)))
+        shown = {**self._standing_metadata(written), "sample": sample, **written.manifest.facts, **more}
         # The rows are stored; a step of hundreds of batches must not keep them all in memory.
-        self.written.append((replace(written, frame=written.frame.clear()), shown))
+        self._written.append((replace(written, frame=written.frame.clear()), shown))
         return written
 
-    def made_so_far(self) -> Iterator[dg.AssetMaterialization]:
-        """What Dagster records of the batches that were stored when an execution fails at others."""
-        for written, metadata in self.written:
-            yield of_batch(self.context, PublishedPartition(written.manifest, metadata))
+    def stored_so_far(self) -> Iterator[dg.AssetMaterialization]:
+        """The events of the batches that were stored when the execution failed at another."""
+        for written, metadata in self._written:
+            if written.manifest.batch is not None:
+                yield of_batch(self.context, PublishedPartition(written.manifest, metadata))
 
-    def results(self, *more: dg.AssetCheckResult) -> Iterator[Outcome]:
-        """What Dagster records: metadata and data version of each batch asked for, and every check."""
-        made = {
-            written.manifest.batch: PublishedPartition(written.manifest, metadata) for written, metadata in self.written
-        }
+    def results(self) -> Iterator[Outcome]:
+        """The events of the execution: metadata and data version of each batch asked for, and every check."""
+        written = {each.manifest.batch: PublishedPartition(each.manifest, shown) for each, shown in self._written}
         published = [
-            made.get(batch) or last_published(self.context, self.storage.require(self.asset, batch))
-            for batch in self.asked
+            written.get(batch) or last_published(self.context, self.storage.require(self.name, batch))
+            for batch in self._provenance.asked
         ]
-        checks = [*self._table_checks([each.manifest for each in published]), *more]
+        checks = [*self._table_checks([each.manifest for each in published]), *self.checks]
         yield from publish(self.context, self.storage, published, checks)
 
     def _standing_metadata(self, written: StoredTable) -> dict[str, Any]:
         manifest = written.manifest
         return {
-            "dagster/row_count": manifest.rows,
+            **row_count(manifest),
             "rows in": manifest.rows_in,
             "dropped": manifest.dropped,
             "quarantined": manifest.quarantined,
             "path": dg.MetadataValue.path(str(self.storage.file(manifest, "data"))),
-            "sample": dg.MetadataValue.md(sample_table(written.frame)),
-            **recipe_metadata(self.project),
+            **self.recipe_metadata,
         }
 
-    def _table_checks(self, totals: Sequence[Manifest]) -> Iterator[dg.AssetCheckResult]:
+    def _table_checks(self, totals: Iterable[Manifest]) -> Iterator[dg.AssetCheckResult]:
+        manifests = list(totals)
         counts = {
-            "rows in": sum(m.rows_in or 0 for m in totals),
-            "kept": sum(m.rows or 0 for m in totals),
-            "dropped": sum(m.dropped for m in totals),
-            "quarantined": sum(m.quarantined for m in totals),
+            "rows in": sum(m.rows_in or 0 for m in manifests),
+            "kept": sum(m.rows or 0 for m in manifests),
+            "dropped": sum(m.dropped for m in manifests),
+            "quarantined": sum(m.quarantined for m in manifests),
         }
         yield dg.AssetCheckResult(
             check_name="accounted_for",
-            passed=all(w.accounted_for for w, _ in self.written),
+            passed=all(written.accounted_for for written, _ in self._written),
             metadata=counts,
             description="{rows in} in = {kept} kept + {dropped} dropped + {quarantined} in quarantine".format(**counts),
         )
         rules: dict[str, int] = {}
-        for written, _ in self.written:
-            for rule, count in written.broken_rules.items():
-                rules[rule] = rules.get(rule, 0) + count
+        for written, _ in self._written:
+            for rule, rows in written.broken_rules.items():
+                rules[rule] = rules.get(rule, 0) + rows
+        schema = self.asset.schema
         yield dg.AssetCheckResult(
             check_name="under_contract",
-            passed=all(w.under_contract for w, _ in self.written),
-            metadata={"contract": self.schema.__name__, "quarantined": counts["quarantined"], **rules},
+            passed=all(written.under_contract for written, _ in self._written),
+            metadata={"contract": schema.__name__, "quarantined": counts["quarantined"], **rules},
             description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine, "
             f"{sum(rules.get(rule, 0) for rule in WISHED_RULES)} of them as the recipe wishes; "
-            f"at most {self.recipe.maximum_quarantine:.1%} of the others may be",
+            f"at most {self._maximum_quarantine:.1%} of the others may be",
         )
+        yield from rule_results(schema, rules)

@@ -1,4 +1,4 @@
-"""Which versions of its inputs an asset is made from, and why it would be made again."""
+"""The versions of its inputs that an asset is made from, and why it is stale."""
 
 from __future__ import annotations
 
@@ -7,124 +7,119 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.keys import stored_key
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Blocked, Damaged, Manifest, NotMaterialized, Storage, changed_inputs
-from fineline.resources.planning.retraining import DECISION, approval, decide
+from fineline.resources.planning.retraining import approval, decide
 
-PER_BATCH = frozenset({"raw_corpus", "scrubbed_corpus", "minhash_signatures"})
-PSEUDONYMISED = frozenset({"scrubbed_corpus"})
-# Assets that are about the pipeline: nothing is made from them, and no run of the graph makes them.
-GOVERNED = frozenset({"audit_report", "forgetting_certificates"})
-# By these tags of an event Dagster knows a data version, and that it is none of Dagster's own making.
-DATA_VERSION_TAG, GIVEN_VERSION_TAG = "dagster/data_version", "dagster/data_version_is_user_provided"
+# The names of inputs that are no asset.
+ARRIVAL, DECISION = "arrival", "decision"
+MISSING, BLOCKED = "missing", "blocked"
 
 ManifestLookup = Callable[[str, str | None], Manifest | None]
+Versions = Callable[[Iterable[Partition]], dict[str, str]]
 
 
-def inputs_of(
-    asset: str, upstream: Iterable[str], batch: str | None, batches: Sequence[str]
-) -> list[tuple[str, str | None]]:
-    """The upstream tables of an asset: a batch follows the same batch, a merged asset all of them."""
-    pairs: list[tuple[str, str | None]] = []
-    for name in sorted(upstream):
-        if name not in PER_BATCH:
-            pairs.append((name, None))
-        elif asset in PER_BATCH:
-            pairs.append((name, batch))
+def inputs_of(asset: Asset, batch: str | None, batches: Sequence[str]) -> list[Partition]:
+    """The stored inputs of an asset: a batch follows the same batch, a merged asset all of them."""
+    found: list[Partition] = []
+    for upstream in map(catalog.entry, sorted(asset.upstream)):
+        if not upstream.per_batch:
+            found.append(Partition(upstream.name))
+        elif asset.per_batch:
+            found.append(Partition(upstream.name, batch))
         else:
-            pairs += [(name, each) for each in sorted(batches)]
-    return pairs
+            found += [Partition(upstream.name, each) for each in sorted(batches)]
+    return found
 
 
-def version_tags(manifest: Manifest) -> dict[str, str]:
-    """The tags of an event that says what is stored now."""
-    return {
-        DATA_VERSION_TAG: manifest.data_version,
-        GIVEN_VERSION_TAG: "true",
-        "dagster/code_version": manifest.code_version,
-    }
-
-
-def label(asset: str, batch: str | None) -> str:
-    """How an asset, or a batch of one, is called in messages: ``raw_corpus[docs/part-1]``."""
-    return f"{asset}[{batch}]" if batch else asset
-
-
-def stored_versions(storage: Storage, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+def stored_versions(storage: Storage, partitions: Iterable[Partition]) -> dict[str, str]:
     """Data versions of stored inputs by label.
 
     Raises:
-        NotMaterialized, Blocked: an input is not there, or a blocking check of it failed.
+        NotMaterialized, Blocked: an input is not stored, or a blocking check of it failed.
     """
-    return {label(*pair): storage.require(*pair).data_version for pair in pairs}
+    return {each.label: storage.require(each.asset, each.batch).data_version for each in partitions}
 
 
-def pseudonym_inputs(storage: Storage) -> dict[str, str]:
-    """What pseudonyms are made of: the key's fingerprint, the lists of names.
-
-    Empty where no key was made yet. Raises StorageError for a key that cannot be used.
-    """
-    key = stored_key(storage.root)
-    return {"pseudonym key": key.fingerprint, "names": f"faker {version('faker')}"} if key else {}
+def versions_or_missing(stored: ManifestLookup, partitions: Iterable[Partition]) -> dict[str, str]:
+    """Data versions of stored inputs by label, and ``missing`` for those that are not stored."""
+    manifests = {each.label: stored(each.asset, each.batch) for each in partitions}
+    return {label: manifest.data_version if manifest else MISSING for label, manifest in manifests.items()}
 
 
 def inputs_now(
     storage: Storage,
     recipe: Recipe,
-    asset: str,
-    upstream: Iterable[str],
+    asset: Asset,
     batch: str | None,
     batches: Sequence[str],
-    versions: Callable[[Iterable[tuple[str, str | None]]], dict[str, str]],
+    versions: Versions,
 ) -> dict[str, str]:
-    """All that an asset would be made from now: the ``versions`` of its upstream, and what else it depends on.
+    """Everything that an asset would be made from now: the ``versions`` of its upstream, and its other inputs.
 
-    A trained model follows the decision on its stage.
+    A trained model follows the decision on its stage, and a pseudonymised table the key.
     """
-    inputs = versions(inputs_of(asset, [name for name in upstream if name != DECISION], batch, batches))
-    if asset in PSEUDONYMISED:
-        inputs |= pseudonym_inputs(storage)
-    if catalog.is_trained_model(asset):
-        inputs[catalog.APPROVAL] = approval(storage, asset) or "none"
-    if asset == DECISION and "missing" not in inputs.values():
-        try:
-            with storage.reading([*upstream, *(stage.model for stage in recipe.training.stages)]):
-                inputs["decision"] = decide(storage, recipe, datetime.now(UTC)).version
-        except (Blocked, Damaged, NotMaterialized):
-            # A data set failed its check, or is damaged: until it is made anew, nothing can be decided.
-            inputs["decision"] = "blocked"
+    gate = asset.gate
+    inputs = versions([each for each in inputs_of(asset, batch, batches) if each.asset != gate])
+    if asset.pseudonymised:
+        inputs |= _pseudonym_inputs(storage)
+    if gate is not None:
+        inputs[catalog.APPROVAL] = approval(storage, asset.name) or "none"
+    if asset.name == catalog.RETRAIN_DECISION.name and MISSING not in inputs.values():
+        inputs[DECISION] = _decision(storage, recipe, asset)
     return inputs
 
 
-def versions_or_missing(stored: ManifestLookup, pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    """Data versions of stored inputs by label, and ``missing`` for those that are not there."""
-    manifests = {label(*pair): stored(*pair) for pair in pairs}
-    return {name: manifest.data_version if manifest else "missing" for name, manifest in manifests.items()}
-
-
-def why_stale(asset: str, manifest: Manifest | None, code_version: str, inputs: Mapping[str, str]) -> str | None:
-    """Why an asset would be made again, in words; None when it is up to date."""
+def why_stale(asset: Asset, manifest: Manifest | None, code_version: str, inputs: Mapping[str, str]) -> str | None:
+    """Why an asset would be made again, as a phrase; None when it is up to date."""
     if manifest is None:
         return "not made yet"
     if manifest.failed_checks:
         return f"its check {', '.join(manifest.failed_checks)} failed"
-    if manifest.code_version != code_version and not catalog.is_trained_model(asset):
+    # New settings of a training stage reach its model through the decision to train.
+    if manifest.code_version != code_version and asset.gate is None:
         return "its code or its part of the recipe changed"
-    changed = catalog.followed(asset, changed_inputs(manifest.inputs, inputs))
-    if changed:
-        return f"changed: {first_few(changed)}"
-    return None
+    changed = catalog.followed(asset.name, changed_inputs(manifest.inputs, inputs))
+    return f"changed: {first_few(changed)}" if changed else None
 
 
 def unchanged_batches(before: Manifest | None, code_version: str, inputs: Mapping[str, str], table: str) -> list[str]:
-    """Batches of a table that a merged asset was last made from as they are now, by the same code and recipe.
+    """The batches of a table whose per-record results can be reused.
 
-    What was made of each record of theirs by itself would be made the same again.
+    They have the version that the merged asset was last made from, by the same code and recipe.
     """
     if before is None or before.code_version != code_version:
         return []
-    prefix = f"{table}["
-    now = {name: version for name, version in inputs.items() if name.startswith(prefix)}
-    return [name[len(prefix) : -1] for name, version in now.items() if before.inputs.get(name) == version]
+    same = (Partition.parse(label) for label, now in inputs.items() if before.inputs.get(label) == now)
+    return [each.batch for each in same if each.asset == table and each.batch is not None]
+
+
+def _pseudonym_inputs(storage: Storage) -> dict[str, str]:
+    """The key's fingerprint and the lists of names; empty where no key was made yet. Raises StorageError."""
+    key = stored_key(storage.root)
+    return {"pseudonym key": key.fingerprint, "names": f"faker {version('faker')}"} if key else {}
+
+
+def _decision(storage: Storage, recipe: Recipe, asset: Asset) -> str:
+    """The version of the decision that would be made now.
+
+    A dataset that failed its check, or is damaged, blocks it: until the dataset is rebuilt, nothing can be decided.
+    """
+    try:
+        with storage.reading([*asset.upstream, *(stage.model for stage in recipe.training.stages)]):
+            return decide(storage, recipe.retrain, recipe.training, datetime.now(UTC)).version
+    except (Blocked, Damaged, NotMaterialized):
+        return BLOCKED
+
+
+# Until governance asks the catalogue.
+PER_BATCH = frozenset(each.name for each in catalog.ASSETS if each.grain is catalog.Grain.BATCH)
+GOVERNED = frozenset(each.name for each in catalog.ASSETS if each.governs)
+
+
+def label(asset: str, batch: str | None) -> str:
+    """The label of a partition."""
+    return Partition(asset, batch).label

@@ -12,8 +12,8 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.recipe.training import AnyStage
+from fineline.resources.core.recipe.models import Retrain
+from fineline.resources.core.recipe.training import AnyStage, Training
 from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage, changed_inputs
 from fineline.resources.models import exposure as seen
@@ -65,7 +65,7 @@ def approval(storage: Storage, model: str) -> str | None:
     return None if manifest is None else manifest.facts["approved"].get(catalog.stage_of(model))
 
 
-def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
+def decide(storage: Storage, retrain: Retrain, training: Training, now: datetime) -> Decision:
     """Whether to train now.
 
     The data sets that the recipe trains on must be stored. Times that lie ahead of ``now``, as after a clock
@@ -75,8 +75,8 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     facts: Mapping[str, Any] = before.facts if before is not None else {}
     known: Mapping[str, Mapping[str, str]] = facts.get("parts", {})
     decided = [min(datetime.fromisoformat(time), now) for time in facts.get("decided", [])]
-    stages = {stage.name: stage for stage in recipe.training.stages}
-    parts = {name: _parts(storage, recipe, stage) for name, stage in stages.items()}
+    stages = {stage.name: stage for stage in training.stages}
+    parts = {name: _parts(storage, training, stage) for name, stage in stages.items()}
     changed = {name: changed_inputs(known.get(name, {}), parts[name]) for name in stages}
     data = sorted({name for names in changed.values() for name in names if name.endswith("_dataset")})
     others = sorted({name for names in changed.values() for name in names} - set(data))
@@ -87,29 +87,28 @@ def decide(storage: Storage, recipe: Recipe, now: datetime) -> Decision:
     counts = [_changes(storage, stage) for stage in idle if stage.dataset.name in data]
     new, gone = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
     forgotten = max((seen.forgotten_seen(storage, stage.model) for stage in idle), default=0)
-    section = recipe.retrain
-    enough = bool(counts) and new + gone >= section.minimum_new_records
+    enough = bool(counts) and new + gone >= retrain.minimum_new_records
     settings = bool(others) and bool(known)
     recent = [time for time in decided if now - time < WEEK]
     hours = (now - decided[-1]).total_seconds() / 3600 if decided else None
     since = "none yet" if hours is None else f"{hours:.1f} h"
-    most = section.maximum_per_week or "∞"
+    most = retrain.maximum_per_week or "∞"
     causes = [
         Reason("training sets", _told(data), "a change", bool(data)),
         Reason(
             "training rows",
             f"{new} new, {gone} removed" + (f"; {first_few(due)}: decided on, not trained yet" if due else ""),
-            f"≥ {section.minimum_new_records}",
+            f"≥ {retrain.minimum_new_records}",
             enough,
         ),
         Reason("settings, base model", _told(others if settings else []), "a change", settings),
         Reason("forgotten, but seen", f"{forgotten} records", "any", forgotten > 0),
     ]
     wanted = enough or settings or forgotten > 0
-    cooled = hours is None or hours >= section.cooldown_hours
-    within = section.maximum_per_week is None or len(recent) < section.maximum_per_week
+    cooled = hours is None or hours >= retrain.cooldown_hours
+    within = retrain.maximum_per_week is None or len(recent) < retrain.maximum_per_week
     limits = [
-        Reason("since the last time", since, f"≥ {section.cooldown_hours:g} h", cooled),
+        Reason("since the last time", since, f"≥ {retrain.cooldown_hours:g} h", cooled),
         Reason("in seven days", f"{len(recent)} trainings", f"< {most}", within),
     ]
     train = wanted and cooled and within
@@ -130,13 +129,13 @@ def _told(changed: Sequence[str]) -> str:
     return ", ".join(changed) + " changed" if changed else "unchanged"
 
 
-def _parts(storage: Storage, recipe: Recipe, stage: AnyStage) -> dict[str, str]:
+def _parts(storage: Storage, training: Training, stage: AnyStage) -> dict[str, str]:
     """All that a stage's model depends on, but for the model before it: names and versions."""
     dataset = stage.dataset.name
     return {
         dataset: storage.require(dataset).data_version,
         "base_model": storage.require("base_model").data_version,
-        f"training.stages.{stage.name}": digest(stage, recipe.training.dtype),
+        f"training.stages.{stage.name}": digest(stage, training.dtype),
     }
 
 

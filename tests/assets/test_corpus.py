@@ -6,7 +6,7 @@ from support.corpus import write_corpus
 
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.data.ingestion.scan import look
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.sources.batch import SourceError
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
@@ -31,7 +31,7 @@ class Corpus:
 
     def arrive(self):
         storage, sources = self.project.storage, self.project.recipe.sources
-        look(storage, sources, now=time.time() + 10)
+        scan_sources(storage, sources, now=time.time() + 10)
         sync_arrivals(self.instance, storage, sources)
 
     def make(self, **options):

@@ -7,9 +7,9 @@ import threading
 import dagster as dg
 import pytest
 from support.corpus import write_corpus, write_recipe
+from support.launch import forced
 
-from fineline.assets import corpus
-from fineline.assets.execution.inputs import FORCE
+from fineline.assets.execution.tables import TableRun
 from fineline.jobs.definitions import build
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
@@ -31,15 +31,21 @@ class World:
         self.project = current_project(str(self.recipe))
         self.first = self.ask()
 
-    def ask(self, assets=CORPUS, batches=BATCHES, **tags):
+    def ask(self, assets=CORPUS, batches=BATCHES, force=False):
         """One run over all batches, as a click on Materialize all would start it."""
         for path in (self.folder / "corpus").iterdir():
             os.utime(path, (0, 0))
         sync_arrivals(self.instance, self.project.storage, self.project.recipe.sources)
-        tags |= {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
+        tags = {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
         keys = [dg.AssetKey(name) for name in assets]
         job = build(str(self.recipe)).resolve_job_def("main")
-        return job.execute_in_process(instance=self.instance, asset_selection=keys, tags=tags, raise_on_error=False)
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=keys,
+            tags=tags,
+            run_config=forced(*assets) if force else {},
+            raise_on_error=False,
+        )
 
     def times(self):
         stored = self.project.storage
@@ -69,7 +75,7 @@ def test_what_is_up_to_date_is_published_again_as_it_was_and_not_made(world):
     for (asset, batch), was in before.items():
         now = world.latest(asset, batch)
         assert now.tags["dagster/data_version"] == was.tags["dagster/data_version"]
-        assert now.metadata["dagster/row_count"] == was.metadata["dagster/row_count"]
+        assert now.metadata["dagster/partition_row_count"] == was.metadata["dagster/partition_row_count"]
     results = again.get_asset_check_evaluations()
     assert {(check.asset_key.to_user_string(), check.check_name) for check in results} >= {
         ("scrubbed_corpus", "personal_data_is_replaced"),
@@ -89,9 +95,9 @@ def test_of_several_batches_only_the_changed_one_is_made(world):
     assert changed == {(asset, BATCHES[0]) for asset in CORPUS}
 
 
-def test_a_run_with_the_tag_makes_it_all_the_same(world):
+def test_a_launch_with_force_makes_it_although_nothing_has_changed(world):
     times = world.times()
-    assert world.ask(["raw_corpus"], **{FORCE: "true"}).success
+    assert world.ask(["raw_corpus"], force=True).success
     changed = {key for key, time in world.times().items() if time != times[key]}
     assert changed == {("raw_corpus", batch) for batch in BATCHES}
 
@@ -99,14 +105,14 @@ def test_a_run_with_the_tag_makes_it_all_the_same(world):
 def test_an_input_that_changes_meanwhile_is_not_what_the_asset_was_made_from(world, monkeypatch):
     storage, batch = world.project.storage, BATCHES[0]
     before = storage.require("raw_corpus", batch)
-    parts = corpus._scrubbed_parts
+    write = TableRun.write
 
-    def changed_meanwhile(stage, *more):
+    def changed_meanwhile(run, *given, **more):
         storage.commit(before.model_copy(update={"data_version": "newer"}))
-        return parts(stage, *more)
+        return write(run, *given, **more)
 
-    monkeypatch.setattr(corpus, "_scrubbed_parts", changed_meanwhile)
-    assert world.ask(["scrubbed_corpus"], [batch], **{FORCE: "true"}).success
+    monkeypatch.setattr(TableRun, "write", changed_meanwhile)
+    assert world.ask(["scrubbed_corpus"], [batch], force=True).success
     assert storage.require("scrubbed_corpus", batch).inputs[f"raw_corpus[{batch}]"] == before.data_version
     storage.commit(before)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fineline.assets.pipeline import recipe_graph
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
 from fineline.jobs.definitions import build
@@ -10,17 +11,11 @@ from fineline.resources.core.recipe.loading import RECIPES, load_recipe
 RECIPE_NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-def planned(recipe):
-    """The catalogue's graph of a recipe."""
-    datasets = [f"{name}_dataset" for name, section in recipe.datasets if section is not None]
-    return catalog.graph(datasets, recipe.training.planned)
-
-
 @pytest.mark.parametrize("name", RECIPE_NAMES)
 def test_the_catalogue_is_dagsters_graph(name):
     path = RECIPES / f"{name}.yaml"
     dagsters = build(str(path)).resolve_asset_graph()
-    entries = planned(load_recipe(path))
+    entries = recipe_graph(load_recipe(path))
     found = {
         key.to_user_string(): (
             dagsters.get(key).group_name,
@@ -35,7 +30,7 @@ def test_the_catalogue_is_dagsters_graph(name):
 @pytest.mark.parametrize("name", RECIPE_NAMES)
 def test_entries_come_after_all_that_they_are_made_from(name):
     before: set[str] = set()
-    for each in planned(load_recipe(RECIPES / f"{name}.yaml")).values():
+    for each in recipe_graph(load_recipe(RECIPES / f"{name}.yaml")).values():
         assert set(each.upstream) <= before
         before.add(each.name)
 

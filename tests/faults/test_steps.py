@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from faults.service import RECIPE
 from support.corpus import write_corpus
+from support.launch import forced
 
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make
@@ -40,10 +41,15 @@ class World:
             self.make()
         return str(failed.value)
 
-    def materialize(self, *assets, **tags):
+    def materialize(self, *assets, force=False):
         keys = [dg.AssetKey(asset) for asset in assets]
         job = build(self.recipe).resolve_job_def("main")
-        return job.execute_in_process(instance=self.instance, asset_selection=keys, tags=tags, raise_on_error=False)
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=keys,
+            run_config=forced(*assets) if force else {},
+            raise_on_error=False,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,7 @@ def test_a_damaged_table_stops_who_reads_it_and_the_next_run_makes_it_anew(world
     before = world.storage.require("curated_corpus")
     path = world.storage.file(before, "data")
     path.write_bytes(path.read_bytes()[:-100])
-    made = world.materialize("splits", **{"fineline/force": "yes"})
+    made = world.materialize("splits", force=True)
     assert not made.success
     assert "curated_corpus is damaged" in str(made.filter_events(lambda event: event.is_step_failure))
     assert [task.label for task in world.make()] == ["curated_corpus"], "with the same content nothing follows"
@@ -96,7 +102,7 @@ def test_what_may_pass_is_tried_again_a_few_times_and_what_will_not_is_not(
 
     monkeypatch.setattr("fineline.resources.core.storage.faults.FIRST_WAIT", 0.01)
     monkeypatch.setattr("fineline.resources.governance.accounting.ledger.find_gaps", fails_at_first)
-    made = world.materialize("record_ledger", **{"fineline/force": "yes"})
+    made = world.materialize("record_ledger", force=True)
     assert made.success is succeeds
     assert len(made.filter_events(lambda event: event.is_step_up_for_retry)) == retries
     for failure in made.filter_events(lambda event: event.is_step_failure):

@@ -7,9 +7,9 @@ import dagster as dg
 import polars as pl
 import pytest
 from support.corpus import write_corpus, write_recipe
+from support.launch import forced
 
-from fineline.assets.execution.inputs import FORCE
-from fineline.assets.graph import nodes
+from fineline.assets.pipeline import nodes
 from fineline.jobs import runner as run
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
@@ -58,7 +58,7 @@ class World:
         keys = [dg.AssetKey(name) for name in assets]
         job = self.definitions.resolve_job_def("main")
         return job.execute_in_process(
-            instance=self.instance, asset_selection=keys, partition_key=batch, tags={FORCE: "true"}
+            instance=self.instance, asset_selection=keys, partition_key=batch, run_config=forced(*assets)
         )
 
     def stale(self):

@@ -6,7 +6,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from fineline.assets import datasets, evaluation
+from fineline.assets.execution.rules import described
+from fineline.assets.execution.run import Run
+from fineline.data_contracts import catalog
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed
 from fineline.resources.core.storage.store import Blocked
@@ -14,6 +16,9 @@ from fineline.resources.data.curation import curate as curation
 from fineline.resources.data.deduplication import clusters as duplicates
 from fineline.resources.data.scrubbing.replacement import Cleaned, Replacer
 from fineline.resources.data.splitting import assignment as splitter
+from fineline.resources.models.base.tasks import CountTokens
+from fineline.resources.models.evaluation.tasks import Evaluate
+from fineline.resources.models.release.tasks import MergeCheck
 
 pytestmark = pytest.mark.model
 
@@ -46,11 +51,13 @@ def latest_status(world, asset, check):
 
 
 def test_accounted_for_a_record_that_vanishes_is_noticed(broken):
+    curate = curation.curate
+
     def lose_one(*tables):
-        made = curation.curate(*tables)
+        made = curate(*tables)
         return curation.TableOutput(made.frame.head(-1), made.rows_in, made.drops)
 
-    broken("curated_corpus", "accounted_for", "fineline.assets.quality.curate", lose_one)
+    broken("curated_corpus", "accounted_for", "fineline.resources.data.curation.curate.curate", lose_one)
 
 
 def test_accounted_for_a_row_that_never_reached_the_tables_is_noticed(world, broken):
@@ -60,21 +67,21 @@ def test_accounted_for_a_row_that_never_reached_the_tables_is_noticed(world, bro
             return table
         return pl.concat([table, table.head(1).with_columns(record_id=pl.lit("f" * 32))])
 
-    from fineline.assets.execution.inputs import Stage
-
-    read = Stage.read
-    broken("record_ledger", "sums_close", "fineline.assets.execution.inputs.Stage.read", one_more)
+    read = Run.read
+    broken("record_ledger", "sums_close", "fineline.assets.execution.run.Run.read", one_more)
 
 
 def test_under_contract_rows_that_break_the_contract_stop_the_run(broken):
+    curate = curation.curate
+
     def empty_answers(*tables):
-        made = curation.curate(*tables)
+        made = curate(*tables)
         answers = made.frame["completion"].gather([0] * made.frame.height)
         blank = [[{"role": "assistant", "content": " "}] for _ in answers]
         frame = made.frame.with_columns(completion=pl.Series(blank, dtype=made.frame.schema["completion"]))
         return curation.TableOutput(frame, made.rows_in, made.drops)
 
-    broken("curated_corpus", "under_contract", "fineline.assets.quality.curate", empty_answers)
+    broken("curated_corpus", "under_contract", "fineline.resources.data.curation.curate.curate", empty_answers)
 
 
 def test_scrubbed_and_measured_a_scrubber_that_replaces_nothing_is_noticed(world, monkeypatch):
@@ -130,42 +137,57 @@ def test_no_leak_a_group_in_two_splits_is_noticed(broken):
     broken("splits", "nothing_leaks", "fineline.resources.data.splitting.assignment.assign", tear_apart)
 
 
-def test_tokens_that_teach_an_untrained_stop_token_is_noticed(broken):
-    count = datasets._count
+@pytest.fixture
+def answers(monkeypatch):
+    """Changes the answers of the worker: ``answers(kind, change)`` gives a patch for those to tasks of a kind."""
+    work = Run.work
 
-    def without_stop(*arguments):
-        return count(*arguments).with_columns(stop_token_trained=pl.lit(False))
+    def changed(kind, change):
+        def answer(self, task):
+            result = work(self, task)
+            return change(result) if isinstance(task, kind) else result
 
-    broken("sft_dataset", "tokens_teach", "fineline.assets.datasets._count", without_stop)
+        return "fineline.assets.execution.run.Run.work", answer
 
-
-def test_promoted_on_evidence_a_model_that_is_no_better_is_not_released(world, broken):
-    measure = evaluation._measure
-
-    def worse(*arguments):
-        losses, answers, scores = measure(*arguments)
-        raised = pl.when(pl.col("model") == "aligned_model").then(pl.col("loss") + 9.0).otherwise(pl.col("loss"))
-        return losses.with_columns(loss=raised), answers, scores
-
-    broken("evaluation", "promoted_on_evidence", "fineline.assets.evaluation._measure", worse)
+    return changed
 
 
-def test_the_model_served_is_the_model_tested_an_adapter_that_says_something_else_is_noticed(broken):
-    compare = evaluation._compare
+def rewritten(path, **columns):
+    pl.read_parquet(path).with_columns(**columns).write_parquet(path)
 
-    def differs(*arguments):
-        return compare(*arguments).model_copy(update={"mean_difference": 9.0})
 
-    broken("release", "served_equals_tested", "fineline.assets.evaluation._compare", differs)
+def test_tokens_that_teach_an_untrained_stop_token_is_noticed(broken, answers):
+    def without_stop(result):
+        rewritten(result.counts, stop_token_trained=pl.lit(False))
+        return result
+
+    broken("sft_dataset", "tokens_teach", *answers(CountTokens, without_stop))
+
+
+def test_promoted_on_evidence_a_model_that_is_no_better_is_not_released(broken, answers):
+    def worse(result):
+        aligned = pl.col("model") == "aligned_model"
+        rewritten(result.losses, loss=pl.when(aligned).then(pl.col("loss") + 9.0).otherwise(pl.col("loss")))
+        return result
+
+    broken("evaluation", "promoted_on_evidence", *answers(Evaluate, worse))
+
+
+def test_the_model_served_is_the_model_tested_an_adapter_with_other_losses_is_noticed(broken, answers):
+    def differs(result):
+        return result.model_copy(update={"mean_difference": 9.0})
+
+    broken("release", "served_equals_tested", *answers(MergeCheck, differs))
 
 
 def test_every_check_that_exists_is_broken_above_or_in_the_tests_of_its_table(world):
     graph = build(str(world.recipe)).resolve_asset_graph()
-    # The checks of the audit are broken in test_audit.py, that of forgetting in test_forgetting_sweep.py.
+    # The checks of the audit and of forgetting are broken in their own tests, those of single rules in test_rules.py.
     pipeline = set(world.assets)
     broken_here = {
         "accounted_for", "sums_close", "under_contract", "personal_data_is_replaced", "duplicates_are_verified",
         "nothing_leaks", "tokens_teach", "promoted_on_evidence", "served_equals_tested",
     }  # fmt: skip
     checks = {key.name for key in graph.asset_check_keys if key.asset_key.to_user_string() in pipeline}
-    assert checks == broken_here
+    rules = {rule for each in catalog.ASSETS if each.contract for rule in described(each.schema)}
+    assert checks - rules == broken_here

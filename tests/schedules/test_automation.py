@@ -12,12 +12,13 @@ import polars as pl
 import pytest
 from support.corpus import write_corpus, write_recipe
 
-from fineline.assets.graph import nodes
+from fineline.assets.pipeline import nodes
+from fineline.data_contracts.catalog import Partition
 from fineline.jobs.definitions import build
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.data.ingestion.scan import scan_sources
-from fineline.resources.planning.inputs import inputs_now, label, versions_or_missing, why_stale
+from fineline.resources.planning.inputs import inputs_now, versions_or_missing, why_stale
 from fineline.resources.planning.plan import plan
 from fineline.resources.planning.retraining import DECISION, decide
 from fineline.resources.project import current_project
@@ -82,7 +83,7 @@ class Graph:
             # One run makes them, in their order; where one fails, what follows it is left.
             failed = set()
             for node, batch in wanted:
-                name = label(node.name, batch)
+                name = Partition(node.name, batch).label
                 asked.append(name)
                 if failed & ancestors(graph, node.name):
                     continue
@@ -106,13 +107,13 @@ class Graph:
         inputs = {"arrival": self.arrived.get(batch)}
         if node.name != "raw_corpus":
             batches, versions = list(self.arrived), partial(versions_or_missing, storage.manifest)
-            inputs = inputs_now(storage, recipe, node.name, node.upstream, batch, batches, versions)
+            inputs = inputs_now(storage, recipe, node.asset, batch, batches, versions)
         before = storage.manifest(node.name, batch)
-        if before is not None and not why_stale(node.name, before, node.code_version, inputs):
+        if before is not None and not why_stale(node.asset, before, node.code_version, inputs):
             return
         version, facts, files = digest(node.name, node.code_version, inputs), {}, {}
         if node.name == DECISION:
-            decision = decide(storage, recipe, datetime.now(UTC))
+            decision = decide(storage, recipe.retrain, recipe.training, datetime.now(UTC))
             version, facts = decision.version, {"sentence": decision.sentence, "approved": dict(decision.approved)}
             facts |= {"parts": decision.parts, "decided": [each.isoformat() for each in decision.decided]}
         elif node.name.endswith("_dataset"):
@@ -121,7 +122,7 @@ class Graph:
             files = {"data": f"rows-{sha256(rows.getvalue()).hexdigest()[:16]}.parquet"}
             storage.folder(node.name).mkdir(parents=True, exist_ok=True)
             (storage.folder(node.name) / files["data"]).write_bytes(rows.getvalue())
-        failed = ["under_contract"] if label(node.name, batch) in self.failing else []
+        failed = ["under_contract"] if Partition(node.name, batch).label in self.failing else []
         manifest = Manifest(
             asset=node.name, batch=batch, data_version=version, code_version=node.code_version, inputs=inputs,
             files=files, failed_checks=failed, run_id="r", facts=facts,

@@ -5,10 +5,9 @@ from pathlib import Path
 import polars as pl
 from support.records import record, records
 
-from fineline.data_contracts.accounting import LedgerEntry
-from fineline.data_contracts.curation import DuplicateCluster, Signature, SplitAssignment
-from fineline.data_contracts.datasets import SftRow
-from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
+from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.recipe.curation import Deduplicate, Split
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, write_table
@@ -18,31 +17,16 @@ from fineline.resources.data.deduplication.signatures import sign
 from fineline.resources.data.ingestion.ingest import ROWS_READ_COLUMNS
 from fineline.resources.data.splitting.assignment import assign
 from fineline.resources.governance.accounting import ledger
-from fineline.resources.planning.inputs import label
 
 BATCHES = ("notes/1", "notes/2")
-CONTRACTS = {
-    "raw_corpus": Record,
-    "scrubbed_corpus": ScrubbedRecord,
-    "minhash_signatures": Signature,
-    "duplicate_clusters": DuplicateCluster,
-    "curated_corpus": CuratedRecord,
-    "splits": SplitAssignment,
-    "record_ledger": LedgerEntry,
-    "sft_dataset": SftRow,
-}
-# Each asset's upstream tables.
-UPSTREAM = {
-    "raw_corpus": [],
-    "scrubbed_corpus": ["raw_corpus"],
-    "minhash_signatures": ["scrubbed_corpus"],
-    "duplicate_clusters": ["scrubbed_corpus", "minhash_signatures"],
-    "curated_corpus": ["scrubbed_corpus", "duplicate_clusters"],
-    "splits": ["curated_corpus", "minhash_signatures"],
-    "record_ledger": ["raw_corpus", "scrubbed_corpus", "curated_corpus", "splits"],
-    "sft_dataset": ["curated_corpus", "splits"],
-}
-PER_BATCH = ("raw_corpus", "scrubbed_corpus", "minhash_signatures")
+DATASETS, STAGES = ("sft_dataset",), ()
+GRAPH = catalog.graph(DATASETS, STAGES)
+# The tables that are made here.
+MADE = (
+    *("raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "curated_corpus", "splits"),
+    *("record_ledger", "sft_dataset"),
+)
+CONTRACTS = {name: GRAPH[name].schema for name in MADE}
 LONG = "the quick brown fox jumps over the lazy dog while seven wizards pack a box of liquor jugs"
 
 
@@ -50,13 +34,14 @@ def write(storage, asset, frame, batch=None, **more):
     """Store a table of the asset's contract, made from what is stored of its upstream."""
     names = [
         (name, each)
-        for name in UPSTREAM[asset]
-        for each in ((batch,) if asset in PER_BATCH else BATCHES if name in PER_BATCH else (None,))
+        for name in GRAPH[asset].upstream
+        if name in MADE
+        for each in ((batch,) if GRAPH[asset].per_batch else BATCHES if GRAPH[name].per_batch else (None,))
     ]
-    inputs = {label(*name): storage.require(*name).data_version for name in names}
+    inputs = {Partition(*name).label: storage.require(*name).data_version for name in names}
     made = TableOutput(frame, more.pop("rows_in", frame.height), **more)
     origin = Origin("1", inputs, f"run of {asset}")
-    return write_table(storage, asset, batch, made, CONTRACTS[asset], origin, maximum_quarantine=1.0)
+    return write_table(storage, asset, batch, made, GRAPH[asset].schema, origin, maximum_quarantine=1.0)
 
 
 def read(storage, asset, batch=None, role="data"):

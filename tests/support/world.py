@@ -6,7 +6,7 @@ import dagster as dg
 from support.corpus import write_corpus, write_recipe
 from support.tiny_model import make_tiny_model
 
-from fineline.assets.graph import nodes
+from fineline.assets.pipeline import nodes
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import make
 from fineline.resources.project import current_project

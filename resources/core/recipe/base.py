@@ -40,5 +40,5 @@ class Section(BaseModel):
 
 def digest(*sections: Any) -> str:
     """A short hash of recipe values, independent of how the YAML was formatted: 12 hexadecimal digits."""
-    plain = [s.model_dump(mode="json") if isinstance(s, Section) else s for s in sections]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+    text = json.dumps(sections, sort_keys=True, default=lambda section: section.model_dump(mode="json"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.base import Section
 
 
@@ -53,3 +54,13 @@ class Datasets(Section):
     sft: Sft | None = None
     preference: Preference | None = None
     pretraining: Pretraining | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The assets that are asked for."""
+        return [catalog.dataset_of(name) for name, section in self if section is not None]
+
+    @property
+    def maximum_tokens(self) -> int:
+        """The tokens of the longest row of the sets that judge models."""
+        return max(section.maximum_tokens for section in (self.sft, self.preference) if section)

@@ -112,3 +112,11 @@ def account(rows: pl.DataFrame) -> dict[str, int]:
         "rows without a trained stop token": int((~rows["stop_token_trained"]).sum()),
         "truncated rows": int(rows["truncated"].sum()),
     }
+
+
+def counted_columns(rows: pl.DataFrame) -> list[str]:
+    """The columns whose tokens are counted: the text, or the prompt with its answers."""
+    if "text" in rows.columns:
+        return ["record_id", "text"]
+    pairs = rows["rejected"].null_count() < rows.height
+    return ["record_id", "prompt", "completion", *(["rejected"] if pairs else [])]

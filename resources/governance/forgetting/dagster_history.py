@@ -20,13 +20,13 @@ from fineline.resources.core.orchestrator.storage_internals import (
     SqlScheduleStorage,
     free_text,
 )
+from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, version_tags
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.inventory import folders, in_order
 from fineline.resources.core.storage.store import Manifest, Storage, batch_of
 from fineline.resources.governance.forgetting.sweep import bytes_say
 from fineline.resources.governance.forgetting.texts import blanked, says_any
 from fineline.resources.models.exposure import Sighting
-from fineline.resources.planning.inputs import DATA_VERSION_TAG, version_tags
 
 _ROWS = 1_000
 _WAITS = 20

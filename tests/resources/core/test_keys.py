@@ -1,9 +1,11 @@
 import os
 import stat
 import threading
+from dataclasses import replace
 
 import pytest
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.keys import PseudonymKey, load_key, stored_key
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import StorageError
@@ -76,7 +78,7 @@ def test_the_key_belongs_to_what_scrubbed_records_are_made_from_and_to_nothing_e
     recipe = Recipe.model_validate({"name": "keyed", "sources": [{"name": "docs", "kind": "python_docs"}]})
 
     def inputs(asset: str) -> dict[str, str]:
-        return inputs_now(Storage(tmp_path), recipe, asset, [], None, [], dict)
+        return inputs_now(Storage(tmp_path), recipe, replace(catalog.entry(asset), upstream=()), None, [], lambda _: {})
 
     assert inputs("scrubbed_corpus") == {}
     key = load_key(tmp_path)

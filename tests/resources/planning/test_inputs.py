@@ -1,5 +1,7 @@
+from dataclasses import replace
 from functools import partial
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.inputs import inputs_now, unchanged_batches, versions_or_missing
@@ -44,6 +46,7 @@ def test_a_data_set_that_failed_its_check_leaves_open_what_is_decided(tmp_path):
             "training": {"stages": [{"method": "sft"}]},
         }
     )
+    decision = replace(catalog.RETRAIN_DECISION, upstream=("base_model", "sft_dataset"))
     versions = partial(versions_or_missing, storage.manifest)
-    inputs = inputs_now(storage, recipe, "retrain_decision", ["base_model", "sft_dataset"], None, [], versions)
+    inputs = inputs_now(storage, recipe, decision, None, [], versions)
     assert inputs == {"base_model": "v", "sft_dataset": "v", "decision": "blocked"}

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
+from fineline.data_contracts import catalog
 from fineline.data_contracts.models import SeenRecord
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
@@ -58,7 +60,7 @@ class World:
 
     def look(self, hours=0.0):
         """Decide at so many hours after noon, keep the decision, and train if it says so."""
-        decision = decide(self.storage, self.recipe, NOW + timedelta(hours=hours))
+        decision = decide(self.storage, self.recipe.retrain, self.recipe.training, NOW + timedelta(hours=hours))
         facts = {
             "sentence": decision.sentence,
             "approved": dict(decision.approved),
@@ -160,7 +162,8 @@ def test_a_stored_model_whose_decision_was_lost_waits_for_another(trained):
     (trained.storage.folder(DECISION) / "manifest.json").unlink()
     assert not trained.look().train, "it has seen all rows"
     made_from = ("base_model", "sft_dataset")
-    graph = [Node(DECISION, made_from, "1"), Node("sft_model", (*made_from, DECISION), "1")]
+    entries = {DECISION: made_from, "sft_model": (*made_from, DECISION)}
+    graph = [Node(replace(catalog.entry(name), upstream=upstream), "1") for name, upstream in entries.items()]
     *_, model = plan(graph, trained.storage, {}, trained.recipe)
     assert model.reason is None
     assert model.waits.startswith("retrain_decision: wait")

@@ -1,16 +1,25 @@
+from dataclasses import replace
+
 import pytest
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.plan import Node, plan
 from fineline.resources.planning.waves import next_wave
 
+
+def node(name, *upstream, code="1"):
+    """An asset in a small graph of its own."""
+    return Node(replace(catalog.entry(name), upstream=upstream), code)
+
+
 GRAPH = [
-    Node("raw_corpus", (), "1"),
-    Node("scrubbed_corpus", ("raw_corpus",), "1"),
-    Node("splits", ("scrubbed_corpus",), "1"),
-    Node("model", ("splits",), "1"),
+    node("raw_corpus"),
+    node("scrubbed_corpus", "raw_corpus"),
+    node("splits", "scrubbed_corpus"),
+    node("record_ledger", "splits"),
 ]
 
 RECIPE = Recipe.model_validate({"name": "planned", "sources": [{"name": "docs", "kind": "python_docs"}]})
@@ -34,7 +43,7 @@ class World:
     def make(self, name, batch=None, version="v1", failed_checks=()):
         node = next(node for node in self.graph if node.name == name)
         wide = name == "splits"
-        upstream = [(up, b) for up in node.upstream for b in (self.arrived if wide else [batch])]
+        upstream = [(up, b) for up in node.asset.upstream for b in (self.arrived if wide else [batch])]
         inputs = {(f"{up}[{b}]" if b else up): self.storage.require(up, b).data_version for up, b in upstream}
         if name == "raw_corpus":
             inputs = {"arrival": self.arrived[batch]}
@@ -58,7 +67,7 @@ class World:
         for batch in self.arrived:
             self.make("scrubbed_corpus", batch)
         self.make("splits")
-        self.make("model")
+        self.make("record_ledger")
 
 
 @pytest.fixture
@@ -74,7 +83,7 @@ def test_on_a_fresh_machine_everything_is_made_in_one_run(world):
         "scrubbed_corpus[docs/1]",
         "scrubbed_corpus[docs/2]",
         "splits",
-        "model",
+        "record_ledger",
     ]
 
 
@@ -105,8 +114,8 @@ def test_a_new_batch_runs_with_what_was_never_made_and_merged_assets_follow(worl
 
 def test_a_changed_recipe_part_makes_only_its_asset_and_what_follows(world):
     world.make_all()
-    world.graph[3] = Node("model", ("splits",), "2")
-    assert world.stale() == {"model": "its code or its part of the recipe changed"}
+    world.graph[3] = node("record_ledger", "splits", code="2")
+    assert world.stale() == {"record_ledger": "its code or its part of the recipe changed"}
 
 
 def test_a_batch_that_is_no_longer_offered_changes_the_merged_assets(world):

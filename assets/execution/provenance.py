@@ -1,0 +1,99 @@
+"""What one execution of an asset is asked for, what that is made from, and what of it is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+
+import dagster as dg
+
+from fineline.assets.execution.partitions import Launch, batch_keys
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Asset, Partition
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import Origin
+from fineline.resources.data.ingestion.registry import registry_of
+from fineline.resources.data.ingestion.scan import version_of, versions_of
+from fineline.resources.governance.audit.evidence import manifests
+from fineline.resources.planning.inputs import ARRIVAL, inputs_now, inputs_of, stored_versions, why_stale
+from fineline.resources.project import Project
+
+
+class Provenance:
+    """The batches of one execution, and what each is made from.
+
+    Everything is noted before the body reads anything. An input may get another version meanwhile, during hours of
+    training above all; what was made from the one before must not count as made from the new one.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, project: Project, asset: Asset, launch: Launch) -> None:
+        self._context, self._project, self._asset, self._launch = context, project, asset, launch
+        self._storage = project.storage
+        self.batches = _batches_read(self._storage, asset, batch_keys(context.instance))
+        self.asked: Sequence[str | None] = self._asked()
+        code_version = str(context.assets_def.get_asset_spec(context.asset_key).code_version)
+        run_id = context.run.run_id
+        self.origins: Mapping[str | None, Origin] = {
+            batch: Origin(code_version, self._inputs(batch), run_id) for batch in self.asked
+        }
+
+    @property
+    def forced(self) -> bool:
+        """Whether the asset is to be made although nothing that it is made from has changed."""
+        return self._launch.force
+
+    def stale(self) -> list[str | None]:
+        """The batches asked for that are to be made; what is stored of the others is up to date."""
+        always = self.forced or self._asset.governs
+        stale = [batch for batch in self.asked if always or self._why_stale(batch)]
+        if stale and len(stale) < len(self.asked):
+            self._context.log.info(f"{self._asset.name}: {len(self.asked) - len(stale)} batches are up to date")
+        return stale
+
+    def read_from(self) -> list[Partition]:
+        """Everything that this execution may read: its inputs, and what it stored before."""
+        inputs = [each for batch in self.asked for each in inputs_of(self._asset, batch, self.batches)]
+        return [*dict.fromkeys(inputs), *(Partition(self._asset.name, batch) for batch in self.asked)]
+
+    def _asked(self) -> Sequence[str | None]:
+        if not self._asset.per_batch:
+            return [None]
+        chosen = self._launch.batches
+        return [batch for batch in self._context.partition_keys if not chosen or batch in chosen]
+
+    def _inputs(self, batch: str | None) -> dict[str, str]:
+        if self._asset.name == catalog.RAW_CORPUS.name:
+            return {ARRIVAL: version_of(self._arrived, str(batch))}
+        if self._asset.governs:
+            return self._everything_stored() if self._asset.upstream else {}
+        versions = partial(stored_versions, self._storage)
+        return inputs_now(self._storage, self._project.recipe, self._asset, batch, self.batches, versions)
+
+    def _everything_stored(self) -> dict[str, str]:
+        """The data versions of the whole graph, also of what is blocked or behind."""
+        stored = [each for each in manifests(self._storage) if not catalog.entry(each.asset).governs]
+        return {each.label: each.data_version for each in stored}
+
+    @cached_property
+    def _arrived(self) -> Mapping[str, str]:
+        """The batches of the recipe's sources, with the fingerprint of their content."""
+        return versions_of(registry_of(self._storage), self._project.recipe.sources)
+
+    def _why_stale(self, batch: str | None) -> str | None:
+        now = self.origins[batch]
+        return why_stale(self._asset, self._storage.manifest(self._asset.name, batch), now.code_version, now.inputs)
+
+
+def _batches_read(storage: Storage, asset: Asset, arrived: Sequence[str]) -> list[str]:
+    """The batches that an execution reads.
+
+    A batch may arrive while the tables of all batches are made, and must not be in some of them alone: the first of
+    these tables takes the batches whose own tables are stored, and the others those that the first took.
+    """
+    if asset.per_batch:
+        return list(arrived)
+    last, first = catalog.MINHASH_SIGNATURES.name, catalog.DUPLICATE_CLUSTERS.name
+    if asset.name == first:
+        return [batch for batch in arrived if storage.manifest(last, batch)] or list(arrived)
+    taken = storage.manifest(first)
+    return [batch for batch in arrived if taken is None or Partition(last, batch).label in taken.inputs]

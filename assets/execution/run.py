@@ -1,0 +1,148 @@
+"""One execution of an asset: what its body may read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from fineline.assets.execution.provenance import Provenance
+from fineline.assets.execution.workers import run_worker
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Asset
+from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.presentation.progress import every_few_seconds
+from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage.integrity import whole_file
+from fineline.resources.core.storage.tables import Origin, scan_table
+from fineline.resources.data.ingestion.registry import Arrival, registry_of
+from fineline.resources.data.ingestion.scan import arrival
+from fineline.resources.models.worker.protocol import R, Task
+from fineline.resources.planning.inputs import unchanged_batches
+from fineline.resources.project import Project
+
+
+class Run:
+    """One execution of an asset, as its body sees it.
+
+    The recipe is not part of it: the sections that a body declares come as its parameters, and no others.
+    """
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, project: Project, asset: Asset, provenance: Provenance
+    ) -> None:
+        self.context, self.asset, self.log = context, asset, context.log
+        self.storage = project.storage
+        self._project, self._provenance = project, provenance
+        self._checks: dict[str, dg.AssetCheckResult] = {}
+
+    @property
+    def name(self) -> str:
+        """The asset's name."""
+        return self.asset.name
+
+    @cached_property
+    def stale(self) -> list[Any]:
+        """The batches to make; of an asset without batches, None alone."""
+        return self._provenance.stale()
+
+    @property
+    def pseudonym_key(self) -> PseudonymKey:
+        """The key of pseudonyms and hashes, made on first use."""
+        return self._project.pseudonym_key
+
+    @property
+    def recipe_text(self) -> str:
+        """The text of the recipe, for what is stored as evidence beside a result; nothing is to be read from it."""
+        return self._project.recipe_text
+
+    @property
+    def recipe_metadata(self) -> dict[str, Any]:
+        """Which recipe an asset was made by, and its text."""
+        return {
+            "recipe": self._project.recipe.name,
+            "recipe text": dg.MetadataValue.md(f"```yaml\n{self.recipe_text}\n```"),
+        }
+
+    def origin(self, batch: str | None = None) -> Origin:
+        """What this execution is made from, as noted before anything was read."""
+        return self._provenance.origins[batch]
+
+    def source(self, batch: str) -> tuple[Source, Arrival]:
+        """The source of a batch and what is known of its arrival; both are part of the version that came in.
+
+        Raises SourceError for a batch that the sources no longer offer.
+        """
+        source, registry = self._project.recipe.source(batch.partition("/")[0]), registry_of(self.storage)
+        return source, arrival(registry, batch)
+
+    def progress(self, what: str) -> Callable[[int, int | None], None]:
+        """Reports to the log how far a long step is, every few seconds."""
+        return every_few_seconds(self.log.info, what)
+
+    def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
+        """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
+        if batch is None and catalog.entry(asset).per_batch:
+            return scan_table(self.storage, asset, self._provenance.batches, role, verified=True)
+        return scan_table(self.storage, asset, [batch] if batch else None, role, verified=True)
+
+    def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
+        """An upstream table, in memory."""
+        return self.scan(asset, batch, role).collect()
+
+    def previous(self, role: str = "data") -> pl.DataFrame | None:
+        """A table of this asset as it was last made; None where it has none, or failed a check."""
+        manifest = self.storage.manifest(self.name)
+        if manifest is None or manifest.failed_checks or role not in manifest.files:
+            return None
+        return pl.read_parquet(self.storage.file(manifest, role))
+
+    def reusable_rows(self, table: str, role: str = "data") -> pl.DataFrame | None:
+        """The previous rows of this asset for the batches of a table that have not changed since.
+
+        For results that depend on each record alone. None where nothing can be reused: the asset was not made yet, or
+        by other code or another recipe.
+        """
+        origin, before = self.origin(), self.previous(role)
+        same = unchanged_batches(self.storage.manifest(self.name), origin.code_version, origin.inputs, table)
+        return None if before is None or not same else before.filter(pl.col("batch").is_in(same))
+
+    def model_folder(self, asset: str, role: str = "model") -> Path:
+        """The folder of a stored model, or of its adapter."""
+        return whole_file(self.storage, self.storage.require(asset), role)
+
+    def export(self, dataset: str, split: str) -> Path:
+        """The JSONL file of one split of a dataset."""
+        return whole_file(self.storage, self.storage.require(dataset), split)
+
+    def check(
+        self,
+        name: str,
+        passed: bool,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    ) -> None:
+        """Record the result of one of the asset's own checks; before the result is stored, so that it can block."""
+        self._checks[name] = dg.AssetCheckResult(
+            check_name=name, passed=passed, description=description, severity=severity, metadata=metadata
+        )
+
+    @property
+    def checks(self) -> list[dg.AssetCheckResult]:
+        """The results of the asset's own checks."""
+        return list(self._checks.values())
+
+    def work(self, task: Task[R]) -> R:
+        """Run a task on model weights in a worker process and return its result. Raises ModelError."""
+        return run_worker(self.context, task)
+
+    @property
+    def failed_checks(self) -> list[str]:
+        """The checks that have failed so far; a warning is no failure."""
+        failed = [each for each in self.checks if not each.passed and each.severity == dg.AssetCheckSeverity.ERROR]
+        return [str(each.check_name) for each in failed]

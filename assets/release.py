@@ -1,0 +1,76 @@
+"""A model that passed the promotion gate, packed with everything that is known of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from fineline.assets.evaluation import test_rows
+from fineline.assets.execution.definition import folder
+from fineline.assets.execution.folders import FolderRun
+from fineline.data_contracts import catalog
+from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.models import exposure
+from fineline.resources.models.release.card import CheckFacts
+from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
+
+
+@folder(
+    catalog.RELEASE,
+    version="2",
+    kinds={"huggingface", "safetensors"},
+    reads={"tolerance": "promotion.merge_tolerance", "threads": "training.threads"},
+    checks={
+        "served_equals_tested": "Adapter and merged weights give held-out rows the same loss within "
+        "promotion.merge_tolerance, and every file has the checksum that SHA256SUMS says."
+    },
+)
+def release(run: FolderRun, tolerance: float, threads: int | None, recipe: Recipe) -> None:
+    """A model that passed the promotion gate: merged weights, adapter, checksums, lineage and model card.
+
+    Guarantees: it is made only after the evaluation's and the ledger's checks passed; the merged weights
+    are those that were tested.
+    """
+    candidate = run.asset.upstream[0]
+    with run.storage.new_folder(run.name) as output:
+        compared = _compare(run, output, threads)
+        agrees = CheckFacts(
+            name="served_equals_tested",
+            passed=compared.mean_difference <= tolerance,
+            finding=f"held-out losses of adapter and merged weights differ by {compared.mean_difference:.4f} nats; "
+            f"{tolerance} may be, and the adapter itself changes it by {compared.adapter_effect:.4f}",
+        )
+        files = _assemble(run, output / "release", recipe, agrees)
+        found = f"{agrees.finding}; {files} files have the checksums that SHA256SUMS says"
+        run.check(agrees.name, agrees.passed, found)
+        run.store(output, {"release": "release"}, compared, exposed=partial(exposure.read, run.storage, candidate))
+
+
+def _compare(run: FolderRun, output: Path, threads: int | None) -> MergeChecked:
+    candidate, before, judged, *_ = run.asset.upstream
+    rows = output / "rows.parquet"
+    test_rows(run, judged).select("record_id", "prompt", "completion").collect().write_parquet(rows)
+    task = MergeCheck(
+        output=str(output),
+        model=str(run.model_folder(before)),
+        adapter=str(run.model_folder(candidate, "adapter")),
+        merged=str(run.model_folder(candidate)),
+        rows=str(rows),
+        threads=threads,
+    )
+    return run.work(task)
+
+
+def _assemble(run: FolderRun, output: Path, recipe: Recipe, agrees: CheckFacts) -> int:
+    """Write the release; returns how many of its files were read back and have the right checksum."""
+    from fineline.resources.models.release.card import model_card
+    from fineline.resources.models.release.card_facts import card_facts, lineage
+    from fineline.resources.models.release.package import assemble, verify
+
+    accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
+    facts = card_facts(run.storage, recipe, [accounted, agrees])
+    candidate = run.asset.upstream[0]
+    known = lineage(run.storage, run.recipe_text)
+    model, adapter = run.model_folder(candidate), run.model_folder(candidate, "adapter")
+    assemble(model, adapter, model_card(facts), known, output)
+    return verify(output)
