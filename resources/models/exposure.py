@@ -6,7 +6,6 @@ it anew. While a model is trained, the list of what it sees lies with its checkp
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,13 +14,15 @@ from typing import Any
 
 import polars as pl
 
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.root import Root
+from fineline.resources.core.storage.store import Storage
 
 ROLE = "seen"
-# Held while lists are read and written, so that none is stored as it was before a mark.
-LOCK = "seen_records"
-_IN_TRAINING = "seen.parquet"
+LOCK = layout.SEEN_LOCK
 _KEY = ["record_id", "dataset"]
 _ROW_GROUP = 100_000
 _REGISTRY = pl.Schema(
@@ -47,11 +48,17 @@ class Sighting:
 
 @dataclass(frozen=True)
 class SeenList:
-    """Where a list lies; ``manifest`` is that of its model, None while the model is still in training."""
+    """Where a list is stored; ``manifest`` is that of its model, None while the model is still in training."""
 
     asset: str
-    path: Path
+    root: Root
+    key: str
     manifest: Manifest | None
+
+    @property
+    def path(self) -> Path:
+        """The list as a path on this machine. Raises FileNotFoundError once it is gone."""
+        return self.root.local(self.key)
 
     @property
     def data_version(self) -> str | None:
@@ -62,9 +69,11 @@ class SeenList:
 def lists(storage: Storage) -> Iterator[SeenList]:
     """The lists of all stored models and releases, and of trainings that have not ended."""
     for manifest in _models(storage):
-        yield SeenList(manifest.asset, storage.file(manifest, ROLE), manifest)
-    for path in sorted(storage.root.glob(f"checkpoints/*/{_IN_TRAINING}")):
-        yield SeenList(f"checkpoints/{path.parent.name}", path, None)
+        yield SeenList(manifest.asset, storage.at, storage.key(manifest, ROLE), manifest)
+    for training in storage.local.names(layout.CHECKPOINTS):
+        folder = f"{layout.CHECKPOINTS}/{training}"
+        if storage.local.exists(f"{folder}/{layout.SEEN_IN_TRAINING}"):
+            yield SeenList(folder, storage.local, f"{folder}/{layout.SEEN_IN_TRAINING}", None)
 
 
 def read(storage: Storage, asset: str) -> pl.DataFrame:
@@ -72,27 +81,24 @@ def read(storage: Storage, asset: str) -> pl.DataFrame:
     manifest = storage.manifest(asset)
     if manifest is None or ROLE not in manifest.files:
         return pl.DataFrame(schema=_schema())
-    return pl.read_parquet(storage.file(manifest, ROLE))
+    return storage.scan(manifest, ROLE).collect()
 
 
 def write(storage: Storage, asset: str, seen: pl.DataFrame) -> str:
     """Store a list in the asset's folder under a name of its content, which it returns for the manifest."""
-    content = _bytes(seen)
-    name = f"{ROLE}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
-    write_atomically(storage.folder(asset) / name, content)
-    return name
+    return storage.add(asset, None, f"{ROLE}.parquet", _bytes(seen))
 
 
 def begin(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
     """Store with a training's checkpoints what it sees: a data set, and all that the model it starts from saw."""
     with storage.lock(LOCK):
         seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
-        write_atomically(checkpoints / _IN_TRAINING, _bytes(seen.sort(_KEY)))
+        write_atomically(checkpoints / layout.SEEN_IN_TRAINING, _bytes(seen.sort(_KEY)))
 
 
 def begun(checkpoints: Path) -> pl.DataFrame:
     """What the training with these checkpoints sees, as marked until now."""
-    return pl.read_parquet(checkpoints / _IN_TRAINING)
+    return pl.read_parquet(checkpoints / layout.SEEN_IN_TRAINING)
 
 
 def saw(storage: Storage, record_ids: Collection[str]) -> list[Sighting]:
@@ -100,7 +106,7 @@ def saw(storage: Storage, record_ids: Collection[str]) -> list[Sighting]:
     wanted = pl.Series(list(record_ids), dtype=pl.String).implode()
     sightings = []
     for found in lists(storage):
-        matches = pl.scan_parquet(found.path).filter(pl.col("record_id").is_in(wanted))
+        matches = found.root.scan([found.key]).filter(pl.col("record_id").is_in(wanted))
         records = matches.select(pl.col("record_id").n_unique()).collect().item()
         if records:
             sightings.append(Sighting(found.asset, found.data_version, records))
@@ -115,12 +121,12 @@ def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str
     """
     with storage.lock(LOCK):
         for found in lists(storage):
-            seen = pl.read_parquet(found.path)
+            seen = found.root.scan([found.key]).collect()
             marked = _marked(seen, tombstones, request)
             if marked.equals(seen):
                 continue
             if found.manifest is None:
-                write_atomically(found.path, _bytes(marked))
+                found.root.put(found.key, _bytes(marked))
             else:
                 _replace(storage, found.manifest, marked)
         _remove_unnamed(storage)
@@ -149,27 +155,24 @@ def flags_metadata(manifest: Manifest) -> dict[str, Any]:
 def registry(storage: Storage) -> pl.DataFrame:
     """The stored models and releases: which weights, when, by which run, how many records they saw, and flags."""
     rows = [
-        (m.asset, m.data_version, m.made_at, m.run_id, _trained_on(storage.file(m, ROLE)), m.flags)
+        (m.asset, m.data_version, m.made_at, m.run_id, _trained_on(storage.scan(m, ROLE)), m.flags)
         for m in _models(storage)
     ]
     return pl.DataFrame(rows, schema=_REGISTRY, orient="row").sort("made_at")
 
 
 def _models(storage: Storage) -> Sequence[Manifest]:
-    folders = sorted(path.parent.name for path in storage.root.glob("assets/*/manifest.json"))
-    manifests = [storage.manifest(asset) for asset in folders]
-    return [manifest for manifest in manifests if manifest is not None and ROLE in manifest.files]
+    return [manifest for manifest in Inventory(storage).manifests() if ROLE in manifest.files]
 
 
-def _trained_on(path: Path) -> int:
-    return int(
-        pl.scan_parquet(path).filter(pl.col("split") == "train").select(pl.col("record_id").n_unique()).collect().item()
-    )
+def _trained_on(seen: pl.LazyFrame) -> int:
+    trained = seen.filter(pl.col("split") == "train").select(pl.col("record_id").n_unique())
+    return int(trained.collect().item())
 
 
 def _shown(storage: Storage, dataset: str) -> pl.DataFrame:
-    """What training on a data set shows to a model, as ``SeenRecord`` rows: all but its test rows."""
-    rows = pl.scan_parquet(storage.file(storage.require(dataset), "data"))
+    """What training on a dataset shows to a model, as ``SeenRecord`` rows: all but its test rows."""
+    rows = storage.scan(storage.require(dataset))
     shown = rows.select("record_id", split=pl.col("split").cast(pl.String)).filter(pl.col("split") != "test")
     new = {"dataset": pl.lit(dataset), "forgotten": pl.lit(False), "request": pl.lit(None)}
     return shown.with_columns(**new).collect().select(_schema().names()).cast(_schema())
@@ -185,20 +188,19 @@ def _marked(seen: pl.DataFrame, tombstones: Mapping[str, str], request: str) -> 
 
 
 def _replace(storage: Storage, manifest: Manifest, seen: pl.DataFrame) -> None:
-    # Not by Storage.commit: it would remove the folder that a run which trains this model anew is writing.
+    # Not by Storage.commit: it would remove the folder that a run which trains this model again is writing.
     files = manifest.files | {ROLE: write(storage, manifest.asset, seen)}
-    changed = manifest.model_copy(update={"files": files, "flags": flags(seen)})
-    path = storage.folder(manifest.asset) / "manifest.json"
-    write_atomically(path, changed.model_dump_json(indent=1).encode())
+    storage.amend(manifest, manifest.model_copy(update={"files": files, "flags": flags(seen)}))
 
 
 def _remove_unnamed(storage: Storage) -> None:
     """Remove lists that no manifest names, such as one that a killed call had already replaced."""
-    named = {found.path for found in lists(storage)}
-    for name in (f"{ROLE}-*.parquet", f".{ROLE}-*"):
-        for path in storage.root.glob(f"assets/*/{name}"):
-            if path not in named:
-                path.unlink()
+    named = {found.key for found in lists(storage)}
+    for asset in Inventory(storage).assets():
+        for name in storage.at.names(layout.folder(asset)):
+            key = f"{layout.folder(asset)}/{name}"
+            if name.startswith((f"{ROLE}-", f".{ROLE}-")) and key not in named:
+                storage.at.delete(key)
 
 
 def _bytes(seen: pl.DataFrame) -> bytes:

@@ -157,8 +157,23 @@ class Storage:
 
         Where somebody is :meth:`reading` the asset, their removal is left to a later commit.
         """
-        self.at.put(layout.manifest(manifest.asset, manifest.batch), manifest.model_dump_json(indent=1).encode())
+        self.at.put(layout.manifest(manifest.asset, manifest.batch), _bytes(manifest))
         self.remove_old(manifest.asset, manifest.batch)
+
+    def amend(self, before: Manifest, after: Manifest) -> None:
+        """Put a manifest in the place of the one that was read, and remove nothing.
+
+        Raises:
+            StorageError: another one was stored meanwhile.
+        """
+        key = layout.manifest(before.asset, before.batch)
+        found = self.at.get(key)
+        try:
+            if found is None or _parsed(found.content) != before:
+                raise Conflict(key)
+            self.at.swap(key, _bytes(after), found.version)
+        except Conflict:
+            raise StorageError(f"{before.label} was stored again meanwhile; run the same command again") from None
 
     def remove_old(self, asset: str, batch: str | None = None) -> bool:
         """Remove what the manifest of an asset does not name; only the holder of its lock may.
@@ -255,6 +270,10 @@ BATCH_FOLDER, DAMAGED = layout.BATCH_FOLDER, layout.DAMAGED
 def batch_of(folder: Path) -> str | None:
     """The batch whose folder this is; None for an asset's own folder."""
     return layout.batch_of(folder.name)
+
+
+def _bytes(manifest: Manifest) -> bytes:
+    return manifest.model_dump_json(indent=1).encode()
 
 
 def _parsed(content: bytes) -> Manifest | None:

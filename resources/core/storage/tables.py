@@ -121,7 +121,7 @@ def write_table(
     counts, exports, staged = Counts(), dict[str, str](), set[str]()
     first: pl.DataFrame | None = None
     # Until all who read manifests know of files by batch.
-    by_batch = False
+    by_batch = False  # until all who read manifests know of files by batch
     with TableFiles(storage.at, folder, by_batch=by_batch) as files:
         for part in [output] if isinstance(output, TableOutput) else output:
             if isinstance(part, StagedPart):
