@@ -14,6 +14,17 @@ class Enforced:
     bad: pl.DataFrame
 
 
+BROKEN, AND = "breaks ", ", "
+
+
+def rules_broken(quarantine: pl.DataFrame) -> dict[str, int]:
+    """Rows in quarantine by each rule that they broke; a row that broke several counts for each of them."""
+    named = pl.col("detail").str.starts_with(BROKEN).fill_null(value=False)
+    rules = pl.when(named).then(pl.col("detail").str.strip_prefix(BROKEN).str.split(AND))
+    each = quarantine.select(rules.otherwise(pl.concat_list("rule")).explode().alias("rule"))
+    return dict(each.group_by("rule").len().sort("rule").iter_rows())
+
+
 def enforce(contract: type[dy.Schema], frame: pl.DataFrame) -> Enforced:
     """Split a table into rows that fit a contract and rows that do not.
 
@@ -32,6 +43,6 @@ def enforce(contract: type[dy.Schema], frame: pl.DataFrame) -> Enforced:
     bad = result.failure.details().select(
         *contract.column_names(),
         rule=broken.list.first(),
-        detail=pl.lit("breaks ") + broken.list.join(", "),
+        detail=pl.lit(BROKEN) + broken.list.join(AND),
     )
     return Enforced(result.result, bad)

@@ -31,7 +31,7 @@ class HeldOutLoss(dy.Schema):
     model = dy.String(nullable=False, primary_key=True)
     source = dy.String(nullable=False)
     label = dy.String(nullable=True)
-    tokens = dy.UInt32(nullable=False, min=1)
+    answer_tokens = dy.UInt32(nullable=False, min=1)
     loss = dy.Float64(nullable=False, min=0.0)
 
 

@@ -12,6 +12,7 @@ import dagster as dg
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset
+from fineline.data_contracts.columns import DESCRIPTIONS
 
 # Code references are "beta" in Dagster; the pinned version is tested, and users need no notice.
 warnings.filterwarnings("ignore", message="Class `LocalFileCodeReference`", category=dg.BetaWarning)
@@ -38,7 +39,7 @@ def column_schema(asset: Asset) -> dg.TableSchema:
             dg.TableColumn(
                 name,
                 type=str(types[name]),
-                description=column.description,
+                description=DESCRIPTIONS[name],
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=schema.primary_key() == [name]),
             )
             for name, column in schema.columns().items()

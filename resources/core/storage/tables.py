@@ -12,6 +12,7 @@ import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import WISHED_RULES
+from fineline.data_contracts.enforcement import rules_broken
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.checking import DROP_SCHEMA, QUARANTINE_SCHEMA, checked
 from fineline.resources.core.storage.integrity import require_whole
@@ -250,7 +251,7 @@ def _checked(asset: str, contract: type[dy.Schema], output: TableOutput) -> tupl
         tables["data"].height,
         output.drops.height,
         tables["quarantine"].height,
-        dict(tables["quarantine"].group_by("rule").len().iter_rows()),
+        rules_broken(tables["quarantine"]),
         dict(output.facts),
     )
     return {**tables, **output.side_tables}, counts

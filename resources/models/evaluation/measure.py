@@ -40,7 +40,7 @@ def loss_table(rows: pl.DataFrame, encoded: list[Encoded], model: str, losses: l
         pl.lit(model).alias("model"),
         "source",
         pl.col("label").cast(pl.String),
-        pl.Series("tokens", [len(row.ids) - max(row.start, 1) for row in encoded], dtype=pl.UInt32),
+        pl.Series("answer_tokens", [len(row.ids) - max(row.start, 1) for row in encoded], dtype=pl.UInt32),
         pl.Series("loss", losses, dtype=pl.Float64),
     )
 

@@ -312,7 +312,7 @@ def released(storage, tmp_path):
                 "model": model,
                 "source": "notes",
                 "label": None,
-                "tokens": 9,
+                "answer_tokens": 9,
                 "loss": loss + n % 5,
             }
             for n in range(40)

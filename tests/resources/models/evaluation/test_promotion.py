@@ -25,7 +25,7 @@ def held_out(
             for model, row in values.items()
             for at, loss in enumerate(row)
         ],
-        schema=["record_id", "model", "source", "label", "tokens", "loss"],
+        schema=["record_id", "model", "source", "label", "answer_tokens", "loss"],
         schema_overrides={"label": pl.String},
         orient="row",
     )

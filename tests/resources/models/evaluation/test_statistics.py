@@ -18,7 +18,7 @@ def losses_of(values: dict[str, list[float]], *, source: str = "a", label: str |
             for model, row in values.items()
             for at, loss in enumerate(row)
         ],
-        schema=["record_id", "model", "source", "label", "tokens", "loss"],
+        schema=["record_id", "model", "source", "label", "answer_tokens", "loss"],
         schema_overrides={"label": pl.String},
         orient="row",
     )
