@@ -35,8 +35,9 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     its source, the same on every run and machine. Texts are in normal form, and what that changed is counted. A
     batch that cannot be read keeps no other back.
     """
+    from fineline.resources.data.formats.rows import SourceError
     from fineline.resources.data.ingestion.ingest import ingest
-    from fineline.resources.data.sources.reader import SourceError, read_parts
+    from fineline.resources.data.sources.reader import read_parts
     from fineline.resources.governance.forgetting.tombstones import Tombstones
 
     forgotten = Tombstones.load(run.storage, run.pseudonym_key)

@@ -27,7 +27,8 @@ from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.data.sources.reader import SourceError, list_batches
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources.reader import list_batches
 from fineline.resources.models.training.methods import method_of
 from fineline.resources.planning.plan import Node
 
@@ -112,6 +113,10 @@ def _evaluation_sets(recipe: Recipe) -> dict[str, str] | str:
     """The content of the evaluation sets, which are no assets; one that cannot be read is reported by the run."""
     try:
         against = recipe.decontaminate.against
-        return {batch.key: digest(source, batch.fingerprint) for source in against for batch in list_batches(source)}
+        return {
+            f"{source.name}/{batch.name}": digest(source, batch.content)
+            for source in against
+            for batch in list_batches(source)
+        }
     except SourceError as error:
         return str(error)

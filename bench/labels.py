@@ -73,7 +73,7 @@ def _bank_questions() -> pl.DataFrame:
         licence="CC-BY-4.0",
         columns=Columns(text="text", label="category"),
     )
-    records = pl.concat([read_batch(source, batch.key).records for batch in list_batches(source)])
+    records = pl.concat([read_batch(source, batch).records for batch in list_batches(source)])
     return records.unique("record_id").sort("record_id")
 
 

@@ -39,5 +39,5 @@ def p3(limit: int | None = None) -> pl.DataFrame:
         limit=limit,
     )
     (batch,) = list_batches(source)
-    (made,) = ingest([read_batch(source, batch.key)], source.name, batch.key)
+    (made,) = ingest([read_batch(source, batch)], source.name, batch.key)
     return made.frame

@@ -10,8 +10,9 @@ from fineline.assets.execution.partitions import BATCHES
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, GIVEN_VERSION_TAG
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.ingestion.batches import known_arrivals
 from fineline.resources.data.ingestion.registry import Arrival, locked
-from fineline.resources.data.ingestion.scan import SourceScan, known_arrivals, scan_sources
+from fineline.resources.data.ingestion.scan import SourceScan, scan_sources
 from fineline.resources.project import Project
 
 # Dagster stores events one by one. What is not told in this time is told by the next look.

@@ -10,8 +10,8 @@ import dagster as dg
 from fineline.assets.pipeline import nodes
 from fineline.resources.core.orchestrator.internals import NOT_FINISHED_STATUSES, AssetKeyPartitionKey
 from fineline.resources.core.recipe.operations import Automation
+from fineline.resources.data.ingestion.batches import versions_of
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.data.ingestion.scan import versions_of
 from fineline.resources.planning.plan import plan
 from fineline.resources.planning.waves import ready, together
 from fineline.resources.project import Project

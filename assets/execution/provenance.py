@@ -12,8 +12,8 @@ from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin
+from fineline.resources.data.ingestion.batches import version_of, versions_of
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.data.ingestion.scan import version_of, versions_of
 from fineline.resources.governance.audit.evidence import manifests
 from fineline.resources.planning.inputs import ARRIVAL, inputs_now, inputs_of, stored_versions, why_stale
 from fineline.resources.project import Project

@@ -19,8 +19,8 @@ from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.tables import Origin, scan_table
+from fineline.resources.data.ingestion.batches import arrival
 from fineline.resources.data.ingestion.registry import Arrival, registry_of
-from fineline.resources.data.ingestion.scan import arrival
 from fineline.resources.models.worker.protocol import R, Task
 from fineline.resources.planning.inputs import unchanged_batches
 from fineline.resources.project import Project

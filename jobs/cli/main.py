@@ -95,7 +95,7 @@ def _run(_arguments: argparse.Namespace) -> None:
     from fineline.jobs import runner as run
     from fineline.jobs.cli import readiness
     from fineline.jobs.cli import summary as report
-    from fineline.resources.data.sources.reader import SourceError
+    from fineline.resources.data.formats.rows import SourceError
 
     preflight.stop_with(readiness.problems(project))
     try:

@@ -6,8 +6,9 @@ import importlib.util
 from pathlib import Path
 
 from fineline.jobs.cli import preflight
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.scan import scan_sources
-from fineline.resources.data.sources.reader import SourceError, list_batches
+from fineline.resources.data.sources.reader import list_batches
 from fineline.resources.models.base.checks import check_base
 from fineline.resources.models.worker.protocol import ModelError
 from fineline.resources.project import Project

@@ -6,8 +6,8 @@ from support.corpus import write_corpus
 
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.scan import scan_sources
-from fineline.resources.data.sources.batch import SourceError
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
@@ -76,7 +76,7 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
 
 
 def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):
-    from fineline.resources.data.ingestion.scan import withdraw
+    from fineline.resources.data.ingestion.batches import withdraw
 
     corpus.arrive()
     withdraw(corpus.project.storage, [FIRST])

@@ -14,7 +14,7 @@ from support.launch import forced
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES
-from fineline.resources.data.sources.batch import SourceError
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.governance.accounting.ledger import find_gaps
 from fineline.resources.project import current_project
 

@@ -10,7 +10,7 @@ import pytest
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import make
 from fineline.resources.data.curation import label_issues
-from fineline.resources.data.ingestion.scan import withdraw
+from fineline.resources.data.ingestion.batches import withdraw
 from fineline.resources.data.quality import scoring as quality
 from fineline.resources.project import current_project
 

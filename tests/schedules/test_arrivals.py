@@ -9,7 +9,8 @@ from support.corpus import write_corpus
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.data.ingestion.scan import scan_sources, withdraw
+from fineline.resources.data.ingestion.batches import withdraw
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches, sync_arrivals
 

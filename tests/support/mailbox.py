@@ -6,12 +6,9 @@ import time
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.data.ingestion.batches import arrival, known_arrivals
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.data.ingestion.scan import (
-    arrival,
-    known_arrivals,
-    scan_sources,
-)
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.sources.reader import read_parts
 
 

@@ -11,9 +11,10 @@ import polars as pl
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, contents
 from fineline.resources.core.recipe.curation import Decontaminate
 from fineline.resources.core.recipe.sources import Source
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.quality.measures import UNSPACED
 from fineline.resources.data.quality.repetition import Hashes, Rows, ngram_hashes
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
+from fineline.resources.data.sources.reader import list_batches, read_batch
 
 # A run of letters, marks and digits; in scripts that put no space between words, each character.
 WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
@@ -32,7 +33,7 @@ def evaluation_set(source: Source) -> pl.DataFrame:
     Raises:
         SourceError: it cannot be read, or none of its rows is a record.
     """
-    records = pl.concat([read_batch(source, batch.key).records for batch in list_batches(source)])
+    records = pl.concat([read_batch(source, batch).records for batch in list_batches(source)])
     if records.is_empty():
         raise SourceError(f"decontaminate.against: no row of {source.name} is a record; name its columns.")
     return records

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from fineline.resources.data.sources.batch import SourceError
+from fineline.resources.data.formats.rows import SourceError
 
 # Text packs 3 to 30 times; logs and generated rows up to some 100. gzip ends at 1,032, zstd has no end.
 MAXIMUM_RATIO = 200

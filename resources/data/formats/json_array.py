@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from fineline.resources.data.sources.batch import MAXIMUM_RECORD, SourceError
+from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError
 
 FIRST_READ = 2**16
 SPACE = re.compile(r"[ \t\r\n]*")

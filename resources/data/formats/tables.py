@@ -1,14 +1,14 @@
 """Taking table files apart into rows: Parquet, and Arrow's file and stream formats."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fineline.resources.data.formats.rows import Row, SourceError, without_nulls
 from fineline.resources.data.formats.text import file_name
-from fineline.resources.data.sources.batch import Row, SourceError
 
 BATCH_ROWS = 1_000
 ARROW_MARK = b"ARROW1"
@@ -48,7 +48,7 @@ def frame_rows(frame: pl.DataFrame, key: str, first: int = 1) -> Iterator[Row]:
     size = int(frame.estimated_size()) // max(frame.height, 1)
     for number, values in enumerate(frame.iter_rows(named=True), start=first):
         for name in nested:
-            values[name] = _without_nulls(values[name])
+            values[name] = without_nulls(values[name])
         yield Row(f"{file_name(key)} row {number}", values, size)
 
 
@@ -72,11 +72,3 @@ def _rows(batches: Iterator[pa.RecordBatch], key: str, claimed: int | None) -> I
 
 def _damaged(key: str, form: str, error: BaseException) -> SourceError:
     return SourceError(f"{key} is not a readable {form} file ({type(error).__name__}); copy or write it again.")
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
-    return value

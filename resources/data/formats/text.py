@@ -9,10 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fineline.resources.data.formats.json_array import array_values
+from fineline.resources.data.formats.rows import (
+    MAXIMUM_RECORD,
+    RAW_CHARACTERS,
+    SURROGATE,
+    RawRow,
+    Row,
+    SourceError,
+    shown,
+)
 from fineline.resources.data.formats.sections import MAXIMUM_CHARACTERS, sections
-from fineline.resources.data.shapes.shapes import shown
-from fineline.resources.data.sources.batch import MAXIMUM_RECORD, RAW_CHARACTERS, RawRow, Row, SourceError
-from fineline.resources.data.sources.batch import SURROGATE as NOT_UTF8
 
 TOO_LONG = f"is longer than {MAXIMUM_RECORD >> 20} MiB"
 # A long text is read and cut into sections so many bytes at a time.
@@ -171,7 +177,7 @@ def _csv_row(location: str, header: list[str], fields: list[str]) -> Row | RawRo
     raw = ",".join(fields).encode("utf-8", errors="surrogateescape")
     if len(fields) > len(header):
         return RawRow(location, raw, f"has {len(fields)} fields, the header {len(header)}")
-    if any(not field.isascii() and NOT_UTF8.search(field) for field in fields):
+    if any(not field.isascii() and SURROGATE.search(field) for field in fields):
         return RawRow(location, raw, "holds bytes that are not UTF-8")
     values = {name: field or None for name, field in itertools.zip_longest(header, fields)}
     return Row(location, values, len(raw))

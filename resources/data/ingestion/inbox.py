@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fineline.resources.core.recipe.sources import Files
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.registry import Arrival, SeenFile, SourceState
-from fineline.resources.data.sources.batch import FilePlace, SourceError
-from fineline.resources.data.sources.files import KNOWN, batch_key, companions, is_known, is_temporary, single
+from fineline.resources.data.sources.batch import FilePlace
+from fineline.resources.data.sources.connector import Folder
+from fineline.resources.data.sources.files import KNOWN, batch_key, is_known, is_temporary, printable, single
 from fineline.resources.data.sources.locations import File, as_source_error, files_at
 
 # A file that nobody has written to for so long is complete.
@@ -69,7 +70,7 @@ class Findings:
 
 
 def scan_folder(
-    state: SourceState, source: Files, now: float, budget: Budget, is_stored: Callable[[str], bool]
+    state: SourceState, source: str, folder: Folder, now: float, budget: Budget, is_stored: Callable[[str], bool]
 ) -> Findings:
     """Bring what is known of a folder's files and batches up to what is there.
 
@@ -81,20 +82,19 @@ def scan_folder(
     """
     findings = Findings()
     try:
-        found = files_at(source.path)
+        found = files_at(folder.location)
     except SourceError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             state.files = {}
-            state.batches = assign(source.name, state.batches, {}, set(), now, is_stored)[0]
+            state.batches = assign(source, state.batches, {}, set(), now, is_stored)[0]
         raise
-    others = {str(place): single(source, place) for place in companions(source)}
+    others = {str(place): single(source, place) for place in folder.companions}
     state.companions = _followed(others, state.companions, now, budget, findings)
     if all(seen.content for seen in state.companions.values()):
-        state.beside_content = "-".join(str(seen.content) for seen in state.companions.values())
+        state.companions_content = "-".join(str(seen.content) for seen in state.companions.values())
     known = {}
     for file in found:
-        # Bytes that are no UTF-8 come as halves of surrogate pairs, which can be neither stored nor shown.
-        name = file.name.encode(errors="backslashreplace").decode()
+        name = printable(file.name)
         if is_temporary(name):
             findings.waiting[name] = "until it is renamed"
         elif is_known(name) and name != file.name:
@@ -102,13 +102,13 @@ def scan_folder(
         elif is_known(name):
             known[name] = file
     if found and not known and not findings.waiting and not state.batches:
-        raise SourceError(f"{source.path} holds no file of a known format. Known formats: {KNOWN}.")
+        raise SourceError(f"{folder.location} holds no file of a known format. Known formats: {KNOWN}.")
     state.files = _followed(known, state.files, now, budget, findings)
-    if others and not state.beside_content:
+    if others and not state.companions_content:
         return findings
     complete = {name: seen for name, seen in state.files.items() if seen.content}
     state.batches, findings.repeats = assign(
-        source.name, state.batches, complete, state.files.keys() - complete.keys(), now, is_stored
+        source, state.batches, complete, state.files.keys() - complete.keys(), now, is_stored
     )
     return findings
 
@@ -155,7 +155,7 @@ def assign(
             after[key] = _renewed(after[key], name, complete[name])
         else:
             key = _free_key(source, name, content, after)
-            place = FilePlace(name=name, size=complete[name].size, mark=complete[name].mark)
+            place = FilePlace(name, complete[name].size, complete[name].mark)
             after[key] = Arrival(content=content, place=place, first_seen=now)
         names.remove(name)
         held[content] = key
@@ -173,7 +173,7 @@ def _name(batch: Arrival) -> str | None:
 
 def _renewed(batch: Arrival, name: str, seen: SeenFile) -> Arrival:
     """The batch as it is in this file now."""
-    place = FilePlace(name=name, size=seen.size, mark=seen.mark)
+    place = FilePlace(name, seen.size, seen.mark)
     if batch.content != seen.content:
         changed = {"content": seen.content, "versions": batch.versions + 1, "state": "there"}
     elif batch.place == place and batch.state != "gone":

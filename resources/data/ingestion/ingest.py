@@ -10,7 +10,7 @@ import polars as pl
 from fineline.data_contracts.accounting import FORGOTTEN, LICENCE_NOT_ALLOWED, QuarantinedRecord
 from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.tables import TableOutput, dropped
-from fineline.resources.data.sources.reader import BatchRows
+from fineline.resources.data.shapes.content import BatchRows
 
 ROWS_READ_COLUMNS = ["record_id", "batch", "source", "copy"]
 QUARANTINE = QuarantinedRecord.create_empty().schema

@@ -49,10 +49,10 @@ class Arrival(BaseModel):
 
 
 class SourceState(BaseModel):
-    """A source: where it is, its batches by key, its files by name, and those that all batches are read with.
+    """A source: where it is, its batches by key, its files by name, and the files that all batches are read with.
 
-    ``beside`` are these by their place; ``beside_content`` is the hash of them all when they were last complete.
-    ``asked`` is when a source that has to be asked was, ``obstacle`` why it could not be looked at, and
+    ``companions`` are these by their place, ``companions_content`` is the hash of them all when they were last
+    complete. ``asked`` is when a source that has to be asked was, ``obstacle`` why it could not be scanned, and
     ``mark`` the highest value of its increment so far.
     """
 
@@ -63,7 +63,7 @@ class SourceState(BaseModel):
     batches: dict[str, Arrival] = {}
     files: dict[str, SeenFile] = {}
     companions: dict[str, SeenFile] = {}
-    beside_content: str = ""
+    companions_content: str = ""
 
 
 class Registry(BaseModel):

@@ -1,11 +1,124 @@
-"""The identity of a row: a hash of its content as it came in, with the name of its source."""
+"""What a row says in the words of a record, its identity, and the frames that records of a batch are gathered in."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import polars as pl
+
+from fineline.data_contracts.messages import MESSAGE_COLUMNS
+from fineline.data_contracts.records import Record
+from fineline.resources.data.formats.rows import RAW_CHARACTERS, SURROGATE, RawRow, Row, SourceError, without_nulls
+from fineline.resources.data.shapes.normalisation import normalise
+
+RECORD_SCHEMA = Record.create_empty().schema
+UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
 DIGEST_BYTES = 16
+
+Message = dict[str, str]
+
+
+class UnfitRowError(Exception):
+    """A row that is no record; the message names the column and what is wrong, without any content."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a row says, by the columns of a record."""
+
+    kind: str
+    prompt: list[Message]
+    completion: list[Message]
+    rejected: list[Message] | None = None
+    tools: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """The rows of a batch, or a part of them; each row that was read is in exactly one of the two frames.
+
+    ``records`` has the columns of Record. It is not yet validated and may hold repeated rows.
+    ``unreadable`` has record_id, location (such as ``part.jsonl line 17``), reason (free of content) and raw
+    (the text as it was read, at most 10,000 characters). ``normalised`` counts the records that normalisation
+    changed, by kind of change.
+    """
+
+    records: pl.DataFrame
+    unreadable: pl.DataFrame
+    normalised: Mapping[str, int] = field(default_factory=dict)
+
+
+class BatchBuilder:
+    """Gathers rows of one batch into the two frames of ``BatchRows``."""
+
+    def __init__(self, source: str, key: str, *, strip_html: bool = False) -> None:
+        self.source = source
+        self.key = key
+        self.strip_html = strip_html
+        self._normalised: Counter[str] = Counter()
+        self._records: list[dict[str, Any]] = []
+        self._unreadable: list[tuple[str, str, str, str]] = []
+
+    def add(self, row: Row, content: Content, licence: str, metadata: Mapping[str, Any]) -> None:
+        """Add a row that is a record. Raises UnfitRowError where its text cannot be stored."""
+        described = json.dumps(metadata, ensure_ascii=False)
+        for text in (*_texts(content), content.tools, content.label, content.group, described):
+            if text is not None and not text.isascii() and SURROGATE.search(text):
+                raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+        kinds: set[str] = set()
+        record = {
+            "record_id": row_id(self.source, row.values),
+            "source": self.source,
+            "batch": self.key,
+            **vars(content),
+            "licence": licence,
+            "metadata": described,
+        }
+        for column in MESSAGE_COLUMNS:
+            record[column] = self._normal(record[column], kinds)
+        self._records.append(record)
+        self._normalised.update(kinds)
+
+    def add_unfit(self, row: Row, reason: str) -> None:
+        """Add a row that has columns but is no record."""
+        raw = json.dumps(row.values, ensure_ascii=False, default=str)
+        self._unreadable.append((row_id(self.source, row.values), row.location, reason, _storable(raw)))
+
+    def add_raw(self, row: RawRow) -> None:
+        """Add a row that has no columns."""
+        raw = row.raw.decode("utf-8", errors="replace")
+        self._unreadable.append((raw_id(self.source, row.raw), row.location, row.reason, _storable(raw)))
+
+    def _normal(self, messages: list[Message] | None, kinds: set[str]) -> list[Message] | None:
+        """The messages in normal form; each kind of change that this took is added to ``kinds``."""
+        if messages is None:
+            return None
+        normal = []
+        for message in messages:
+            text, changes = normalise(message["content"], strip_html=self.strip_html)
+            kinds |= changes
+            normal.append({"role": message["role"], "content": text})
+        return normal
+
+    def build(self) -> BatchRows:
+        """The rows so far. Raises SourceError where there are none."""
+        if not self._records and not self._unreadable:
+            raise no_rows(self.key)
+        return BatchRows(
+            records=pl.DataFrame(self._records, schema=RECORD_SCHEMA),
+            unreadable=pl.DataFrame(self._unreadable, schema=UNREADABLE_SCHEMA, orient="row"),
+            normalised=dict(self._normalised),
+        )
+
+
+def no_rows(key: str) -> SourceError:
+    """The error of a batch without any row."""
+    return SourceError(f"{key} holds no rows; fill it, or take it out of the source.")
 
 
 def row_id(source: str, values: Mapping[str, Any]) -> str:
@@ -14,7 +127,7 @@ def row_id(source: str, values: Mapping[str, Any]) -> str:
     Batch, place in the batch, order of the columns and machine play no part. A null counts as an absent
     value: table formats fill in nulls for columns that only other rows have.
     """
-    content = json.dumps(_without_nulls(values), sort_keys=True, separators=(",", ":"), default=_tagged)
+    content = json.dumps(without_nulls(values), sort_keys=True, separators=(",", ":"), default=_tagged)
     return raw_id(source, content.encode("ascii"))
 
 
@@ -29,12 +142,14 @@ def stable_number(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _without_nulls(each) for key, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
-    return value
+def _texts(content: Content) -> Iterator[str]:
+    for messages in (content.prompt, content.completion, content.rejected or ()):
+        for message in messages:
+            yield message["content"]
+
+
+def _storable(raw: str) -> str:
+    return raw[:RAW_CHARACTERS].encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _tagged(value: Any) -> str:

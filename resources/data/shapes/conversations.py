@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fineline.resources.data.shapes.content import Message, UnfitRowError
 from fineline.resources.data.shapes.tool_calls import call_text, is_call, result_text
-from fineline.resources.data.sources.batch import Message, UnfitRowError
 
 # OpenAI's role names on the right; ShareGPT's and Anthropic's transcripts use others.
 ROLES = {

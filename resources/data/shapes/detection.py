@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from fineline.resources.core.recipe.sources import Columns, TableSource
-from fineline.resources.data.shapes.shapes import BESIDES, NAME, SHAPES, Shape, shown
+from fineline.resources.data.formats.rows import COLUMN_NAME, Row, SourceError, shown
+from fineline.resources.data.shapes.shapes import BESIDES, SHAPES, Shape
 from fineline.resources.data.shapes.tool_calls import Services
-from fineline.resources.data.sources.batch import Row, SourceError
 
 # These go with a shape; they make none.
 ADDITIONAL = ("label", "group", "tools", "calls")
@@ -66,7 +66,7 @@ def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
     lists = _of_messages(seen, rows)
     if lists:
         lines += ["  Or, for conversations:", "    columns:", f"      messages: {json.dumps(lists[0])}"]
-    if any(not NAME.fullmatch(name) for name in seen):
+    if any(not COLUMN_NAME.fullmatch(name) for name in seen):
         lines.append("  Names that look like data are not shown; a CSV file needs a header row.")
     return "\n".join(lines)
 
@@ -83,13 +83,13 @@ def _of_messages(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
         first = value[0] if isinstance(value, list) and value else None
         return isinstance(first, dict) and not MESSAGE.isdisjoint(first)
 
-    names = [name for name in seen if NAME.fullmatch(name)]
+    names = [name for name in seen if COLUMN_NAME.fullmatch(name)]
     return [name for name in names if any(holds_messages(row.values.get(name)) for row in rows)]
 
 
 def _by_length(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Columns by how much text they hold, most first: the likeliest to be what a model learns from."""
-    lengths = dict.fromkeys((name for name in seen if NAME.fullmatch(name)), 0)
+    lengths = dict.fromkeys((name for name in seen if COLUMN_NAME.fullmatch(name)), 0)
     for row in rows:
         for name in lengths:
             value = row.values.get(name)

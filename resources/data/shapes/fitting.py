@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fineline.resources.core.recipe.sources import TableSource
+from fineline.resources.data.formats.rows import RawRow, Row
+from fineline.resources.data.shapes.content import BatchBuilder, BatchRows, UnfitRowError, no_rows
 from fineline.resources.data.shapes.detection import find_shape
 from fineline.resources.data.shapes.shapes import Shape
 from fineline.resources.data.shapes.tool_calls import Services
-from fineline.resources.data.sources.batch import BatchBuilder, BatchRows, RawRow, Row, SourceError, UnfitRowError
 
 PART_ROWS = 20_000
 PART_BYTES = 32 * 2**20
@@ -46,7 +47,7 @@ def fit_rows(
         yield builder.build()
         empty = False
     if empty:
-        raise SourceError(f"{key} holds no rows; fill it, or take it out of the source.")
+        raise no_rows(key)
 
 
 def _parts(rows: Iterable[Row | RawRow]) -> Iterator[list[Row | RawRow]]:

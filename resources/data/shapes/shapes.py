@@ -1,10 +1,11 @@
 """Telling by its columns what a row says, and reading it as prompt, completion and rejected answer."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from fineline.resources.data.formats.rows import shown
+from fineline.resources.data.shapes.content import Content, Message, UnfitRowError
 from fineline.resources.data.shapes.conversations import (
     answer,
     assistant,
@@ -16,9 +17,6 @@ from fineline.resources.data.shapes.conversations import (
     what_is_wrong,
 )
 from fineline.resources.data.shapes.tool_calls import Services, call_text, tools_json
-from fineline.resources.data.sources.batch import Content, Message, UnfitRowError
-
-NAME = re.compile(r"[^\W\d][\w ./-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -159,11 +157,6 @@ class Shape:
             label=_scalar(cells, "label"),
             group=_scalar(cells, "group"),
         )
-
-
-def shown(column: str) -> str:
-    """A column's name for messages. A file without a header row has data there, which must not be shown."""
-    return f"'{column}'" if NAME.fullmatch(column) else "(name not shown)"
 
 
 def _scalar(cells: Cells, part: str) -> str | None:

@@ -10,7 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fineline.resources.data.sources.batch import Message, SourceError, UnfitRowError
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.shapes.content import Message, UnfitRowError
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 Services = Mapping[str, Sequence[Mapping[str, Any]]]

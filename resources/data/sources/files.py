@@ -1,19 +1,22 @@
-"""Files as a source: a file, or a folder (without its sub-folders) in which each file is one batch."""
+"""Files as a source: which files are batches, and reading one with the files that are joined to it."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from fineline.resources.core.recipe.base import Location
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.compression import UNPACKERS, open_text
+from fineline.resources.data.formats.rows import RawRow, Row, SourceError
 from fineline.resources.data.formats.tables import TABLE_READERS
 from fineline.resources.data.formats.text import PLAIN_TEXT, READERS, file_name
+from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.shapes.tool_calls import Services, read_services
-from fineline.resources.data.sources.batch import Batch, BatchRows, FilePlace, RawRow, Row, SourceError
-from fineline.resources.data.sources.joining import Joined
+from fineline.resources.data.sources.batch import Batch, FilePlace
+from fineline.resources.data.sources.connector import Connector, Folder
 from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
 
 TEMPORARY = {".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".swp"}
@@ -24,36 +27,84 @@ NOT_IN_KEYS = re.compile(r"[^\w .()+@=-]|\.\.+")
 KNOWN = f"{', '.join(READERS)} (each also as {' and '.join(UNPACKERS)}), {', '.join(TABLE_READERS)}"
 
 
-def batches(source: Files) -> list[Batch]:
-    """The files of the source, by name, each with the SHA-256 of its bytes (at a URL, of what the store tells).
+class FilesConnector(Connector[Files, FilePlace]):
+    """A file, or a folder (without its sub-folders) in which each file is one batch."""
 
-    Hidden files, sub-folders and files of other formats are left out. A file that every batch is read with counts
-    for each.
+    def batches(self, source: Files) -> list[Batch]:
+        """The files of the source, by name, each with the SHA-256 of its bytes (at a URL, of what the store tells).
 
-    Raises:
-        SourceError: there is nothing at the path, it holds no file of a known format, or it cannot be read.
-    """
-    others = [single(source, place).fingerprint() for place in companions(source)]
-    return [Batch(key, "-".join([file.fingerprint(), *others])) for key, file in _files(source).items()]
+        Hidden files, sub-folders and files of other formats are left out. A file that every batch is read with counts
+        for each.
 
+        Raises:
+            SourceError: there is nothing at the path, it holds no file of a known format, or it cannot be read.
+        """
+        found = files_at(source.path)
+        known = [file for file in found if is_known(file.name) and not is_temporary(file.name)]
+        if not known:
+            what = "no file of a known format" if found else "no files (sub-folders are not read)"
+            raise SourceError(f"{source.name}: {source.path} holds {what}. Known formats: {KNOWN}.")
+        others = [single(source.name, place).fingerprint() for place in _companions(source)]
+        return [
+            Batch(
+                printable(file.name),
+                "-".join([file.fingerprint(), *others]),
+                FilePlace(file.name, file.size, file.mark),
+            )
+            for file in known
+        ]
 
-def read(source: Files, key: str, place: FilePlace | None = None) -> Iterator[BatchRows]:
-    """The rows of one file, in parts: of the file of that key, or of the one at ``place``, if it is still the same.
+    def folder(self, source: Files) -> Folder:
+        """The path, and the files that are joined to each of its files."""
+        return Folder(source.path, _companions(source))
 
-    Raises:
-        SourceError: the file as a whole cannot be read, or has changed or vanished before all of it was read.
-    """
-    if place is None:
-        yield from _read(source, key, _of_key(source, key))
-        return
-    file = _unchanged(source, key, place)
-    try:
-        yield from _read(source, key, file)
-    except SourceError:
-        # Of a file that was taken away or is being written, this is the reason, not what was found in it.
+    def origin(self, source: Files) -> list[str | None]:
+        """The files of another folder are other batches."""
+        return [str(source.path)]
+
+    def settings(self, source: Files) -> dict[str, Any]:
+        """All options but the path: a file that is moved is read as before."""
+        return source.model_dump(mode="json", exclude={"path"})
+
+    def read(self, source: Files, key: str, place: FilePlace) -> Iterator[BatchRows]:
+        """The rows of a file, in parts.
+
+        Raises:
+            SourceError: the file as a whole cannot be read, or has changed or vanished before all of it was read.
+        """
+        file = _unchanged(source, key, place)
+        try:
+            yield from _read(source, key, file)
+        except SourceError:
+            # Where the file was taken away or is being written, this is the reason, not what was found in it.
+            _unchanged(source, key, place)
+            raise
         _unchanged(source, key, place)
-        raise
-    _unchanged(source, key, place)
+
+
+class Joined:
+    """The rows of a second file by the value of a column, such as answers by their question; kept in memory."""
+
+    def __init__(self, on: str, rows: Iterable[Row | RawRow]) -> None:
+        self._on = on
+        self._rows: dict[Any, Mapping[str, Any]] = {}
+        for row in rows:
+            if isinstance(row, RawRow):
+                raise SourceError(f"{row.location} of the joined file {row.reason}; mend the file.")
+            value = row.values.get(on)
+            if not isinstance(value, (str, int)) or value in self._rows:
+                raise SourceError(f"{row.location} of the joined file has no '{on}' that is its own; mend the file.")
+            self._rows[value] = row.values
+
+    def added_to(self, rows: Iterable[Row | RawRow]) -> Iterator[Row | RawRow]:
+        """The rows with the columns of the row of the same value; a row without one stays as it is."""
+        for row in rows:
+            if isinstance(row, Row):
+                value = row.values.get(self._on)
+                other = self._rows.get(value, {}) if isinstance(value, (str, int)) else {}
+                yield Row(row.location, {**other, **row.values}, row.size)
+            else:
+                yield row
 
 
 def batch_key(source: str, name: str) -> str:
@@ -71,6 +122,11 @@ def batch_key(source: str, name: str) -> str:
 
 def _fits(key: str) -> bool:
     return len(quote(key, safe="")) <= FOLDER_BYTES
+
+
+def printable(name: str) -> str:
+    r"""A file's name as text that can be stored: bytes that are not UTF-8 are written as ``\xe9``."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def is_known(name: str) -> bool:
@@ -96,18 +152,17 @@ def _suffixes(name: str) -> list[str]:
     return [f".{suffix}" for suffix in name.lower().split(".")[1:]]
 
 
-def companions(source: Files) -> Sequence[Location]:
-    """Where the files lie that every batch of the source is read with."""
-    joined = [source.join.path] if source.join else []
-    return [*joined, *([source.services] if source.services else [])]
-
-
-def single(source: Files, place: Location) -> File:
+def single(source: str, place: Location) -> File:
     """The one file at a place. Raises SourceError where there is another number, or none of a known format."""
     found = files_at(place)
     if len(found) != 1 or not is_known(found[0].name):
-        raise SourceError(f"{source.name}: {place} must be one file. Known formats: {KNOWN}.")
+        raise SourceError(f"{source}: {place} must be one file. Known formats: {KNOWN}.")
     return found[0]
+
+
+def _companions(source: Files) -> list[Location]:
+    joined = [source.join.path] if source.join else []
+    return [*joined, *([source.services] if source.services else [])]
 
 
 def _read(source: Files, key: str, file: File) -> Iterator[BatchRows]:
@@ -119,20 +174,13 @@ def _read(source: Files, key: str, file: File) -> Iterator[BatchRows]:
         return
     services: Services | None = None
     if source.services is not None:
-        schema = single(source, source.services)
+        schema = single(source.name, source.services)
         with schema.open() as content, open_text(content, format_of(schema.name)[1], schema.size, schema.name) as text:
             services = read_services(text.read(), source.name)
     if source.join is not None:
-        other = single(source, source.join.path)
+        other = single(source.name, source.join.path)
         rows = Joined(source.join.key, _rows(other, f"{source.name}/{other.name}")).added_to(rows)
     yield from fit_rows(key, rows, source, services=services)
-
-
-def _of_key(source: Files, key: str) -> File:
-    found = _files(source)
-    if key not in found:
-        raise SourceError(f"{key} is no longer in {source.path}: put the file back, or take the batch out.")
-    return found[key]
 
 
 def _unchanged(source: Files, key: str, place: FilePlace) -> File:
@@ -156,15 +204,6 @@ def vanished(key: str, what: str) -> str:
         f"{key}: {what}. What was stored of it stays as it is. Put it back, or withdraw the batch: "
         f"fineline forget --batch {key}"
     )
-
-
-def _files(source: Files) -> dict[str, File]:
-    found = files_at(source.path)
-    known = [file for file in found if is_known(file.name) and not is_temporary(file.name)]
-    if not known:
-        what = "no file of a known format" if found else "no files (sub-folders are not read)"
-        raise SourceError(f"{source.name}: {source.path} holds {what}. Known formats: {KNOWN}.")
-    return {batch_key(source.name, file.name): file for file in known}
 
 
 def _rows(file: File, key: str) -> Iterator[Row | RawRow]:

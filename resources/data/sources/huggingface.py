@@ -12,9 +12,12 @@ import polars as pl
 import pyarrow as pa
 
 from fineline.resources.core.recipe.sources import HuggingFace
+from fineline.resources.data.formats.rows import Row, SourceError
 from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
+from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
-from fineline.resources.data.sources.batch import Batch, BatchRows, Row, SourceError
+from fineline.resources.data.sources.batch import Batch, Bound, CommitPlace
+from fineline.resources.data.sources.connector import Connector, Offer
 from fineline.resources.data.sources.files import batch_key
 
 if TYPE_CHECKING:
@@ -25,30 +28,53 @@ HUB_SECONDS = 5.0
 SAVED_DATASET, SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
-def batches(source: HuggingFace) -> list[Batch]:
-    """One batch, the split. The hub is not asked: its fingerprint is what the recipe gives.
+class HuggingFaceConnector(Connector[HuggingFace, CommitPlace | None]):
+    """A split of a dataset: as a whole, or each new commit of a branch as a batch of its own."""
 
-    Of a local folder, the names, sizes and times of change of its files count as well.
+    def batches(self, source: HuggingFace) -> list[Batch]:
+        """One batch, the split. The hub is not asked: its content is what the recipe gives.
 
-    Raises:
-        SourceError: the id is a path, and there is no folder at it, or it is empty; or a data set of the hub has
-            no revision, so that it could change unseen.
-    """
-    folder = Path(source.id)
-    if not folder.is_dir() and source.id.startswith((".", "/", "~")):
-        raise SourceError(f"{source.name}: there is no folder {source.id}. Correct the id in the recipe.")
-    files = _files(folder) if folder.is_dir() else []
-    if folder.is_dir() and not files:
-        raise SourceError(f"{source.name}: the folder {source.id} is empty.")
-    if not folder.is_dir() and source.revision is None:
-        raise SourceError(
-            f"{source.name}: give the revision of {source.id}, so that what is trained on can be read again: "
-            f"the newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe;"
-            " or write follow: main, which takes each new commit as a new batch."
-        )
-    parts = [source.id, source.config, source.split, source.revision, files]
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return [Batch(batch_key(source.name, source.split), digest)]
+        Of a local folder, the names, sizes and times of change of its files count as well.
+
+        Raises:
+            SourceError: the id is a path, and there is no folder at it, or it is empty; or a dataset of the hub has
+                no revision, so that it could change unseen.
+        """
+        folder = Path(source.id)
+        if not folder.is_dir() and source.id.startswith((".", "/", "~")):
+            raise SourceError(f"{source.name}: there is no folder {source.id}. Correct the id in the recipe.")
+        files = _files(folder) if folder.is_dir() else []
+        if folder.is_dir() and not files:
+            raise SourceError(f"{source.name}: the folder {source.id} is empty.")
+        if not folder.is_dir() and source.revision is None:
+            raise SourceError(
+                f"{source.name}: give the revision of {source.id}, so that what is trained on can be read again: the "
+                f"newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe;"
+                " or write follow: main, which takes each new commit as a new batch."
+            )
+        parts = [source.id, source.config, source.split, source.revision, files]
+        return [Batch(_name(source, source.split), hashlib.sha256(json.dumps(parts).encode()).hexdigest())]
+
+    def offer(self, source: HuggingFace, mark: Bound | None) -> Offer:
+        """The newest commit of the branch that the source follows, or the split as a whole."""
+        if source.follow is None:
+            return Offer(self.batches(source))
+        commit = newest_commit(source)
+        return Offer([Batch(_name(source, f"{source.split}@{commit[:12]}"), commit, CommitPlace(commit))], adds=True)
+
+    def origin(self, source: HuggingFace) -> list[str | None]:
+        """Commits of another dataset or branch are other batches."""
+        return [source.id, source.config, source.split, source.follow] if source.follow is not None else []
+
+    def read(self, source: HuggingFace, key: str, place: CommitPlace | None) -> Iterator[BatchRows]:
+        """The rows of the split, as they are streamed. Raises SourceError where the dataset cannot be loaded."""
+        commit = {"revision": place.revision} if place is not None else {}
+        source = source.model_copy(update=commit)
+        return fit_rows(key, _rows(source, key), source)
+
+
+def _name(source: HuggingFace, name: str) -> str:
+    return batch_key(source.name, name).partition("/")[2]
 
 
 def newest_commit(source: HuggingFace) -> str:
@@ -80,11 +106,6 @@ def newest_commit(source: HuggingFace) -> str:
     return str(found.sha)
 
 
-def read(source: HuggingFace, key: str) -> Iterator[BatchRows]:
-    """The rows of the split, as they are streamed. Raises SourceError where the data set cannot be loaded."""
-    yield from fit_rows(key, _rows(source, key), source)
-
-
 def _rows(source: HuggingFace, key: str) -> Iterator[Row]:
     from datasets.exceptions import DatasetGenerationError
 
@@ -103,7 +124,7 @@ def _rows(source: HuggingFace, key: str) -> Iterator[Row]:
         ) from None
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"{source.name}: the data set {source.id} could not be loaded: {error}\n"
+            f"{source.name}: the dataset {source.id} could not be loaded: {error}\n"
             "  Check id, config, split and revision. If this machine may go online, set HF_HUB_OFFLINE=0; "
             "otherwise give the path of a local folder as id."
         ) from error

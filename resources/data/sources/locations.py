@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from fineline.resources.core.recipe.base import Location
-from fineline.resources.data.sources.batch import SourceError
+from fineline.resources.data.formats.rows import SourceError
 
 # How stores call what changes when a file does: s3, gcs and http, abfs, local ones over the network, memory.
 VERSIONS = ["ETag", "etag", "md5Hash", "Content-MD5", "generation", "mtime", "LastModified", "last_modified"]

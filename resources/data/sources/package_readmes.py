@@ -1,44 +1,44 @@
 """The long descriptions of installed distributions, cut into sections."""
 
 import hashlib
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageMetadata, distributions
 
 from fineline.resources.core.recipe.sources import PackageReadmes
+from fineline.resources.data.formats.rows import Row
 from fineline.resources.data.formats.sections import MINIMUM_CHARACTERS, sections
+from fineline.resources.data.shapes.content import BatchBuilder, BatchRows, Content
 from fineline.resources.data.shapes.conversations import assistant
-from fineline.resources.data.sources.batch import Batch, BatchBuilder, BatchRows, Content, Row
+from fineline.resources.data.sources.batch import Batch
+from fineline.resources.data.sources.connector import Connector
 
 OWN_NAME = "fineline"
 LICENCE_CHARACTERS = 60
 
 
-def batches(source: PackageReadmes) -> list[Batch]:
-    """One batch; its fingerprint is a hash of the names and versions of the installed distributions."""
-    installed = [(name, distribution.version) for name, distribution in _installed().items()]
-    digest = hashlib.sha256(json.dumps(installed).encode()).hexdigest()
-    return [Batch(f"{source.name}/installed", digest)]
+class PackageReadmesConnector(Connector[PackageReadmes, None]):
+    """The distributions that are installed in this environment."""
 
+    def batches(self, source: PackageReadmes) -> list[Batch]:
+        """One batch; its content is a hash of the names and versions of the installed distributions."""
+        installed = [(name, distribution.version) for name, distribution in _installed().items()]
+        return [Batch("installed", hashlib.sha256(json.dumps(installed).encode()).hexdigest())]
 
-def read(source: PackageReadmes, key: str) -> BatchRows:
-    """A text record for each section of a description: group is the distribution's normalised name.
+    def read(self, source: PackageReadmes, key: str, place: None) -> Iterator[BatchRows]:
+        """A text record for each section of a description: group is the distribution's normalised name.
 
-    Descriptions under 100 characters are left out.
-    """
-    builder = BatchBuilder(source.name, key)
-    rows: list[tuple[str, PackageMetadata, int, str]] = []
-    for name, distribution in _installed().items():
-        metadata = distribution.metadata
-        text = metadata["Description"] or ""
-        parts = sections(text) if len(text.strip()) >= MINIMUM_CHARACTERS else []
-        rows += [(name, metadata, number, part) for number, part in enumerate(parts, start=1)]
-    for name, metadata, number, part in rows[: source.limit]:
-        row = Row(f"{name} section {number}", {"distribution": name, "text": part})
-        content = Content("text", [], [assistant(part)], group=name)
-        where = {"distribution": name, "version": metadata["Version"], "section": number}
-        builder.add(row, content, licence(metadata) or source.licence, where)
-    return builder.build()
+        Descriptions under 100 characters are left out.
+        """
+        builder = BatchBuilder(source.name, key)
+        for name, metadata, number, part in itertools.islice(_sections(), source.limit):
+            row = Row(f"{name} section {number}", {"distribution": name, "text": part})
+            content = Content("text", [], [assistant(part)], group=name)
+            where = {"distribution": name, "version": metadata["Version"], "section": number}
+            builder.add(row, content, licence(metadata) or source.licence, where)
+        yield builder.build()
 
 
 def licence(metadata: PackageMetadata) -> str | None:
@@ -54,8 +54,17 @@ def licence(metadata: PackageMetadata) -> str | None:
     return specific[0] if specific else None
 
 
+def _sections() -> Iterator[tuple[str, PackageMetadata, int, str]]:
+    for name, distribution in _installed().items():
+        metadata = distribution.metadata
+        text = metadata["Description"] or ""
+        parts = sections(text) if len(text.strip()) >= MINIMUM_CHARACTERS else []
+        for number, part in enumerate(parts, start=1):
+            yield name, metadata, number, part
+
+
 def _installed() -> dict[str, Distribution]:
-    """The installed distributions but this project's own, by normalised name (PEP 503), in order."""
+    """The installed distributions except this project's own, by normalised name (PEP 503), in order."""
     found: dict[str, Distribution] = {}
     for distribution in distributions():
         name = distribution.metadata["Name"]

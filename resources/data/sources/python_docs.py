@@ -1,5 +1,6 @@
 """The documentation of Python's standard library as questions and answers."""
 
+import hashlib
 import json
 import platform
 import subprocess
@@ -7,10 +8,12 @@ import sys
 from collections.abc import Iterator
 
 from fineline.resources.core.recipe.sources import PythonDocs
-from fineline.resources.data.shapes.content import stable_number
+from fineline.resources.data.formats.rows import Row, SourceError
+from fineline.resources.data.shapes.content import BatchBuilder, BatchRows, Content
 from fineline.resources.data.shapes.conversations import assistant, user
 from fineline.resources.data.sources import stdlib_walk
-from fineline.resources.data.sources.batch import Batch, BatchBuilder, BatchRows, Content, Row, SourceError
+from fineline.resources.data.sources.batch import Batch
+from fineline.resources.data.sources.connector import Connector
 
 PHRASINGS = [
     "What does the {kind} `{name}` do in Python?",
@@ -22,27 +25,33 @@ PHRASINGS = [
 ]
 
 
-def batches(source: PythonDocs) -> list[Batch]:
-    """One batch; its fingerprint is the Python implementation, its version and the platform."""
-    version = f"{platform.python_implementation()}-{platform.python_version()}-{sys.platform}"
-    return [Batch(f"{source.name}/all", version)]
+class PythonDocsConnector(Connector[PythonDocs, None]):
+    """The standard library of the running Python."""
+
+    def batches(self, source: PythonDocs) -> list[Batch]:
+        """One batch; its content is the Python implementation, its version and the platform."""
+        return [Batch("all", f"{platform.python_implementation()}-{platform.python_version()}-{sys.platform}")]
+
+    def read(self, source: PythonDocs, key: str, place: None) -> Iterator[BatchRows]:
+        """A chat record for each documented public object: group is its module, label its kind.
+
+        Inherited methods count under each class, so many answers repeat: near and exact duplicates as real
+        corpora have them. The order is by hash of the name, so that a limit takes a sample of all modules.
+        """
+        builder = BatchBuilder(source.name, key)
+        objects = sorted(_documented_objects(), key=lambda each: (_number(each[1]), each))
+        for module, name, kind, text in objects[: source.limit]:
+            question = PHRASINGS[_number(name) % len(PHRASINGS)].format(kind=kind, name=name)
+            row = Row(name, {"object": name, "kind": kind, "question": question, "answer": text})
+            content = Content("chat", [user(question)], [assistant(text)], label=kind, group=module)
+            metadata = {"object": name, "python": platform.python_version()}
+            builder.add(row, content, source.licence, metadata)
+        yield builder.build()
 
 
-def read(source: PythonDocs, key: str) -> BatchRows:
-    """A chat record for each documented public object: group is its module, label its kind.
-
-    Inherited methods count under each class, so many answers repeat: near and exact duplicates as real
-    corpora have them. The order is by hash of the name, so that a limit takes a sample of all modules.
-    """
-    builder = BatchBuilder(source.name, key)
-    objects = sorted(_documented_objects(), key=lambda each: (stable_number(each[1]), each))
-    for module, name, kind, text in objects[: source.limit]:
-        question = PHRASINGS[stable_number(name) % len(PHRASINGS)].format(kind=kind, name=name)
-        row = Row(name, {"object": name, "kind": kind, "question": question, "answer": text})
-        content = Content("chat", [user(question)], [assistant(text)], label=kind, group=module)
-        metadata = {"object": name, "python": platform.python_version()}
-        builder.add(row, content, source.licence, metadata)
-    return builder.build()
+def _number(text: str) -> int:
+    """A number that depends on the text alone, unlike ``hash()``, which changes from run to run."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def _documented_objects() -> Iterator[tuple[str, str, str, str]]:

@@ -1,74 +1,56 @@
-"""Reading corpora: the batches of a source, and the rows of each batch as canonical records."""
+"""The table of connectors, one a kind of source, and reading through it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import polars as pl
 
-from fineline.resources.core.recipe.sources import Files, HuggingFace, PackageReadmes, PythonDocs, Source, Sql
-from fineline.resources.data.sources import files, huggingface, package_readmes, python_docs, sql
-from fineline.resources.data.sources.batch import (
-    Batch,
-    BatchRows,
-    CommitPlace,
-    FilePlace,
-    IncrementPlace,
-    Place,
-    SourceError,
-)
+from fineline.resources.core.recipe.sources import Source
+from fineline.resources.data.shapes.content import BatchRows
+from fineline.resources.data.sources.batch import Batch, Place
+from fineline.resources.data.sources.connector import Connector
+from fineline.resources.data.sources.files import FilesConnector
+from fineline.resources.data.sources.huggingface import HuggingFaceConnector
+from fineline.resources.data.sources.package_readmes import PackageReadmesConnector
+from fineline.resources.data.sources.python_docs import PythonDocsConnector
+from fineline.resources.data.sources.sql import SqlConnector
 
-__all__ = ["Batch", "BatchRows", "Place", "SourceError", "list_batches", "read_batch", "read_parts"]
+CONNECTORS: Mapping[str, Connector[Any, Any]] = {
+    "files": FilesConnector(),
+    "huggingface": HuggingFaceConnector(),
+    "package_readmes": PackageReadmesConnector(),
+    "python_docs": PythonDocsConnector(),
+    "sql": SqlConnector(),
+}
+
+
+def connector(source: Source) -> Connector[Any, Any]:
+    """The connector of a source."""
+    return CONNECTORS[source.kind]
 
 
 def list_batches(source: Source) -> list[Batch]:
-    """The batches of a source, in a stable order. Cheap enough for a sensor: nothing is read into memory.
+    """The batches of a source, see ``Connector.batches``. Raises SourceError."""
+    return connector(source).batches(source)
+
+
+def read_parts(source: Source, key: str, place: Place | None) -> Iterator[BatchRows]:
+    """The rows of the batch at a place in bounded parts, at least one; records with no reason, others with theirs.
 
     Raises:
-        SourceError: the source is not there, is empty, or may not be read; the message says what to do.
+        SourceError: the batch holds no rows, cannot be read, or its columns fit no known shape; or what is at the
+            place is not, or does not stay, what arrived.
     """
-    match source:
-        case PythonDocs():
-            return python_docs.batches(source)
-        case PackageReadmes():
-            return package_readmes.batches(source)
-        case Files():
-            return files.batches(source)
-        case HuggingFace():
-            return huggingface.batches(source)
-        case Sql():
-            return sql.batches(source)
+    return connector(source).read(source, key, place)
 
 
-def read_batch(source: Source, key: str) -> BatchRows:
-    """The rows of a batch as a whole, for those that fit into memory. Raises as ``read_parts`` does."""
-    parts = list(read_parts(source, key))
+def read_batch(source: Source, batch: Batch) -> BatchRows:
+    """All rows of a batch, for those that fit into memory. Raises as ``read_parts`` does."""
+    parts = list(read_parts(source, f"{source.name}/{batch.name}", batch.place))
     normalised: Counter[str] = Counter()
     for part in parts:
         normalised.update(part.normalised)
     return BatchRows(
         pl.concat([part.records for part in parts]), pl.concat([part.unreadable for part in parts]), normalised
     )
-
-
-def read_parts(source: Source, key: str, place: Place | None = None) -> Iterator[BatchRows]:
-    """The rows of a batch of ``list_batches``, or of one that arrived at ``place``; no records with the reason.
-
-    They come in parts, of which each is bounded, so that a corpus may be larger than memory; there is at least
-    one.
-
-    Raises:
-        SourceError: the batch holds no rows, cannot be read, or its columns fit no known shape; or what is at the
-            place is not, or does not stay, what arrived.
-    """
-    match source:
-        case PythonDocs():
-            yield python_docs.read(source, key)
-        case PackageReadmes():
-            yield package_readmes.read(source, key)
-        case Files():
-            yield from files.read(source, key, place if isinstance(place, FilePlace) else None)
-        case HuggingFace():
-            commit = {"revision": place.revision} if isinstance(place, CommitPlace) else {}
-            yield from huggingface.read(source.model_copy(update=commit), key)
-        case Sql():
-            yield from sql.read(source, key, place if isinstance(place, IncrementPlace) else None)

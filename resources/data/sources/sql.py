@@ -7,31 +7,66 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, make_url, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Sql
+from fineline.resources.data.formats.rows import Row, SourceError
 from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
+from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
-from fineline.resources.data.sources.batch import Batch, BatchRows, Bound, IncrementPlace, Row, SourceError
+from fineline.resources.data.sources.batch import Batch, Bound, IncrementPlace
+from fineline.resources.data.sources.connector import Connector, Offer
+from fineline.resources.data.sources.files import NOT_IN_KEYS
+
+BOUND_CHARACTERS = 40
 
 
-def batches(source: Sql) -> list[Batch]:
-    """One batch, the query. Its fingerprint is what the query ``version`` gives now, or the query's text alone.
+class SqlConnector(Connector[Sql, IncrementPlace | None]):
+    """A query: all its rows, or the new ones by a column that only rises."""
 
-    Raises:
-        SourceError: the environment variable is not set, or the database cannot be asked.
-    """
-    _uri(source)
-    state: list[Any] = []
-    if source.version is not None:
+    def batches(self, source: Sql) -> list[Batch]:
+        """One batch, the query. Its content is the result of the query ``version`` now, or the query's text alone.
+
+        Raises:
+            SourceError: the environment variable is not set, or the database cannot be asked.
+        """
+        _uri(source)
+        state: list[Any] = []
+        if source.version is not None:
+            with _connection(source) as connection:
+                state = [list(row) for row in connection.execute(text(source.version))]
+        content = hashlib.sha256(json.dumps([source.query, state], default=str).encode()).hexdigest()
+        return [Batch("query", content)]
+
+    def offer(self, source: Sql, mark: Bound | None) -> Offer:
+        """The rows above the mark, or the query as a whole where it has no increment."""
+        if source.increment is None:
+            return Offer(self.batches(source))
+        upto = highest(source)
+        if upto is None or (mark is not None and not _is_above(upto, mark, source)):
+            return Offer([], adds=True, mark=mark)
+        place = IncrementPlace(upto, after=mark)
+        return Offer([Batch(_name(place), digest(asdict(place)), place)], adds=True, mark=upto)
+
+    def origin(self, source: Sql) -> list[str | None]:
+        """Increments of another database or column are other batches."""
+        return [source.uri_variable, source.increment] if source.increment is not None else []
+
+    def read(self, source: Sql, key: str, place: IncrementPlace | None) -> Iterator[BatchRows]:
+        """The rows of the query, or of one increment of it, in parts.
+
+        Raises:
+            SourceError: the database cannot be asked, or there are no rows.
+        """
+        query = source.query if place is None else _between(source, place)
         with _connection(source) as connection:
-            state = [list(row) for row in connection.execute(text(source.version))]
-    digest = hashlib.sha256(json.dumps([source.query, state], default=str).encode()).hexdigest()
-    return [Batch(f"{source.name}/query", digest)]
+            yield from fit_rows(key, _rows(query, key, connection), source)
 
 
 def highest(source: Sql) -> Bound | None:
@@ -49,15 +84,23 @@ def highest(source: Sql) -> Bound | None:
         raise SourceError(f"{source.name}: the column {source.increment}, its increment, {error}.") from None
 
 
-def read(source: Sql, key: str, place: IncrementPlace | None = None) -> Iterator[BatchRows]:
-    """The rows of the query, or of one increment of it, in parts.
+def _is_above(bound: Bound, mark: Bound, source: Sql) -> bool:
+    try:
+        return bool(bound.value > mark.value)
+    except TypeError:
+        raise SourceError(
+            f"{source.name}: the column {source.increment} was of type {mark.type} and is {bound.type} now, so that it "
+            "is not known which rows are new. Give the source a new name, to read all of them again."
+        ) from None
 
-    Raises:
-        SourceError: the database cannot be asked, or there are no rows.
-    """
-    query = source.query if place is None else _between(source, place)
-    with _connection(source) as connection:
-        yield from fit_rows(key, _rows(query, key, connection), source)
+
+def _name(place: IncrementPlace) -> str:
+    """``<after>..<upto>``, with a hash of both where they are too long or unfit for a key."""
+    bounds = [place.after.text if place.after else "start", place.upto.text]
+    # The colons of times are unfit, and say no more than dots do.
+    safe = [NOT_IN_KEYS.sub("_", bound.replace(":", ".")).strip(".")[:BOUND_CHARACTERS] for bound in bounds]
+    same = safe == [bound.replace(":", ".") for bound in bounds]
+    return "..".join(safe) + ("" if same else f"-{digest(bounds)}")
 
 
 def _table(source: Sql) -> Subquery:

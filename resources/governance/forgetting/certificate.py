@@ -13,7 +13,9 @@ from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.data.sources.reader import SourceError, list_batches
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources.files import batch_key
+from fineline.resources.data.sources.reader import list_batches
 from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.governance.forgetting.dagster_history import cleanse, report_changes, report_flags
 from fineline.resources.governance.forgetting.errors import CERTIFICATES, ForgettingError
@@ -114,7 +116,7 @@ def _outside(sources: Iterable[Source], found: Plan, sought: Sequence[str]) -> l
     for source in sources:
         if source.name in concerned:
             try:
-                offered.update(batch.key for batch in list_batches(source))
+                offered.update(batch_key(source.name, batch.name) for batch in list_batches(source))
             except SourceError:
                 offered.update(batch for batch in found.batches if batch.partition("/")[0] == source.name)
     names = pl.Series([batch for batch in found.batches if batch in offered], dtype=pl.String)

@@ -19,8 +19,8 @@ from fineline.resources.core.storage.faults import MAXIMUM_RETRIES, explain, is_
 from fineline.resources.core.storage.files import NoRoom
 from fineline.resources.core.storage.store import Blocked, Damaged, Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.sources import sql
-from fineline.resources.data.sources.batch import SourceError
 from fineline.resources.data.sources.locations import as_source_error
 
 

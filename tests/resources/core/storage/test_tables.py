@@ -6,7 +6,7 @@ from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.table_files import ParquetParts
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, scan_table, write_table
-from fineline.resources.data.sources.reader import SourceError
+from fineline.resources.data.formats.rows import SourceError
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from fineline.resources.core.recipe.curation import Decontaminate
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.data.curation import contamination
 from fineline.resources.data.curation.contamination import contaminated, evaluation_set, overlapping
-from fineline.resources.data.sources.batch import SourceError
+from fineline.resources.data.formats.rows import SourceError
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
 

@@ -4,11 +4,11 @@ import time
 import pytest
 from support.mailbox import Inbox, row
 
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion import inbox
 from fineline.resources.data.ingestion.scan import (
     require_batches,
 )
-from fineline.resources.data.sources.batch import SourceError
 
 
 @pytest.fixture

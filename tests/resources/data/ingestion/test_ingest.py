@@ -8,7 +8,7 @@ from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, scan_table, write_table
 from fineline.resources.data.ingestion.ingest import ingest, is_allowed
-from fineline.resources.data.sources.batch import BatchRows
+from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.governance.accounting import ledger
 
 

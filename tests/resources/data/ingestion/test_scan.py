@@ -9,19 +9,12 @@ from support.mailbox import Inbox, row
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion import inbox
+from fineline.resources.data.ingestion.batches import arrival, known_arrivals, versions_of, withdraw
 from fineline.resources.data.ingestion.inbox import Budget
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.data.ingestion.scan import (
-    arrival,
-    known_arrivals,
-    require_batches,
-    scan_sources,
-    scan_until_settled,
-    versions_of,
-    withdraw,
-)
-from fineline.resources.data.sources.batch import SourceError
+from fineline.resources.data.ingestion.scan import require_batches, scan_sources, scan_until_settled
 from fineline.resources.data.sources.reader import read_parts
 
 

@@ -7,11 +7,11 @@ from support.mailbox import answers_of
 
 from fineline.resources.core.recipe.sources import HuggingFace
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.scan import (
     require_batches,
     scan_sources,
 )
-from fineline.resources.data.sources.batch import SourceError
 
 
 class Hub:

@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fineline.resources.core.recipe.sources import Columns, Files
+from fineline.resources.data.formats.rows import Row, SourceError
+from fineline.resources.data.shapes.content import UnfitRowError
 from fineline.resources.data.shapes.detection import find_shape
-from fineline.resources.data.sources.batch import Row, SourceError, UnfitRowError
 
 USER = {"role": "user", "content": "Why is the sky blue?"}
 ASSISTANT = {"role": "assistant", "content": "Rayleigh scattering."}

@@ -10,13 +10,14 @@ import sys
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from support.reading import read_only_batch
 
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.compression import ALWAYS_ALLOWED, MAXIMUM_RATIO, open_text
+from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError
 from fineline.resources.data.ingestion.ingest import ingest
 from fineline.resources.data.shapes import fitting
-from fineline.resources.data.sources.batch import MAXIMUM_RECORD
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch, read_parts
+from fineline.resources.data.sources.reader import list_batches, read_parts
 
 FINE = b'{"text": "fine"}\n'
 MIB = 2**20
@@ -27,9 +28,13 @@ def files(path, **options):
 
 
 def only(path, **options):
-    source = files(path, **options)
+    return read_only_batch(files(path, **options))
+
+
+def parts_of(path):
+    source = files(path)
     [batch] = list_batches(source)
-    return read_batch(source, batch.key)
+    return list(read_parts(source, "corpus/a.jsonl", batch.place))
 
 
 @pytest.fixture
@@ -213,7 +218,7 @@ def test_right_to_left_text_and_emoji_arrive_as_they_are(tmp_path, kind):
 def test_a_batch_comes_in_bounded_parts_and_no_row_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "PART_ROWS", 100)
     (tmp_path / "a.jsonl").write_text("\n".join(f'{{"text": "row {n}"}}' for n in range(210)))
-    parts = list(read_parts(files(tmp_path), "corpus/a.jsonl"))
+    parts = parts_of(tmp_path)
     assert [part.records.height for part in parts] == [100, 100, 10]
     assert pl.concat([part.records for part in parts])["record_id"].n_unique() == 210
 
@@ -221,7 +226,7 @@ def test_a_batch_comes_in_bounded_parts_and_no_row_is_lost(tmp_path, monkeypatch
 def test_parts_are_bounded_by_their_size_too(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "PART_BYTES", 1000)
     (tmp_path / "a.jsonl").write_bytes(FINE * 100)
-    assert len(list(read_parts(files(tmp_path), "corpus/a.jsonl"))) == 2
+    assert len(parts_of(tmp_path)) == 2
 
 
 def test_a_batch_that_begins_with_broken_rows_is_read(tmp_path, monkeypatch):
@@ -234,12 +239,13 @@ def test_a_batch_that_begins_with_broken_rows_is_read(tmp_path, monkeypatch):
 PEAK = """
 import resource, sys
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_parts
+from fineline.resources.data.sources.reader import list_batches, read_parts
+from fineline.resources.data.formats.rows import SourceError
 source = Files(name="c", kind="files", licence="x", path=sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for batch in list_batches(source):
     try:
-        for part in read_parts(source, batch.key):
+        for part in read_parts(source, batch.name, batch.place):
             pass
     except SourceError as error:
         print("told", file=sys.stderr)

@@ -5,13 +5,13 @@ from importlib.metadata import distributions
 
 import polars as pl
 import pytest
+from support.reading import read_only_batch
 
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import PackageReadmes, PythonDocs
 from fineline.resources.data.sources import package_readmes
 from fineline.resources.data.sources.package_readmes import licence
-from fineline.resources.data.sources.python_docs import read
-from fineline.resources.data.sources.reader import list_batches, read_batch
+from fineline.resources.data.sources.reader import list_batches
 
 DOCS = PythonDocs(name="python_docs", kind="python_docs")
 READMES = PackageReadmes(name="package_readmes", kind="package_readmes")
@@ -23,12 +23,12 @@ def text_of(column):
 
 @pytest.fixture(scope="module")
 def docs():
-    return read_batch(DOCS, "python_docs/all").records
+    return read_only_batch(DOCS).records
 
 
 @pytest.fixture(scope="module")
 def readmes():
-    return read_batch(READMES, "package_readmes/installed").records
+    return read_only_batch(READMES).records
 
 
 def of(docs, name):
@@ -37,8 +37,8 @@ def of(docs, name):
 
 def test_documentation_is_one_batch_named_by_the_python_that_runs():
     [batch] = list_batches(DOCS)
-    assert batch.key == "python_docs/all"
-    assert "{}.{}.{}".format(*sys.version_info[:3]) in batch.fingerprint
+    assert batch.name == "all"
+    assert "{}.{}.{}".format(*sys.version_info[:3]) in batch.content
 
 
 def test_an_object_becomes_a_question_and_its_documentation(docs):
@@ -89,20 +89,20 @@ def test_several_phrasings_are_in_use(docs):
 
 
 def test_reading_the_documentation_again_gives_the_same_bytes(docs):
-    assert read(DOCS, "python_docs/all").records.equals(docs)
+    assert read_only_batch(DOCS).records.equals(docs)
 
 
 def test_a_limit_takes_a_sample_of_all_modules(docs):
-    few = read_batch(DOCS.model_copy(update={"limit": 200}), "python_docs/all").records
+    few = read_only_batch(DOCS.model_copy(update={"limit": 200})).records
     assert few.equals(docs.head(200))
     assert few["group"].n_unique() > 50
 
 
 def test_the_standard_library_is_not_imported_here():
     program = (
-        "import sys; from fineline.resources.data.sources.reader import read_batch;"
+        "import sys; from fineline.resources.data.sources.reader import list_batches, read_batch;"
         "from fineline.resources.core.recipe.sources import PythonDocs;"
-        "read_batch(PythonDocs(name='d', kind='python_docs', limit=1), 'd/all');"
+        "source = PythonDocs(name='d', kind='python_docs', limit=1); read_batch(source, *list_batches(source));"
         "print('telnetlib' in sys.modules or 'mailbox' in sys.modules or 'turtle' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -130,7 +130,7 @@ def test_each_distribution_is_read_once_and_this_project_and_nameless_leftovers_
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\n{head}Version: 1.0\n\n{text}{folder}")
     paths = [str(tmp_path / "a"), str(tmp_path / "b")]
     monkeypatch.setattr(package_readmes, "distributions", lambda: distributions(path=paths))
-    rows = read_batch(READMES, "package_readmes/installed").records
+    rows = read_only_batch(READMES).records
     assert rows["group"].to_list() == ["some-package"]
     assert rows.select(text_of("completion")).item().endswith("from. a")
 
@@ -141,10 +141,10 @@ def test_a_description_that_says_next_to_nothing_is_left_out(tmp_path, monkeypat
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n{text}")
     monkeypatch.setattr(package_readmes, "distributions", lambda: distributions(path=[str(tmp_path)]))
-    assert read_batch(READMES, "package_readmes/installed").records["group"].to_list() == ["long"]
+    assert read_only_batch(READMES).records["group"].to_list() == ["long"]
 
 
-def test_the_fingerprint_of_readmes_is_stable():
+def test_listing_readmes_again_gives_the_same_batch():
     assert list_batches(READMES) == list_batches(READMES)
 
 

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.reading import read_only_batch
 
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.sources.files import batch_key
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
+from fineline.resources.data.sources.reader import list_batches, read_batch
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS)
@@ -37,13 +39,8 @@ def zstd(content: bytes) -> bytes:
     return packed.getvalue().to_pybytes()
 
 
-def only(source):
-    [batch] = list_batches(source)
-    return read_batch(source, batch.key)
-
-
 def test_a_row_becomes_a_record_with_its_source_batch_licence_and_place(tmp_path):
-    rows = only(files(written(tmp_path, "part.jsonl", JSONL)))
+    rows = read_only_batch(files(written(tmp_path, "part.jsonl", JSONL)))
     first = rows.records.row(0, named=True)
     assert len(first.pop("record_id")) == 32
     assert json.loads(first.pop("metadata")) == {"location": "part.jsonl line 1"}
@@ -62,7 +59,7 @@ def test_a_row_becomes_a_record_with_its_source_batch_licence_and_place(tmp_path
 
 
 def test_records_fit_the_contract_without_a_cast(tmp_path):
-    rows = only(files(written(tmp_path, "part.jsonl", JSONL)))
+    rows = read_only_batch(files(written(tmp_path, "part.jsonl", JSONL)))
     assert rows.records.schema == Record.create_empty().schema
     assert Record.is_valid(rows.records)
 
@@ -87,9 +84,9 @@ def test_every_format_gives_the_same_records(tmp_path, name):
     else:
         frame.write_ipc(tmp_path / name)
     (tmp_path / "plain").mkdir()
-    expected = only(files(written(tmp_path / "plain", "a.jsonl", JSONL))).records
+    expected = read_only_batch(files(written(tmp_path / "plain", "a.jsonl", JSONL))).records
     columns = ["record_id", "prompt", "completion"]
-    assert only(files(tmp_path / name)).records.select(columns).equals(expected.select(columns))
+    assert read_only_batch(files(tmp_path / name)).records.select(columns).equals(expected.select(columns))
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -97,7 +94,7 @@ def test_every_format_gives_the_same_records(tmp_path, name):
 def test_windows_line_breaks_and_byte_order_marks_change_nothing(tmp_path, mark, break_):
     csv = "question,answer\nWhy?,Because.\n"
     for name, content in [("a.csv", csv), ("a.jsonl", '{"question": "Why?", "answer": "Because."}\n')]:
-        rows = only(files(written(tmp_path, name, (mark + content).replace("\n", break_))))
+        rows = read_only_batch(files(written(tmp_path, name, (mark + content).replace("\n", break_))))
         assert rows.records["completion"].to_list() == [[{"role": "assistant", "content": "Because."}]]
         assert rows.unreadable.is_empty()
 
@@ -107,10 +104,10 @@ def test_each_file_of_a_folder_is_a_batch_and_others_are_left_out(tmp_path):
         written(tmp_path, name, "x")
     (tmp_path / "deeper").mkdir()
     written(tmp_path / "deeper", "c.jsonl", JSONL)
-    assert [batch.key for batch in list_batches(files(tmp_path))] == ["corpus/a.csv", "corpus/b.jsonl"]
+    assert [batch.name for batch in list_batches(files(tmp_path))] == ["a.csv", "b.jsonl"]
 
 
-def test_a_fingerprint_follows_the_bytes_and_not_the_time(tmp_path):
+def test_content_follows_the_bytes_and_not_the_time(tmp_path):
     path = written(tmp_path, "part.jsonl", JSONL)
     before = list_batches(files(path))
     os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -119,7 +116,7 @@ def test_a_fingerprint_follows_the_bytes_and_not_the_time(tmp_path):
     assert list_batches(files(path)) != before
 
 
-def test_an_old_file_that_changes_gets_a_new_fingerprint(tmp_path):
+def test_an_old_file_that_changes_has_new_content(tmp_path):
     path = written(tmp_path, "part.jsonl", JSONL)
     os.utime(path, (1_000_000_000, 1_000_000_000))
     before = list_batches(files(path))
@@ -128,19 +125,19 @@ def test_an_old_file_that_changes_gets_a_new_fingerprint(tmp_path):
     assert list_batches(files(path)) != before
 
 
-def test_a_file_that_changes_within_one_tick_of_the_clock_gets_a_new_fingerprint(tmp_path):
+def test_a_file_that_changes_within_one_tick_of_the_clock_has_new_content(tmp_path):
     now = time.time_ns()
     prints = set()
     for word in ("What", "Wha!"):
         path = written(tmp_path, "part.jsonl", JSONL.replace("What", word))
         os.utime(path, ns=(now, now))
-        prints.add(list_batches(files(path))[0].fingerprint)
+        prints.add(list_batches(files(path))[0].content)
     assert len(prints) == 2
 
 
 def test_identities_do_not_depend_on_file_or_order(tmp_path):
-    forth = only(files(written(tmp_path, "a.jsonl", JSONL)))
-    back = only(files(written(tmp_path, "b.jsonl", "\n".join(reversed(JSONL.splitlines())))))
+    forth = read_only_batch(files(written(tmp_path, "a.jsonl", JSONL)))
+    back = read_only_batch(files(written(tmp_path, "b.jsonl", "\n".join(reversed(JSONL.splitlines())))))
     assert back.records["record_id"].to_list() == forth.records["record_id"].to_list()[::-1]
 
 
@@ -148,12 +145,12 @@ def test_a_limit_takes_the_first_rows_of_each_batch(tmp_path):
     written(tmp_path, "a.jsonl", JSONL)
     written(tmp_path, "b.jsonl", "not json\n" + JSONL)
     source = files(tmp_path, limit=2)
-    sizes = [read_batch(source, batch.key) for batch in list_batches(source)]
+    sizes = [read_batch(source, batch) for batch in list_batches(source)]
     assert [(rows.records.height, rows.unreadable.height) for rows in sizes] == [(2, 0), (1, 1)]
 
 
 def test_a_half_written_line_is_kept_with_its_place_and_reason(tmp_path):
-    rows = only(files(written(tmp_path, "part.jsonl", JSONL + '\n{"question": "cut o')))
+    rows = read_only_batch(files(written(tmp_path, "part.jsonl", JSONL + '\n{"question": "cut o')))
     assert rows.records.height == 5
     [line] = rows.unreadable.rows(named=True)
     assert line["location"] == "part.jsonl line 6"
@@ -163,7 +160,7 @@ def test_a_half_written_line_is_kept_with_its_place_and_reason(tmp_path):
 
 
 def test_a_line_that_is_not_utf8_is_kept_and_its_neighbours_are_read(tmp_path):
-    rows = only(files(written(tmp_path, "part.jsonl", b'{"text": "gr\xfc\xdfe"}\n{"text": "fine"}')))
+    rows = read_only_batch(files(written(tmp_path, "part.jsonl", b'{"text": "gr\xfc\xdfe"}\n{"text": "fine"}')))
     assert rows.records.height == 1
     assert rows.unreadable["reason"].to_list() == ["byte 13 is not UTF-8"]
 
@@ -180,7 +177,7 @@ def test_a_line_that_is_not_utf8_is_kept_and_its_neighbours_are_read(tmp_path):
     ],
 )
 def test_odd_lines_are_set_apart_with_the_reason(tmp_path, line, reason):
-    rows = only(files(written(tmp_path, "part.jsonl", '{"text": "fine"}\n \n' + line)))
+    rows = read_only_batch(files(written(tmp_path, "part.jsonl", '{"text": "fine"}\n \n' + line)))
     assert rows.records.height == 1
     [found] = rows.unreadable.rows(named=True)
     assert (found["location"], found["reason"]) == ("part.jsonl line 3", reason)
@@ -188,7 +185,7 @@ def test_odd_lines_are_set_apart_with_the_reason(tmp_path, line, reason):
 
 
 def test_elements_of_an_array_that_are_no_objects_are_set_apart(tmp_path):
-    rows = only(files(written(tmp_path, "part.json", '["just a text", {"text": "fine"}]')))
+    rows = read_only_batch(files(written(tmp_path, "part.json", '["just a text", {"text": "fine"}]')))
     assert rows.records.height == 1
     assert rows.unreadable.select("location", "reason").rows() == [("part.json row 1", "is no JSON object")]
 
@@ -204,7 +201,7 @@ LINES = st.lists(
 @given(LINES)
 def test_every_line_is_either_a_record_or_unreadable(tmp_path_factory, lines):
     path = written(tmp_path_factory.mktemp("lines"), "part.jsonl", b"\n".join([b'{"text": "first"}', *lines]))
-    rows = only(files(path))
+    rows = read_only_batch(files(path))
     assert rows.records.height + rows.unreadable.height == len(lines) + 1
 
 
@@ -228,12 +225,12 @@ def test_a_folder_without_known_formats_is_told_with_those_that_are_known(tmp_pa
 def test_an_empty_file_is_told(tmp_path, name):
     source = files(written(tmp_path, name, ""))
     with pytest.raises(SourceError, match=f"corpus/{name} holds no rows"):
-        only(source)
+        read_only_batch(source)
 
 
 def test_a_csv_file_with_only_a_header_is_told(tmp_path):
     with pytest.raises(SourceError, match=r"corpus/a\.csv holds no rows"):
-        only(files(written(tmp_path, "a.csv", "text\n")))
+        read_only_batch(files(written(tmp_path, "a.csv", "text\n")))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +258,7 @@ def test_a_csv_file_with_only_a_header_is_told(tmp_path):
 def test_a_damaged_file_is_told_without_its_content(tmp_path, name, content, message):
     source = files(written(tmp_path, name, content))
     with pytest.raises(SourceError) as refusal:
-        only(source)
+        read_only_batch(source)
     assert message in str(refusal.value)
     assert name in str(refusal.value)
     assert "Secret" not in str(refusal.value) + str(refusal.value.__cause__)
@@ -287,19 +284,21 @@ def test_a_folder_that_may_not_be_listed_is_told(tmp_path):
 
 
 def test_a_batch_that_is_gone_is_told(tmp_path):
-    written(tmp_path, "part.jsonl", JSONL)
-    with pytest.raises(SourceError, match=r"corpus/gone\.jsonl is no longer in"):
-        read_batch(files(tmp_path), "corpus/gone.jsonl")
+    source = files(written(tmp_path, "part.jsonl", JSONL).parent)
+    [batch] = list_batches(source)
+    (tmp_path / "part.jsonl").unlink()
+    with pytest.raises(SourceError, match=r"corpus/part\.jsonl: the file part\.jsonl is no longer at"):
+        read_batch(source, batch)
 
 
 def test_a_short_text_is_one_record_and_its_file_is_its_group(tmp_path):
-    rows = only(files(written(tmp_path, "note.txt", "A short note.\n\n# With a heading\n")))
+    rows = read_only_batch(files(written(tmp_path, "note.txt", "A short note.\n\n# With a heading\n")))
     assert rows.records["kind"].to_list() == ["text"]
     assert rows.records["group"].to_list() == ["note.txt"]
 
 
 def test_a_long_text_is_cut_into_sections(tmp_path):
-    rows = only(files(written(tmp_path, "book.md", "\n\n".join(["word " * 300] * 6))))
+    rows = read_only_batch(files(written(tmp_path, "book.md", "\n\n".join(["word " * 300] * 6))))
     assert rows.records.height == 3
     assert json.loads(rows.records["metadata"][2]) == {"location": "book.md section 3"}
 
@@ -308,7 +307,7 @@ def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
     written(tmp_path, "a.jsonl", '{"q": "Why?", "a": "Because."}')
     written(tmp_path, "b.txt", "A text.")
     source = files(tmp_path, columns=Columns(prompt="q", completion="a"))
-    kinds = [read_batch(source, batch.key).records["kind"][0] for batch in list_batches(source)]
+    kinds = [read_batch(source, batch).records["kind"][0] for batch in list_batches(source)]
     assert kinds == ["chat", "text"]
 
 
@@ -356,6 +355,6 @@ def test_a_name_that_is_no_utf8_gives_a_batch_that_can_be_read(tmp_path):
     path = os.fsencode(tmp_path) + b"/caf\xe9.jsonl"
     with open(path, "wb") as file:
         file.write(JSONL.encode() + b"\n{")
-    rows = only(files(tmp_path))
+    rows = read_only_batch(files(tmp_path))
     assert rows.records.height == 5
     assert rows.unreadable["location"][0].endswith(" line 6")

@@ -3,9 +3,11 @@ import itertools
 import json
 
 import pytest
+from support.reading import read_only_batch
 
 from fineline.resources.core.recipe.sources import Files, HuggingFace
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources.reader import list_batches
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(6)]
 
@@ -30,15 +32,15 @@ def dataset(name, **options):
 
 
 def test_a_local_folder_gives_the_records_that_its_files_give(folder):
-    rows = read_batch(dataset(folder), "corpus/train")
+    rows = read_only_batch(dataset(folder))
     plain = Files(name="corpus", kind="files", licence="MIT", path=folder)
-    assert rows.records["record_id"].equals(read_batch(plain, "corpus/train.jsonl").records["record_id"])
+    assert rows.records["record_id"].equals(read_only_batch(plain).records["record_id"])
     assert rows.records["metadata"][0] == '{"location": "train row 1"}'
     assert rows.unreadable.is_empty()
 
 
 def test_a_limit_takes_the_first_rows(folder):
-    few = read_batch(dataset(folder, limit=2), "corpus/train").records
+    few = read_only_batch(dataset(folder, limit=2)).records
     assert few["prompt"].list.first().struct.field("content").to_list() == [
         "What is 0 + 1?",
         "What is 1 + 1?",
@@ -47,7 +49,7 @@ def test_a_limit_takes_the_first_rows(folder):
 
 def test_a_batch_is_a_split_and_follows_files_and_options(folder):
     before = list_batches(dataset(folder))
-    assert [batch.key for batch in before] == ["corpus/train"]
+    assert [batch.name for batch in before] == ["train"]
     assert list_batches(dataset(folder)) == before
     assert list_batches(dataset(folder, revision="v2")) != before
     (folder / "more.jsonl").write_text("{}")
@@ -55,9 +57,7 @@ def test_a_batch_is_a_split_and_follows_files_and_options(folder):
 
 
 def test_listing_does_not_ask_the_hub():
-    assert [batch.key for batch in list_batches(dataset("nobody/nothing", config="main", revision="v1"))] == [
-        "corpus/train"
-    ]
+    assert [batch.name for batch in list_batches(dataset("nobody/nothing", config="main", revision="v1"))] == ["train"]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
@@ -72,7 +72,7 @@ def test_an_empty_folder_is_told(tmp_path):
 
 def test_a_dataset_that_cannot_be_reached_says_what_to_do():
     with pytest.raises(SourceError, match=r"(?s)nobody/nothing could not be loaded.*HF_HUB_OFFLINE=0.*local folder"):
-        read_batch(dataset("nobody/nothing", revision="v1"), "corpus/train")
+        read_only_batch(dataset("nobody/nothing", revision="v1"))
 
 
 def test_a_dataset_of_the_hub_must_be_pinned():
@@ -86,18 +86,18 @@ def test_a_folder_that_datasets_saved_is_read(tmp_path, several):
 
     rows = Dataset.from_list(ROWS)
     (DatasetDict(train=rows) if several else rows).save_to_disk(tmp_path / "saved")
-    assert read_batch(dataset(tmp_path / "saved"), "corpus/train").records.height == len(ROWS)
+    assert read_only_batch(dataset(tmp_path / "saved")).records.height == len(ROWS)
 
 
 def test_a_split_that_is_not_there_is_told_with_those_that_are(folder):
     with pytest.raises(SourceError, match=r"(?s)Bad split: dev.*train.*Check id, config, split"):
-        read_batch(dataset(folder, split="dev"), "corpus/dev")
+        read_only_batch(dataset(folder, split="dev"))
 
 
 def test_files_that_are_no_table_are_told_without_their_content(folder):
     (folder / "train.jsonl").write_text('{"question": "Secret", "answer": "Words"}\n{"question": "Secr')
     with pytest.raises(SourceError) as refusal:
-        read_batch(dataset(folder), "corpus/train")
+        read_only_batch(dataset(folder))
     assert "kind files" in str(refusal.value)
     assert "Secr" not in str(refusal.value)
     assert refusal.value.__cause__ is None
@@ -107,5 +107,5 @@ def test_files_that_are_no_table_are_told_without_their_content(folder):
 def test_gsm8k_as_a_folder_gives_all_its_rows(tmp_path, shared_data):
     with gzip.open(shared_data / "instruction" / "gsm8k_train.jsonl.gz") as file:
         (tmp_path / "train.jsonl").write_bytes(b"".join(itertools.islice(file, 500)))
-    rows = read_batch(dataset(tmp_path), "corpus/train")
+    rows = read_only_batch(dataset(tmp_path))
     assert (rows.records.height, rows.unreadable.height) == (500, 0)

@@ -3,10 +3,12 @@ import json
 
 import fsspec
 import pytest
+from support.reading import read_only_batch
 
 from fineline.resources.core.recipe.loading import load_recipe
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources.reader import list_batches, read_batch
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS).encode()
@@ -30,13 +32,13 @@ def bucket():
 def test_the_files_of_a_store_are_batches_and_give_the_same_records(bucket):
     source = files("memory://bucket/shard")
     batches = list_batches(source)
-    assert [batch.key for batch in batches] == ["corpus/a.jsonl", "corpus/b.json.gz"]
-    ids = [read_batch(source, batch.key).records["record_id"].to_list() for batch in batches]
+    assert [batch.name for batch in batches] == ["a.jsonl", "b.json.gz"]
+    ids = [read_batch(source, batch).records["record_id"].to_list() for batch in batches]
     assert ids[0] == ids[1]
 
 
 def test_a_single_file_of_a_store_is_a_batch(bucket):
-    assert [batch.key for batch in list_batches(files("memory://bucket/shard/a.jsonl"))] == ["corpus/a.jsonl"]
+    assert [batch.name for batch in list_batches(files("memory://bucket/shard/a.jsonl"))] == ["a.jsonl"]
 
 
 def test_a_table_of_a_store_is_read(bucket, tmp_path):
@@ -44,10 +46,10 @@ def test_a_table_of_a_store_is_read(bucket, tmp_path):
 
     pl.DataFrame(ROWS).write_parquet(tmp_path / "a.parquet")
     bucket.pipe("/bucket/tables/a.parquet", (tmp_path / "a.parquet").read_bytes())
-    assert read_batch(files("memory://bucket/tables"), "corpus/a.parquet").records.height == 5
+    assert read_only_batch(files("memory://bucket/tables")).records.height == 5
 
 
-def test_a_fingerprint_follows_the_store(bucket):
+def test_content_follows_the_version_in_the_store(bucket):
     source = files("memory://bucket/shard")
     before = list_batches(source)
     assert list_batches(source) == before
@@ -68,7 +70,7 @@ def test_a_store_that_fails_while_it_is_read_is_told(bucket, monkeypatch):
 
     monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.readinto", fail, raising=False)
     with pytest.raises(SourceError, match=r"cannot read a\.jsonl: Connection reset by peer"):
-        read_batch(files("memory://bucket/shard"), "corpus/a.jsonl")
+        read_only_batch(files("memory://bucket/shard/a.jsonl"))
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,11 @@ def test_rows_are_joined_with_those_of_a_second_file(tmp_path):
     answers.write_text('{"id": "b", "answer": "So."}\n')
     source = files(tmp_path / "questions.jsonl", join={"path": answers, "key": "id"})
     [before] = list_batches(source)
-    rows = read_batch(source, before.key)
+    rows = read_batch(source, before)
     assert [message["content"] for [message] in rows.records["completion"]] == ["So."]
     assert rows.unreadable["reason"].to_list() == ["column 'answer' is missing or null, not text"]
     answers.write_text('{"id": "b", "answer": "Thus."}\n')
     assert list_batches(source) != [before]
     answers.write_text('{"id": "b", "answer": "So."}\n{"id": "b", "answer": "Or so."}')
     with pytest.raises(SourceError, match=r"answers.jsonl line 2 of the joined file has no 'id' that is its own"):
-        read_batch(source, before.key)
+        read_batch(source, before)

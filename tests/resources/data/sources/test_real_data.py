@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import polars as pl
 import pytest
+from support.reading import read_only_batch
 
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import Columns, Files
-from fineline.resources.data.sources.reader import BatchRows, SourceError, list_batches, read_batch
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.shapes.content import BatchRows
 
 pytestmark = pytest.mark.real_data
 
 
 def read_whole(path, **options) -> BatchRows:
-    source = Files(name="corpus", kind="files", licence="see README", path=path, **options)
-    [batch] = list_batches(source)
-    return read_batch(source, batch.key)
+    return read_only_batch(Files(name="corpus", kind="files", licence="see README", path=path, **options))
 
 
 def calls(rows: BatchRows, column: str) -> int:

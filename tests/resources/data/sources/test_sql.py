@@ -1,8 +1,10 @@
 import pytest
 from sqlalchemy import create_engine, text
+from support.reading import read_only_batch
 
 from fineline.resources.core.recipe.sources import Columns, Sql
-from fineline.resources.data.sources.reader import SourceError, list_batches, read_batch
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources.reader import list_batches
 
 QUERY = "SELECT question, answer, topic FROM answers ORDER BY id"
 
@@ -29,7 +31,7 @@ def source(query=QUERY, **options):
 
 
 def test_the_rows_of_a_query_become_records_and_those_that_are_none_are_kept(uri):
-    rows = read_batch(source(columns=Columns(prompt="question", completion="answer", label="topic")), "answers/query")
+    rows = read_only_batch(source(columns=Columns(prompt="question", completion="answer", label="topic")))
     assert (rows.records.height, rows.unreadable.height) == (2495, 5)
     assert rows.records["completion"][0][0]["content"] == "2"
     assert rows.unreadable["reason"].unique().to_list() == [
@@ -41,7 +43,7 @@ def test_the_rows_of_a_query_become_records_and_those_that_are_none_are_kept(uri
 
 def test_messages_stored_as_json_are_read(uri):
     messages = '[{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]'
-    rows = read_batch(source(f"SELECT '{messages}' AS messages"), "answers/query")
+    rows = read_only_batch(source(f"SELECT '{messages}' AS messages"))
     assert rows.records["completion"][0][0]["content"] == "Because."
 
 
@@ -56,12 +58,12 @@ def test_a_batch_is_the_query_and_follows_its_version(uri):
 
 def test_a_query_that_gives_nothing_is_told(uri):
     with pytest.raises(SourceError, match="answers/query holds no rows"):
-        read_batch(source("SELECT question, answer FROM answers WHERE id < 0"), "answers/query")
+        read_only_batch(source("SELECT question, answer FROM answers WHERE id < 0"))
 
 
 def test_a_query_that_is_wrong_is_told(uri):
     with pytest.raises(SourceError, match=r"the database refused: no such table: question.* Correct the query"):
-        read_batch(source("SELECT * FROM questions"), "answers/query")
+        read_only_batch(source("SELECT * FROM questions"))
 
 
 def test_an_address_that_is_not_set_is_told():
@@ -82,6 +84,6 @@ def test_an_address_that_is_not_set_is_told():
 def test_an_address_that_cannot_be_used_is_told_without_its_password(monkeypatch, uri, message):
     monkeypatch.setenv("ANSWERS", uri)
     with pytest.raises(SourceError, match=message) as refusal:
-        read_batch(source(), "answers/query")
+        read_only_batch(source())
     assert "Secret" not in str(refusal.value)
     assert refusal.value.__cause__ is None

@@ -15,7 +15,7 @@ from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.ingestion.ingest import ingest
-from fineline.resources.data.sources.batch import UNREADABLE_SCHEMA, BatchRows
+from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.governance.forgetting import certificate, tombstones
 from fineline.resources.governance.forgetting import matches as planning
 from fineline.resources.governance.forgetting.certificate import carry_out

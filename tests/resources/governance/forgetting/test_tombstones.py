@@ -6,7 +6,7 @@ from fineline.data_contracts.forgetting import Tombstone
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.ingest import ingest
-from fineline.resources.data.sources.batch import UNREADABLE_SCHEMA, BatchRows
+from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.governance.forgetting import tombstones as stones
 from fineline.resources.governance.forgetting.errors import ForgettingError
 from fineline.resources.governance.forgetting.texts import fold

@@ -1,0 +1,48 @@
+"""Rows as file formats give them: taken apart into columns, or as raw bytes where that failed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Nobody can learn from a longer row (some 4 million tokens): the file is broken.
+MAXIMUM_RECORD = 16 * 2**20
+RAW_CHARACTERS = 10_000
+SURROGATE = re.compile("[\ud800-\udfff]")
+COLUMN_NAME = re.compile(r"[^\W\d][\w ./-]{0,39}")
+
+
+class SourceError(Exception):
+    """A source that cannot be read; the message names what is wrong and what to do, without any content."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row by column, its place in the batch, and about how many bytes it has."""
+
+    location: str
+    values: Mapping[str, Any]
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row that could not be taken apart into columns: its place in the batch, its bytes, and the reason."""
+
+    location: str
+    raw: bytes
+    reason: str
+
+
+def shown(column: str) -> str:
+    """A column's name for messages. Names that may be data, as in a file without a header row, are not shown."""
+    return f"'{column}'" if COLUMN_NAME.fullmatch(column) else "(name not shown)"
+
+
+def without_nulls(value: Any) -> Any:
+    """A JSON-like value without the nulls in its objects: tables fill them in for fields that other rows have."""
+    if isinstance(value, Mapping):
+        return {str(key): without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value]
+    return value

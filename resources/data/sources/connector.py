@@ -1,0 +1,67 @@
+"""What every kind of source gives: its batches, their rows, and what makes them others than before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from fineline.resources.core.recipe.base import Location
+from fineline.resources.core.recipe.sources import SourceBase
+from fineline.resources.data.shapes.content import BatchRows
+from fineline.resources.data.sources.batch import Batch, Bound
+
+S = TypeVar("S", bound=SourceBase, contravariant=True)
+P = TypeVar("P", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A watched location, in which each file is a batch, and the further files that every batch is read with."""
+
+    location: Location
+    companions: Sequence[Location] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The answer of a source that is asked for its batches.
+
+    ``adds`` is True where they come beside the batches that are known, False where they are all that there are.
+    ``mark`` is the highest value of the source's increment so far.
+    """
+
+    batches: Sequence[Batch]
+    adds: bool = False
+    mark: Bound | None = None
+
+
+class Connector(Protocol[S, P]):
+    """One kind of source, ``S``; ``P`` is the place that a batch of it is read from.
+
+    Every method raises SourceError where the source is missing, empty or cannot be read; the message says what to do.
+    """
+
+    def batches(self, source: S) -> list[Batch]:
+        """All batches now, in a stable order. Cheap: nothing is read into memory."""
+        ...
+
+    def read(self, source: S, key: str, place: P) -> Iterator[BatchRows]:
+        """The rows of the batch at a place, at least one part, each bounded in size; errors name the batch ``key``."""
+        ...
+
+    def folder(self, source: S) -> Folder | None:
+        """The location to watch, whose files are the batches; None for a source that is asked with ``offer``."""
+        return None
+
+    def offer(self, source: S, mark: Bound | None) -> Offer:
+        """The batches of a source that is asked; ``mark`` is that of the last offer. May take seconds."""
+        return Offer(self.batches(source))
+
+    def origin(self, source: S) -> list[str | None]:
+        """The options by which batches of the same name are others than before, such as the id of a dataset."""
+        return []
+
+    def settings(self, source: S) -> dict[str, Any]:
+        """The options by which the same batch is read differently."""
+        return source.model_dump(mode="json")
