@@ -62,7 +62,6 @@ def _certificate(row: Mapping[str, Any]) -> str:
         "rows removed": f"{removed:,} in {len(row['removed'])} tables",
         "files rewritten": row["files_rewritten"],
         "models that saw records": ", ".join(seen) or "none",
-        "annotation server": row["annotation_server"],
         "still outside, for you to clean": ", ".join(row["outside"]) or "nothing",
         "files read again": row["files_swept"],
         "files in which something remains": len(row["remains"]),

@@ -12,7 +12,7 @@ from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.governance.accounting.funnel import funnel, reasons
+from fineline.resources.governance.accounting.ledger import funnel, reasons
 
 
 @table(

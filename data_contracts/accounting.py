@@ -1,18 +1,24 @@
-"""Where every record went: drops of one stage, and the ledger over all stages."""
+"""Contracts of the account of records: drops, quarantine, and the ledger over all assets."""
 
 import dataframely as dy
 import polars as pl
 
 FATES = ["kept", "dropped", "quarantined"]
 LICENCE_NOT_ALLOWED = "licence_not_allowed"
-# Of such a drop only a tombstone is left: a keyed hash in the place of the record_id.
+# The rule of a row that repeats an earlier one of its batch.
+REPEATED = "repeated_row"
+# The rule of a forgotten record, whose drop carries a tombstone (a keyed hash) in place of its record_id.
 FORGOTTEN = "forgotten"
-# Rows that the recipe itself keeps out are no sign of a broken table: they do not count for maximum_quarantine.
+LEDGER_ORDER = ["batch", "record_id", "copy", "place", "rule", "detail"]
+# Rows that the recipe itself refuses are no sign of a broken table, so maximum_quarantine does not count them.
 WISHED_RULES = [LICENCE_NOT_ALLOWED]
 
 
 class Drop(dy.Schema):
-    """A record that a stage did not pass on: the rule that stopped it and, without its text, why."""
+    """A record that an asset did not pass on: the rule that stopped it and why, without its text.
+
+    ``stage`` is the name of that asset.
+    """
 
     record_id = dy.String(nullable=False)
     source = dy.String(nullable=False)
@@ -24,7 +30,7 @@ class Drop(dy.Schema):
 
 
 class LedgerEntry(dy.Schema):
-    """The one place of a raw record. ``copy`` tells identical rows of one batch apart (0, 1, …)."""
+    """The one place of a row read. ``copy`` numbers the identical rows of one batch (0, 1, …)."""
 
     record_id = dy.String(nullable=False, primary_key=True)
     batch = dy.String(nullable=False, primary_key=True)
@@ -42,7 +48,10 @@ class LedgerEntry(dy.Schema):
 
 
 class QuarantinedRecord(dy.Schema):
-    """A row that broke a contract, kept whole (as JSON) with every rule that it broke."""
+    """A row that broke a contract, stored whole as JSON.
+
+    ``rule`` is the first rule that it broke, ``detail`` names all of them.
+    """
 
     record_id = dy.String(nullable=True)
     source = dy.String(nullable=True)

@@ -1,4 +1,4 @@
-"""What an audit found: one line for each promise."""
+"""Contract of the audit report: one finding for each promise."""
 
 import dataframely as dy
 import polars as pl
@@ -7,10 +7,10 @@ STATES = ["held", "broken", "not_checked", "nothing_there"]
 
 
 class AuditFinding(dy.Schema):
-    """Whether a promise holds of what is stored: how much was looked at, how much of it breaks the promise.
+    """Whether the stored data keep a promise: how many things were checked, and how many of them break it.
 
-    ``not_checked``: it is damaged, or behind what it is made from; ``nothing_there``: it was not made, or the recipe
-    does not ask for it. ``detail`` says which; it names assets, batches, files and rules, and nothing of a record.
+    ``not_checked``: the data are damaged or behind their inputs. ``nothing_there``: there are no such data yet, or the
+    recipe does not ask for them. ``detail`` names assets, batches, files and rules, and nothing of a record.
     """
 
     promise = dy.String(nullable=False, primary_key=True)
@@ -21,10 +21,10 @@ class AuditFinding(dy.Schema):
 
     @dy.rule()
     def what_is_broken_has_failures(cls) -> pl.Expr:
-        """And nothing else has."""
+        """A broken promise has failures, and no other promise has any."""
         return (pl.col("state") == "broken") == (pl.col("failures") > 0)
 
     @dy.rule()
     def what_is_held_was_checked(cls) -> pl.Expr:
-        """A promise of which nothing was looked at is not said to hold."""
+        """A promise holds only if something was checked for it."""
         return (pl.col("state") != "held") | (pl.col("checked") > 0)

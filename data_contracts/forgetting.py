@@ -1,4 +1,4 @@
-"""What stays of what was forgotten: keyed hashes that stop it from coming back, and certificates."""
+"""Contracts of forgetting: tombstones that keep forgotten records out, and certificates."""
 
 import dataframely as dy
 import polars as pl
@@ -9,7 +9,7 @@ ASKED_BY = ["record", "text", "source", "batch"]
 
 
 class Tombstone(dy.Schema):
-    """A keyed hash of what must not come back: a record_id, the words of a text, or a source.
+    """A keyed hash of a record_id, of the words of a text, or of a source that must not come back.
 
     A phrase is found by its longest word: ``anchor`` is 16 bits of that word's keyed hash, ``position`` its place
     among the phrase's ``words``. ``key`` is the fingerprint of the key, without which nothing can be recognised.
@@ -24,18 +24,19 @@ class Tombstone(dy.Schema):
     key = dy.String(nullable=False)
 
     @dy.rule()
-    def a_phrase_says_where_it_is_looked_for(cls) -> pl.Expr:
-        """Other kinds are recognised by their hash alone."""
+    def a_phrase_has_its_anchor(cls) -> pl.Expr:
+        """A phrase has anchor, words and position; other kinds are recognised by their hash alone."""
         is_phrase = pl.col("kind") == "phrase"
         return pl.all_horizontal(pl.col(name).is_not_null() == is_phrase for name in ("anchor", "words", "position"))
 
 
 class ForgettingCertificate(dy.Schema):
-    """What one request to forget took out, what had seen it, and where it still is. Holds no personal data.
+    """What one request to forget removed, which models had seen it, and where it still is. Holds no personal data.
 
-    ``asked`` is a keyed hash of the request, which tells a repeated request from another of the same name.
-    ``outside`` names batches whose source, which is not under the storage root, still offers what was
-    forgotten. ``remains`` names files under the root, or what else, in which the sweep still found it.
+    ``asked`` is a keyed hash of the request, which tells a repeated request from another one with the same id.
+    ``outside`` lists batches that their source, outside the storage root, still offers. ``remains`` lists files under
+    the root, and other places, in which the sweep still found what was forgotten; ``files_swept`` is how many files it
+    read, ``sought`` for how many texts and record_ids.
     """
 
     request_id = dy.String(nullable=False, primary_key=True)
@@ -60,7 +61,6 @@ class ForgettingCertificate(dy.Schema):
         ),
         nullable=False,
     )
-    annotation_server = dy.String(nullable=False)
     outside = dy.List(dy.String(nullable=False), nullable=False)
     files_swept = dy.UInt32(nullable=False)
     sought = dy.UInt32(nullable=False)

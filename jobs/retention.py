@@ -1,4 +1,4 @@
-"""The job that removes what the recipe's retention no longer keeps, and says what it removed."""
+"""The job ``prune``, which applies the retention of a recipe and lists what it removed."""
 
 from collections import Counter
 from collections.abc import Collection

@@ -1,30 +1,53 @@
-"""The command ``fineline forget``: writes a request to forget, and runs the job that carries it out."""
+"""The command ``fineline forget``: writes a request to forget, runs the job for it, and prints the certificate.
+
+Dagster is imported inside the functions, since the command line imports this module to read its arguments.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-import polars as pl
-
-from fineline.jobs.definitions import build
-from fineline.jobs.runner import RunFailed, close_interrupted, explain, only_runner, prepare_home
-from fineline.resources.core.orchestrator.runs import runner_tags
+from fineline.data_contracts import catalog
+from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.errors import ForgettingError
-from fineline.resources.governance.forgetting.request import Request, load, put
-from fineline.resources.project import Project
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from fineline.resources.governance.forgetting.request import Request
+    from fineline.resources.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that describe a request to forget."""
+    parser.add_argument("--request", required=True, metavar="ID", help="its id, such as R-17, which stays for ever")
+    parser.add_argument("--reason", help="why, which stays in the certificate; without it a waiting request goes on")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--record", nargs="+", metavar="ID", help="records, by record_id")
+    what.add_argument("--text", action="append", help="all records that contain this text; may be given several times")
+    what.add_argument(
+        "--text-file", metavar="FILE", help="the same, one text a line, out of the shell's history; - is standard input"
+    )
+    what.add_argument("--source", help="all records of a source")
+    what.add_argument("--batch", metavar="KEY", help="all records of a batch, such as docs/part-1.jsonl")
+    parser.add_argument("--yes", action="store_true", help="even if more than a hundredth of the corpus contains it")
 
 
 def forget(project: Project, arguments: argparse.Namespace) -> str:
-    """Carry out the request that the arguments make, or that waits; returns what the certificate says.
+    """Carry out the request that the arguments describe, or a waiting one; returns its certificate as text.
 
     Raises:
-        StorageError, RunFailed: it was refused, failed, or something remains; the message says what to do.
+        StorageError, RunFailed: the request was refused, or failed, or something remains; the message says what to do.
     """
+    import dagster as dg
+
+    from fineline.jobs.definitions import build
+    from fineline.jobs.runner import only_runner, prepare_home
+    from fineline.resources.governance.forgetting.request import load, put
+
     storage = project.storage
     with only_runner(storage):
         request = _request(arguments)
@@ -39,13 +62,16 @@ def forget(project: Project, arguments: argparse.Namespace) -> str:
 
 
 def carry_out(definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project, request_id: str) -> None:
-    """Run the job ``forget`` in this process for a request that waits. Raises RunFailed."""
+    """Run the job ``forget`` in this process for a waiting request. Raises RunFailed."""
+    from fineline.jobs.runner import RunFailed, close_interrupted, explain
+    from fineline.resources.core.orchestrator.runs import runner_tags
+
     close_interrupted(instance)
     result = definitions.resolve_job_def("forget").execute_in_process(
         instance=instance,
         run_config={
             "loggers": {"console": {}},
-            "ops": {"forgetting_certificates": {"config": {"request": request_id}}},
+            "ops": {catalog.FORGETTING_CERTIFICATES.name: {"config": {"request": request_id}}},
         },
         tags=runner_tags(project.recipe.name),
         raise_on_error=False,
@@ -55,36 +81,29 @@ def carry_out(definitions: dg.Definitions, instance: dg.DagsterInstance, project
 
 
 def certificate(storage: Storage, request_id: str) -> str:
-    """The certificate of a request, in lines for people."""
-    table = pl.read_parquet(storage.file(storage.require("forgetting_certificates"), "data"))
+    """The certificate of a request, as text for a terminal."""
+    import polars as pl
+
+    table = pl.read_parquet(storage.file(storage.require(catalog.FORGETTING_CERTIFICATES.name), "data"))
     (row,) = table.filter(pl.col("request_id") == request_id).iter_rows(named=True)
     outside = f"{', '.join(row['outside'])}: clean these yourself" if row["outside"] else "nowhere"
     lines = [
         f"Request {request_id}, {row['completed_at']:%Y-%m-%d %H:%M} UTC: {row['records']:,} records are forgotten.",
         f"  rows removed   {_listed(row['removed'], '{table} {rows:,}')}",
-        f"  seen by        {_listed(row['seen_by'], '{model} ({records:,}; train it anew)')}",
+        f"  seen by        {_listed(row['seen_by'], '{model} ({records:,}; train it again)')}",
         f"  still outside  {outside}",
-        f"  looked for in  {row['files_swept']:,} files under {storage.root}: nothing remains",
+        f"  searched       {row['files_swept']:,} files under {storage.root}: nothing remains",
     ]
     return "\n".join(lines)
 
 
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ForgettingError(f"{file} cannot be read as text: {type(error).__name__}") from None
-
-
-def _listed(rows: list[dict[str, Any]], form: str) -> str:
-    return ", ".join(form.format(**row) for row in rows) or "none"
-
-
 def _request(arguments: argparse.Namespace) -> Request | None:
+    from fineline.resources.governance.forgetting.request import Request
+
     named = (arguments.record, arguments.text, arguments.text_file, arguments.source, arguments.batch)
     if arguments.reason is None:
         if any(named):
-            raise ForgettingError("--reason says why, and stays in the certificate; it is needed for a new request")
+            raise StorageError("a new request needs --reason, which stays in the certificate")
         return None
     texts = arguments.text or []
     if arguments.text_file:
@@ -98,3 +117,14 @@ def _request(arguments: argparse.Namespace) -> Request | None:
         batch=arguments.batch,
         confirmed=arguments.yes,
     )
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"{file} cannot be read as text: {type(error).__name__}") from None
+
+
+def _listed(rows: list[dict[str, Any]], form: str) -> str:
+    return ", ".join(form.format(**row) for row in rows) or "none"

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fineline.jobs.cli import forget as forgetting
 from fineline.jobs.cli import preflight
-from fineline.jobs.cli.forget_arguments import forgetting_request
 from fineline.resources.core.recipe.loading import RecipeError, json_schema, recipe_path, storage_root
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
@@ -58,8 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     wanted.add_argument("record_id", nargs="?", type=_record_id, help="32 hexadecimal digits")
     wanted.add_argument("--text", help="all records that mention this text; - reads it from standard input")
     trace.add_argument("--json", action="store_true", help="print JSON")
-    forgetting = command("forget", _forget, "take records, what says a text, or a source out of everything stored")
-    forgetting_request(forgetting)
+    forgetting.add_arguments(
+        command("forget", _forget, "remove records, a text, a source or a batch from everything stored")
+    )
     command("models", _models, "list the stored models: from how many records each was made, and what is flagged")
     command("schema", _schema, "print the recipe's JSON schema")
     return parser
@@ -161,11 +162,10 @@ def _trace(arguments: argparse.Namespace) -> None:
 
 def _forget(arguments: argparse.Namespace) -> None:
     project = _project()
-    from fineline.jobs.cli.forget import forget
     from fineline.jobs.runner import RunFailed
 
     try:
-        print(forget(project, arguments))
+        print(forgetting.forget(project, arguments))
     except (RunFailed, StorageError) as error:
         raise SystemExit(f"fineline: {error}") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.governance.accounting.funnel import funnel, reasons
+from fineline.resources.governance.accounting.ledger import funnel, reasons
 from fineline.resources.planning.plan import Task
 from fineline.resources.project import Project
 

@@ -1,4 +1,4 @@
-"""What is stored about a record, or about all that mention a text, as text for a terminal."""
+"""Reports of traces and of the stored models, as text for a terminal."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
 from fineline.resources.governance.accounting.trace import Step, TextTrace, Trace
 from fineline.resources.models.exposure import ROLE, Sighting
 
 
 def record_report(trace: Trace) -> str:
-    """A record: what became of it in a line, then every place where it stands."""
+    """A record's outcome in one line, then every row stored about it."""
     if not trace.found:
         return f"{trace.record_id}: nothing is stored about this record"
-    rows = [(_place(step), step.role, _facts(step)) for step in trace.steps]
+    rows = [(Partition(step.asset, step.batch).label, step.role, _facts(step)) for step in trace.steps]
     return "\n".join([f"{trace.record_id}: {_outcome(trace)}", *_aligned(rows)])
 
 
 def text_report(found: TextTrace) -> str:
-    """Records that mention a text: how many, by batch and by model, then a line for each of the first."""
+    """How many records mention a text, by batch and by model, then one line for each of the first."""
     if not found.rows_by_batch:
-        return "No record of the raw corpora mentions this text."
+        return "No record of the raw corpus mentions this text."
     records = f"{found.records:,} record{'' if found.records == 1 else 's'}"
-    parts = [f"{records} of the raw corpora mention{'s' if found.records == 1 else ''} this text"]
+    parts = [f"{records} of the raw corpus mention{'s' if found.records == 1 else ''} this text"]
     parts += _aligned((batch, f"{count:,}") for batch, count in found.rows_by_batch.items())
     parts += ["", "Seen by", *_aligned(map(_sighting, found.seen_by))] if found.seen_by else ["", "Seen by no model"]
     shown = len(found.traces)
@@ -33,7 +35,7 @@ def text_report(found: TextTrace) -> str:
 
 
 def models_report(models: pl.DataFrame) -> str:
-    """The stored models and releases, the newest last."""
+    """The stored models and releases, newest last."""
     if models.is_empty():
         return "No model is stored yet."
     heads = [("model", "weights", "made at", "by run", "records trained on", "flags")]
@@ -45,7 +47,7 @@ def models_report(models: pl.DataFrame) -> str:
 
 
 def _outcome(trace: Trace) -> str:
-    ends = [_end(step) for step in trace.steps if step.asset == "record_ledger" and step.role == "data"]
+    ends = [_end(step) for step in trace.steps if step.asset == catalog.RECORD_LEDGER.name and step.role == "data"]
     if not ends and trace.steps:
         ends = ["not in the ledger"]
     if trace.forgotten_by is not None:
@@ -58,10 +60,6 @@ def _outcome(trace: Trace) -> str:
 def _end(step: Step) -> str:
     rule = f" by {step.facts['rule']}" if "rule" in step.facts else ""
     return f"{step.facts['fate']}{rule} in {step.facts['place']}"
-
-
-def _place(step: Step) -> str:
-    return f"{step.asset}[{step.batch}]" if step.batch else step.asset
 
 
 def _facts(step: Step) -> str:

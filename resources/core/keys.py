@@ -25,6 +25,10 @@ class PseudonymKey:
         message = b"".join(len(part).to_bytes(8, "big") + part for part in (_encoded(part) for part in parts))
         return hmac.digest(self._key, message, hashlib.sha256)
 
+    def tombstone(self, record_id: str) -> str:
+        """The 32 hex digits that stand for a forgotten record where its row must still be counted."""
+        return self.digest("tombstone", record_id).hex()[:32]
+
     @property
     def fingerprint(self) -> str:
         """16 hex digits that say whether two keys are the same one."""

@@ -20,10 +20,10 @@ def sample_table(frame: pl.DataFrame, rows: int = SHOWN_ROWS) -> str:
     return markdown_table(shown, [[row[column] for column in shown] for row in picked.iter_rows(named=True)])
 
 
-def first_few(names: Sequence[str], shown: int = 3) -> str:
+def first_few(names: Sequence[str], shown: int = 3, separator: str = ", ") -> str:
     """The first of some names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    return separator.join(names[:shown]) + more
 
 
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:

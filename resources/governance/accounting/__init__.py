@@ -1,1 +1,1 @@
-"""Ledger, funnel and trace."""
+"""Ledger, funnel and trace: where every record is."""

@@ -1,23 +1,25 @@
-"""The ledger: one entry for each row that ever came in, saying where it is or which rule stopped it."""
+"""The record ledger: one entry for every row read, its reconciliation with the drops, and the funnel of counts."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import polars as pl
 
-from fineline.data_contracts.accounting import LedgerEntry
+from fineline.data_contracts import catalog
+from fineline.data_contracts.accounting import LEDGER_ORDER, REPEATED, LedgerEntry
 
 KEY = ["record_id", "batch", "copy"]
-# The stage at which several rows of a batch can still have the same record_id.
-ARRIVAL = "raw_corpus"
-REPEATED = "repeated_row"
+# The only asset in which several rows of a batch may share a record_id.
+_FIRST = catalog.RAW_CORPUS.name
 
 
 @dataclass(frozen=True)
 class Gaps:
     """Counts that must all be zero.
 
-    ``missing``: rows that came in and are not in the ledger. ``repeated``: entries beyond a row's first.
-    ``unknown``: entries of rows that never came in. ``unrecorded``: drops that the ledger does not hold.
+    ``missing``: rows read that have no entry. ``repeated``: entries of a row beyond its first. ``unknown``: entries
+    of rows that were never read. ``unrecorded``: drops without an entry.
     """
 
     missing: int
@@ -27,14 +29,14 @@ class Gaps:
 
 
 def build(raw: pl.DataFrame, drops: pl.DataFrame, curated: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
-    """Gather the fates of all rows, one ``LedgerEntry`` row each, sorted by batch, record_id and copy.
+    """The ``LedgerEntry`` rows of all rows read, sorted by batch, record_id and copy.
 
-    ``drops`` holds the ``Drop`` rows of all stages, ``curated`` the batch that a kept record is from,
-    ``assignment`` its split. ``raw`` has a line for each row as it was read: record_id, batch, source, copy.
+    ``raw`` has one line for each row read (record_id, batch, source, copy), ``drops`` the ``Drop`` rows of all assets,
+    ``curated`` the batch of each kept record, ``assignment`` its split.
 
-    Of the rows of a batch with the same record_id, copy 0 went on and repeats were dropped on arrival. Equal
-    rows that could not be read were all stopped on arrival and are numbered from 0. Nothing is made up or left
-    out: a row without a fate gets no entry, a row with two fates gets two, and ``find_gaps`` counts both.
+    Among the rows of a batch that share a record_id, copy 0 was kept and its repeats were dropped when they were
+    read. Equal rows that could not be read were all stopped there and are numbered from 0. Nothing is invented or
+    left out: a row without a fate gets no entry, a row with two fates gets two, and ``find_gaps`` counts both.
     """
     kept = assignment.join(curated.select("record_id", "batch"), on="record_id").select(
         "record_id",
@@ -42,11 +44,11 @@ def build(raw: pl.DataFrame, drops: pl.DataFrame, curated: pl.DataFrame, assignm
         "source",
         copy=pl.lit(0),
         fate=pl.lit("kept"),
-        place=pl.format("splits/{}", pl.col("split").cast(pl.String)),
+        place=pl.format(f"{catalog.SPLITS.name}/{{}}", pl.col("split").cast(pl.String)),
         rule=pl.lit(None, pl.String),
         detail=pl.lit(None, pl.String),
     )
-    on_arrival = pl.col("stage") == ARRIVAL
+    on_arrival = pl.col("stage") == _FIRST
     repeat = on_arrival & (pl.col("rule") == REPEATED)
     number = pl.int_range(pl.len()).over("record_id", "batch", repeat)
     place = pl.when(pl.col("fate") == "quarantined").then(pl.lit("quarantine")).otherwise(pl.lit("drops"))
@@ -62,26 +64,53 @@ def build(raw: pl.DataFrame, drops: pl.DataFrame, curated: pl.DataFrame, assignm
     )
     schema = LedgerEntry.create_empty().schema
     entries = pl.concat([part.select(schema.names()).cast(schema) for part in (kept, stopped)])
-    # A row stopped for having no source is still in its source's account.
-    came_from = raw.select("record_id", "batch", pl.col("copy").cast(schema["copy"]), came_from="source")
+    # A row that was stopped for lack of a source still counts for the source that it was read from.
+    read_from = raw.select("record_id", "batch", pl.col("copy").cast(schema["copy"]), read_from="source")
     return (
-        entries.join(came_from, on=KEY, how="left")
-        .with_columns(source=pl.coalesce("came_from", "source"))
-        .drop("came_from")
-        .sort("batch", "record_id", "copy", "place", "rule", "detail")
+        entries.join(read_from, on=KEY, how="left")
+        .with_columns(source=pl.coalesce("read_from", "source"))
+        .drop("read_from")
+        .sort(LEDGER_ORDER)
     )
 
 
 def find_gaps(ledger: pl.DataFrame, raw: pl.DataFrame, drops: pl.DataFrame) -> Gaps:
-    """Hold a ledger against the rows that came in and the drops of all stages."""
+    """Compare a ledger with the rows read and with the drops of all assets."""
     entries = ledger.unique(KEY)
     rows = raw.with_columns(pl.col("copy").cast(entries.schema["copy"]))
     drop = ["record_id", "batch", "rule"]
-    stopped = ledger.drop_nulls("rule").group_by(drop).len("recorded")
-    told = drops.group_by(drop).len("told").join(stopped, on=drop, how="left").fill_null(0)
+    recorded = ledger.drop_nulls("rule").group_by(drop).len("recorded")
+    dropped = drops.group_by(drop).len("dropped").join(recorded, on=drop, how="left").fill_null(0)
     return Gaps(
         missing=rows.join(entries, on=KEY, how="anti").height,
         repeated=ledger.height - entries.height,
         unknown=entries.join(rows, on=KEY, how="anti").height,
-        unrecorded=int((told["told"].cast(pl.Int64) - told["recorded"]).clip(0).sum()),
+        unrecorded=int((dropped["dropped"].cast(pl.Int64) - dropped["recorded"]).clip(0).sum()),
     )
+
+
+def funnel(ledger: pl.DataFrame) -> dict[str, float]:
+    """Rows read, records left after each asset of the funnel, and records of each split, whose sum is the last count.
+
+    Raises:
+        ValueError: the ledger has drops of an asset that has no word in the funnel.
+    """
+    asset = pl.col("place").str.split("/").list.first()
+    stopped = dict(ledger.filter(pl.col("fate") != "kept").group_by(asset).len().iter_rows())
+    left = ledger.height
+    steps: dict[str, float] = {"came in": float(left)}
+    for each in catalog.ASSETS:
+        if each.funnel is not None:
+            left -= stopped.pop(each.name, 0)
+            steps[each.funnel] = float(left)
+    for name, count in stopped.items():
+        raise ValueError(f"{count} records were stopped by {name}, which has no funnel word in the catalogue.")
+    kept = ledger.filter(pl.col("fate") == "kept").group_by("place").len().sort("len", descending=True)
+    splits = f"{catalog.SPLITS.name}/"
+    return steps | {f"  {place.removeprefix(splits)}": float(count) for place, count in kept.iter_rows()}
+
+
+def reasons(ledger: pl.DataFrame) -> dict[str, float]:
+    """Records in no split, counted by the rule that stopped them and its place; the most frequent first."""
+    stopped = ledger.drop_nulls("rule").group_by("rule", "place").len().sort("len", "rule", descending=[True, False])
+    return {f"{rule} ({place})": float(count) for rule, place, count in stopped.iter_rows()}

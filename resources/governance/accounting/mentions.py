@@ -1,4 +1,4 @@
-"""Which records of the raw corpora mention a text, whatever its case, punctuation, markup and line ends."""
+"""Search for a text in the raw corpus, ignoring case, punctuation, markup and line ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fineline.resources.core.storage.files import StorageError
 _SCHEMA = pl.Schema({"record_id": pl.String(), "batch": pl.String()})
 _MESSAGES = ("prompt", "completion", "rejected")
 _STRINGS = ("tools", "label", "group", "metadata")
-# Between two words may stand anything but letters and digits; in JSON also an escaped line end or tab.
+# What separates two words: any characters except letters and digits, or in JSON an escaped line end or tab.
 _BETWEEN = r"(?:\\[nrtbf]|[^\p{L}\p{M}\p{N}])+"
-# A regular expression of some hundreds of words is too large to be made. The beginning rules nearly all records out.
+# A pattern of hundreds of words is too large to compile. Its beginning already excludes nearly all records.
 _WORDS_OF_PATTERN = 40
 _LETTERS_OF_PATTERN = 1_000
 
@@ -22,8 +22,8 @@ _LETTERS_OF_PATTERN = 1_000
 def mentions(raw: list[Path], quarantine: list[Path], text: str) -> pl.DataFrame:
     """The record_id and batch of each record that mentions a text, in the order of batches and rows.
 
-    ``raw`` are the tables of the batches, ``quarantine`` those of the rows that broke a contract. Searched are all
-    strings of a record: its messages, tools, label, group and metadata. The words of the text must follow one
+    ``raw`` are the tables of the batches, ``quarantine`` those of the rows that broke a contract. The search covers
+    all strings of a record: messages, tools, label, group and metadata. The words of the text must follow one
     another; the first and the last may be part of a longer word.
 
     Raises:
@@ -40,43 +40,43 @@ def mentions(raw: list[Path], quarantine: list[Path], text: str) -> pl.DataFrame
     ]
     try:
         if beginnings == forms:
-            return pl.concat(pl.collect_all(_found(paths, says) for paths, says, _ in tables))
+            return pl.concat(pl.collect_all(_found(paths, matches) for paths, matches, _ in tables))
         return pl.concat(_confirmed(*table, text) for table in tables)
     except pl.exceptions.PolarsError as error:
-        # What polars says of an error may hold the pattern, and so the text.
+        # The message of polars may contain the pattern, and so the text.
         raise StorageError(
-            f"a table of the raw corpora cannot be read ({type(error).__name__}); the job audit says which is damaged"
+            f"a table of the raw corpus cannot be read ({type(error).__name__}); the job audit names the damaged one"
         ) from None
 
 
 def _in_record(pattern: str) -> pl.Expr:
-    says = pl.element().struct.field("content").str.contains(pattern)
-    said = [pl.col(name).list.eval(says).list.any() for name in _MESSAGES]
-    return pl.any_horizontal(*said, *(pl.col(name).str.contains(pattern) for name in _STRINGS))
+    content = pl.element().struct.field("content").str.contains(pattern)
+    messages = [pl.col(name).list.eval(content).list.any() for name in _MESSAGES]
+    return pl.any_horizontal(*messages, *(pl.col(name).str.contains(pattern) for name in _STRINGS))
 
 
-def _found(paths: list[Path], says: pl.Expr) -> pl.LazyFrame:
+def _found(paths: list[Path], matches: pl.Expr) -> pl.LazyFrame:
     if not paths:
         return pl.LazyFrame(schema=_SCHEMA)
-    return pl.scan_parquet(paths).filter(says).select(_SCHEMA.names())
+    return pl.scan_parquet(paths).filter(matches).select(_SCHEMA.names())
 
 
 def _confirmed(paths: list[Path], begins: pl.Expr, columns: list[str], text: str) -> pl.DataFrame:
-    """Of the rows that say the beginning, those that say the whole text."""
-    # Imported here: it loads the contracts, which takes as long as to look through a million records.
+    """The rows that mention the whole text, among those that mention its beginning."""
+    # Imported here: it loads the contracts, which takes as long as searching a million records.
     from fineline.resources.core.storage.inventory import parts
-    from fineline.resources.governance.forgetting.texts import fold, says_any, strings
+    from fineline.resources.governance.forgetting.texts import contains_any, fold, strings
 
     rows = [pl.DataFrame(schema=_SCHEMA)]
     for part in (part for path in paths for part in parts(path)):
         candidates = part.filter(begins)
-        whole = says_any(strings(candidates.select(columns)), fold([text]))
+        whole = contains_any(strings(candidates.select(columns)), fold([text]))
         rows.append(candidates.filter(whole).select(_SCHEMA.names()))
     return pl.concat(rows)
 
 
 def _beginning(words: str) -> str:
-    """As many of the words as go into a pattern; the last may be cut."""
+    """As many of the words as fit into a pattern; the last may be cut."""
     return " ".join(words[:_LETTERS_OF_PATTERN].split(" ")[:_WORDS_OF_PATTERN]).strip()
 
 

@@ -1,18 +1,20 @@
-"""Where a record is, what it became, and which data sets and models saw it: read from what is stored, whoever wrote it.
+"""The trace of a record: every stored row about it, and the datasets and models that saw it.
 
-Every table that names records is looked through, so that a record that lies where it should not is found as well.
-Only ids, places, rules and counts are told, never what a record says.
+A trace searches every table that has record_ids, so it also finds a record where none should be. It returns ids,
+places, rules and counts, never the words of a record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.keys import stored_key
 from fineline.resources.core.storage.store import Manifest, Storage, batch_of
 from fineline.resources.governance.accounting.mentions import mentions
@@ -23,28 +25,10 @@ T = TypeVar("T")
 
 SHOWN = 50
 TOMBSTONES = Path("forgotten") / "tombstones.parquet"
-# In the order in which records flow; other assets follow.
-_ORDER = (
-    "raw_corpus",
-    "scrubbed_corpus",
-    "minhash_signatures",
-    "duplicate_clusters",
-    "record_quality",
-    "label_issues",
-    "curated_corpus",
-    "splits",
-    "record_ledger",
-    "pretraining_dataset",
-    "sft_dataset",
-    "preference_dataset",
-    "pretrained_model",
-    "sft_model",
-    "aligned_model",
-)
-# What tells the end of many records at once.
-_ENDS = frozenset({"record_ledger", "pretraining_dataset", "sft_dataset", "preference_dataset"})
-# Columns that tell what became of a record. None of them holds words of a record.
-_TELLING = (
+# Assets whose rows show the end of many records at once.
+_ENDS = frozenset({catalog.RECORD_LEDGER.name, *(each.name for each in catalog.DATASETS)})
+# Columns that show what became of a record. None of them holds words of a record.
+_FACTS = (
     "copy",
     "kind",
     "replacements",
@@ -68,9 +52,9 @@ _TELLING = (
 
 @dataclass(frozen=True)
 class Step:
-    """A row of a stored table that is about a record: of which asset and batch, in which role, and what it tells.
+    """One stored row about a record: the asset, batch and role of its table, and the ``facts`` in it.
 
-    ``data_version`` is None for a model that is still in training.
+    ``data_version`` is None for a model in training.
     """
 
     asset: str
@@ -82,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """All that is stored about a record; ``forgotten_by`` is the request that asked to forget it."""
+    """All rows stored about a record, and the id of the request that forgot it, if one did."""
 
     record_id: str
     steps: list[Step] = field(default_factory=list)
@@ -90,7 +74,7 @@ class Trace:
 
     @property
     def found(self) -> bool:
-        """Whether anything is known of the record."""
+        """Whether anything is stored about the record."""
         return bool(self.steps) or self.forgotten_by is not None
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,10 +84,10 @@ class Trace:
 
 @dataclass(frozen=True)
 class TextTrace:
-    """What became of the records that mention a text: all are counted, the first ``SHOWN`` traced one by one.
+    """The records that mention a text: the count of all of them, and a trace of each of the first ``SHOWN``.
 
-    ``rows_by_batch`` counts a record in each batch that brought it. The traces tell what the ledger, the data sets
-    and the models know; that of a record_id tells the rest.
+    ``rows_by_batch`` counts a record in each batch that it was read from. The traces cover the ledger, the datasets
+    and the models; a trace by record_id covers all tables.
     """
 
     records: int
@@ -122,25 +106,25 @@ def trace(storage: Storage, record_ids: Sequence[str]) -> list[Trace]:
     Raises:
         StorageError: the key that hides forgotten ids cannot be used.
     """
-    return _look(storage, lambda: _traces(storage, list(_tables(storage)), record_ids))
+    return _unchanged(storage, lambda: _traces(storage, list(_tables(storage)), record_ids))
 
 
 def trace_text(storage: Storage, text: str) -> TextTrace:
-    """The records of the raw corpora that mention a text. See :func:`mentions`.
+    """The records of the raw corpus that mention a text, found by :func:`mentions`.
 
     Raises:
         StorageError: the text has neither letters nor digits, or a table cannot be read.
     """
-    return _look(storage, lambda: _trace_text(storage, text))
+    return _unchanged(storage, lambda: _trace_text(storage, text))
 
 
-def _look(storage: Storage, look: Callable[[], T]) -> T:
-    """Look at what is stored, whatever is committed meanwhile; anew where a training ended and its list with it."""
+def _unchanged(storage: Storage, search: Callable[[], T]) -> T:
+    """Search while every stored file is kept; repeat the search when a training ended and took its list with it."""
     with storage.reading(folder.name for folder in storage.root.glob("assets/*")):
         while True:
             trainings = [each.path for each in lists(storage) if each.manifest is None]
             try:
-                return look()
+                return search()
             except FileNotFoundError:
                 if all(path.exists() for path in trainings):
                     raise
@@ -148,7 +132,7 @@ def _look(storage: Storage, look: Callable[[], T]) -> T:
 
 def _trace_text(storage: Storage, text: str) -> TextTrace:
     tables = list(_tables(storage))
-    corpus = {table.role: list(table.files) for table in tables if table.asset == "raw_corpus"}
+    corpus = {table.role: list(table.files) for table in tables if table.asset == catalog.RAW_CORPUS.name}
     found = mentions(corpus.get("data", []), corpus.get("quarantine", []), text)
     ids = found["record_id"].drop_nulls().unique(maintain_order=True)
     rows_by_batch = dict(found.group_by("batch").len().sort("batch").iter_rows())
@@ -175,17 +159,19 @@ def _traces(storage: Storage, tables: Sequence[_Table], record_ids: Sequence[str
 
 
 def _tables(storage: Storage) -> Iterator[_Table]:
-    """All Parquet tables that manifests name, in the order in which records flow."""
+    """All Parquet tables that manifests name, in the order in which records flow; models by their age."""
     tables: dict[tuple[str, str], dict[Path, tuple[str | None, str | None]]] = {}
+    made_at: dict[str, datetime] = {}
     for manifest in _manifests(storage):
+        made_at[manifest.asset] = manifest.made_at
         for role, name in manifest.files.items():
             if name.endswith(".parquet") and role != SEEN:
                 place = storage.file(manifest, role)
                 tables.setdefault((manifest.asset, role), {})[place] = (manifest.batch, manifest.data_version)
     for each in lists(storage):
         tables[each.asset, SEEN] = {each.path: (None, each.data_version)}
-    order = {asset: number for number, asset in enumerate(_ORDER)}
-    for asset, role in sorted(tables, key=lambda table: (order.get(table[0], len(order)), table)):
+    now = datetime.now(UTC)
+    for asset, role in sorted(tables, key=lambda key: (catalog.position(key[0]), made_at.get(key[0], now), key)):
         yield _Table(asset, role, tables[asset, role])
 
 
@@ -199,9 +185,9 @@ def _manifests(storage: Storage) -> Iterator[Manifest]:
 
 
 def _steps(tables: Sequence[_Table], names: Sequence[str]) -> Iterator[tuple[str, Step]]:
-    """Each row of the tables with one of these record_ids, as its record_id and a step."""
-    asked = [(table, query) for table in tables if (query := _query(table, names)) is not None]
-    for (table, _), rows in zip(asked, pl.collect_all([query for _, query in asked]), strict=True):
+    """The record_id and the step of each row of the tables that has one of these record_ids."""
+    queries = [(table, query) for table in tables if (query := _query(table, names)) is not None]
+    for (table, _), rows in zip(queries, pl.collect_all([query for _, query in queries]), strict=True):
         files = {str(path): file for path, file in table.files.items()}
         for row in rows.iter_rows(named=True):
             name, (batch, version) = row.pop("record_id"), files[row.pop("path")]
@@ -213,23 +199,23 @@ def _query(table: _Table, names: Sequence[str]) -> pl.LazyFrame | None:
     columns = pl.read_parquet_schema(next(iter(table.files)))
     if "record_id" not in columns:
         return None
-    telling = [name for name in _TELLING if name in columns]
+    facts = [name for name in _FACTS if name in columns]
     # A batch that an older version wrote may lack a column.
     rows = pl.scan_parquet(
         list(table.files), include_file_paths="path", missing_columns="insert", extra_columns="ignore"
     )
-    # Statistics of a file's row groups are held against the names of a plain list, which takes longer for many.
+    # polars compares a plain list with the statistics of each row group, which is slower for many names.
     wanted = names if len(names) <= 2 else pl.Series(names).implode()
-    return rows.filter(pl.col("record_id").is_in(wanted)).select("record_id", "path", *telling)
+    return rows.filter(pl.col("record_id").is_in(wanted)).select("record_id", "path", *facts)
 
 
 def _tombstones(storage: Storage, record_ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Each name under which records may be stored, with the record_id; and who asked to forget them."""
+    """The record_id behind each name that records may be stored under, and the requests that forgot them."""
     known_as = {record_id: record_id for record_id in record_ids}
     key, path = stored_key(storage.root), storage.root / TOMBSTONES
     if key is None or not path.exists():
         return known_as, {}
-    known_as |= {key.digest("tombstone", record_id)[:16].hex(): record_id for record_id in record_ids}
+    known_as |= {key.tombstone(record_id): record_id for record_id in record_ids}
     rows = pl.scan_parquet(path).filter(pl.col("tombstone").is_in([*known_as]))
     requests = rows.filter(pl.col("kind") == "record").select("tombstone", "request_id").collect()
     return known_as, {known_as[tombstone]: request for tombstone, request in requests.iter_rows()}

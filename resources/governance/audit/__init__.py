@@ -1,1 +1,1 @@
-"""Promises checked on stored bytes; retention."""
+"""The audit of all promises on stored data; retention."""

@@ -1,4 +1,4 @@
-"""What is stored, as an audit reads it: from the bytes themselves, trusting no manifest more than its files."""
+"""A read-only view of the storage root for audits. Every fact is recomputed from file contents."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
 from pydantic import ValidationError
 
 from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
+from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.storage.files import file_digest, folder_digest, joint_digest
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.planning.inputs import GOVERNED, label
 
 _CONTENT = "content-"
 _HASH = re.compile(r"-([0-9a-f]{16})$")
-SHOWN = 5
+_GOVERNANCE = frozenset(asset.name for asset in catalog.ASSETS if asset.governs)
+# The first few problems, and how many more there are.
+listed = partial(first_few, shown=5, separator="; ")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How much was looked at for a promise, how much of it breaks it, and what in words, without personal data."""
+    """How many things were checked for a promise, how many break it, and what they are, without personal data."""
 
     checked: int
     failures: int
@@ -32,17 +35,19 @@ class Finding:
 
 
 class NotCheckable(Exception):
-    """What a promise is about is damaged, or behind what it is made from; the message says which."""
+    """The data of a promise are damaged or behind their inputs; the message names them."""
 
 
 class NothingThere(Exception):
-    """What a promise is about was not made yet, or the recipe does not ask for it; the message says what."""
+    """The data of a promise do not exist, or the recipe does not ask for them; the message names them."""
 
 
 class Evidence:
-    """Everything that the manifests under a storage root name. ``damaged`` is known once ``check_files`` ran.
+    """Everything that the manifests under a storage root name.
 
-    ``code_versions`` are today's, by asset; one that is not named is taken to be made by today's code and recipe.
+    ``code_versions`` are the current ones by asset; an asset that is not among them counts as current. ``manifests``
+    are by label, ``unreadable`` the folders whose manifest cannot be parsed, and ``damaged`` the wrong files by label,
+    filled by ``check_files``.
     """
 
     def __init__(self, storage: Storage, code_versions: Mapping[str, str] | None = None) -> None:
@@ -55,13 +60,14 @@ class Evidence:
             manifest = read_manifest(path)
             if manifest is None:
                 self.unreadable.append(path.parent.relative_to(storage.root / "assets").as_posix())
-            elif manifest.asset not in GOVERNED:
-                self.manifests[label(manifest.asset, manifest.batch)] = manifest
+            elif manifest.asset not in _GOVERNANCE:
+                self.manifests[manifest.label] = manifest
 
     def check_files(self) -> int:
-        """Hold each file and folder against the hash in its name; fills ``damaged``, returns how many there are.
+        """Compare each file and folder with the hash in its name, fill ``damaged``, and return how many there are.
 
-        A file is named by its role and 16 digits of the SHA-256 of its bytes, a model's folder by those of its parts.
+        The name of a file ends in 16 hex digits of the SHA-256 of its bytes, that of a model's folder in those of its
+        parts.
         """
         checked = 0
         for name, manifest in self.manifests.items():
@@ -82,7 +88,7 @@ class Evidence:
         return checked
 
     def data_version(self, manifest: Manifest) -> str | None:
-        """The data version that the stored bytes have; None for what is neither a table nor a folder."""
+        """The data version computed from the stored bytes; None if the asset is neither a table nor a folder."""
         if any(file.startswith(_CONTENT) for file in manifest.files.values()):
             return self._version(manifest)
         if {"data", "drops"} <= manifest.files.keys():
@@ -92,7 +98,7 @@ class Evidence:
 
     def usable(self, asset: str, batch: str | None = None) -> Manifest:
         """The manifest of an asset whose files are whole. Raises NotCheckable, NothingThere."""
-        name = label(asset, batch)
+        name = Partition(asset, batch).label
         manifest = self.manifests.get(name)
         if manifest is None:
             raise NothingThere(f"{name} is not made")
@@ -101,21 +107,18 @@ class Evidence:
         return manifest
 
     def current(self, asset: str) -> Manifest:
-        """The same of an asset that today's code and recipe made from what is stored. Raises as ``usable``."""
+        """The same, if the current code and recipe made the asset from its stored inputs. Raises as ``usable``."""
         manifest = self.usable(asset)
-        self._require_todays(manifest)
+        self._require_current_code(manifest)
         if behind := self.behind(manifest):
-            raise NotCheckable(f"{asset} is behind {', '.join(behind[:3])}; make it again, then audit")
+            raise NotCheckable(f"{asset} is behind {first_few(behind)}; make it again, then audit")
         return manifest
 
     def behind(self, manifest: Manifest) -> list[str]:
-        """Inputs of which another version is stored than the asset was made from, or none.
-
-        Models do not follow their data sets, but the decision to train.
-        """
+        """The labels of inputs that are stored in another version than the asset was made from."""
         assets = {each.asset for each in self.manifests.values()}
         stored = {name: each.data_version for name, each in self.manifests.items()}
-        named = {name: version for name, version in manifest.inputs.items() if name.partition("[")[0] in assets}
+        named = {name: each for name, each in manifest.inputs.items() if Partition.parse(name).asset in assets}
         return sorted(name for name in catalog.followed(manifest.asset, named) if stored.get(name) != named[name])
 
     def scan(self, manifest: Manifest, role: str = "data") -> pl.LazyFrame:
@@ -123,28 +126,33 @@ class Evidence:
         return pl.scan_parquet(self.storage.file(manifest, role))
 
     def scan_batches(self, merged: Manifest, asset: str, role: str = "data") -> pl.LazyFrame:
-        """A per-batch table, of the batches that a merged asset is made from. Raises NotCheckable, NothingThere."""
-        batches = [name.partition("[")[2].removesuffix("]") for name in merged.inputs if name.startswith(f"{asset}[")]
-        if not batches:
+        """A per-batch table, lazily, with the batches that a merged asset was made from.
+
+        Raises:
+            NotCheckable, NothingThere: one of the batches cannot be used, or there is none.
+        """
+        inputs = [Partition.parse(name) for name in sorted(merged.inputs)]
+        parts = [self.usable(asset, each.batch) for each in inputs if each.asset == asset]
+        if not parts:
             raise NothingThere(f"{merged.asset} is made from no batch of {asset}")
-        parts = [self.usable(asset, batch) for batch in sorted(batches)]
         for part in parts:
-            self._require_todays(part)
+            self._require_current_code(part)
         return pl.concat([self.scan(part, role) for part in parts])
 
-    def _require_todays(self, manifest: Manifest) -> None:
+    def _require_current_code(self, manifest: Manifest) -> None:
         if self._code_versions.get(manifest.asset, manifest.code_version) != manifest.code_version:
-            name = label(manifest.asset, manifest.batch)
-            raise NotCheckable(f"the code or the recipe of {name} changed since it was made; make it again, then audit")
+            raise NotCheckable(
+                f"the code or the recipe of {manifest.label} changed since it was made; make it again, then audit"
+            )
 
     def tables(self) -> Iterator[tuple[str, Manifest]]:
-        """Every asset that has a table and is whole."""
+        """The label and manifest of each undamaged asset that has a table."""
         for name, manifest in self.manifests.items():
             if "data" in manifest.files and name not in self.damaged:
                 yield name, manifest
 
     def height(self, manifest: Manifest, role: str) -> int:
-        """Rows of a table, read from its file."""
+        """The number of rows of a table, read from its file."""
         return int(self.scan(manifest, role).select(pl.len()).collect().item())
 
     def _version(self, manifest: Manifest) -> str:
@@ -164,20 +172,14 @@ class Evidence:
         return {}
 
 
-def listed(problems: list[str]) -> str:
-    """The first few of them, and how many more there are."""
-    more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(problems[:SHOWN]) + more
-
-
 def manifests(storage: Storage) -> list[Manifest]:
-    """Every manifest that can be read, those of governance too."""
+    """Every manifest that can be parsed, with those of governance assets."""
     paths = sorted((storage.root / "assets").rglob("manifest.json"))
     return [manifest for path in paths if (manifest := read_manifest(path)) is not None]
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """A manifest, or None where there is none that can be read."""
+    """A manifest, or None if there is none or it cannot be parsed."""
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -1,4 +1,4 @@
-"""Every promise checked again on what is stored, independently of what the runs that stored it said."""
+"""The audit: every promise checked on the stored data, independently of the checks of the runs that stored them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from fineline.resources.governance.audit.evidence import Evidence, Finding, NotC
 PROMISES = {
     "files_are_whole": "Every file that a manifest names is there, with the hash that its name says.",
     "data_versions_are_of_content": "Every data version is the hash of the stored bytes.",
-    "rows_are_accounted_for": "Counts are those of the stored tables, their sums close, and the ledger, built "
-    "anew, has every row that came in exactly once.",
+    "rows_are_accounted_for": "Counts are those of the stored tables, their sums close, and the ledger, rebuilt "
+    "from its inputs, has every row that was read exactly once.",
     "tables_are_under_contract": "Every stored table fits its contract.",
     "personal_data_stays_replaced": "Planted values are still replaced, and curated records hold no personal data "
     "that has a pattern.",
@@ -29,7 +29,7 @@ PROMISES = {
     "exports_equal_tables": "The JSONL files that training reads have the rows of their tables, and no others.",
     "release_has_evidence": "The release's files have their checksums, its weights are those that were tested, and "
     "the stored losses show again that it is better.",
-    "forgotten_stays_forgotten": "No stored table holds a record that was forgotten.",
+    "forgotten_stays_forgotten": "No stored table holds a forgotten record.",
 }
 
 
@@ -43,9 +43,9 @@ def audit(
 ) -> pl.DataFrame:
     """One ``AuditFinding`` for each promise. ``contracts`` are those of the assets that have a table, by name.
 
-    Reads every stored byte once, and each table at a time, while runs go on; nothing is written. An asset that is
-    behind its inputs, its code or its part of the recipe (``code_versions`` are today's) breaks no promise: what can
-    only be checked of a current one is ``not_checked`` then.
+    The audit reads every stored byte once and holds one table at a time, while runs go on; it writes nothing. An
+    asset behind its inputs, its code or its part of the recipe (``code_versions`` are the current ones) breaks no
+    promise: a check that needs a current asset is ``not_checked`` then.
     """
     assets = [folder.name for folder in (storage.root / "assets").glob("*")]
     with storage.reading(assets):

@@ -1,4 +1,4 @@
-"""What may be removed from a storage root: nothing that a stored asset, a release or an audit is made from or reads."""
+"""Retention: files that the policy does not keep and that no stored asset, release or audit needs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.recipe.operations import Retention
 from fineline.resources.core.storage.files import make_writable
 from fineline.resources.core.storage.store import DAMAGED, Damaged, Storage, batch_of
 from fineline.resources.governance.audit.evidence import Evidence
-from fineline.resources.planning.inputs import PER_BATCH, label
 
-# A file that is being written, or read in an older version, is younger.
+# A file that is being written, or read in an older version, is younger than this.
 UNFINISHED = timedelta(days=1)
 _TEMPORARY = (".", "new-")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Something that the policy does not keep: what kind of thing, its path, its size, and the asset it is of."""
+    """Something to remove: its kind (checkpoints, batch, leftover), its path, its asset, and its size in bytes."""
 
     kind: str
     path: Path
@@ -33,12 +34,12 @@ class Removal:
 
 
 def removable(storage: Storage, section: Retention, offered: Collection[str], now: datetime) -> list[Removal]:
-    """All that the policy does not keep. ``offered`` are the batches that the sources offer now.
+    """Everything that the policy does not keep. ``offered`` are the batches that the sources offer now.
 
-    Checkpoints of unfinished trainings but the newest of each model; per-batch tables of a batch that is gone for
-    long and that no stored asset is made from; files older than a day that no manifest names. What a manifest names
-    that was set aside as damaged stays, as an asset's memory can be made from nothing else; so does all in a folder
-    whose manifest cannot be read, which is to be restored. A folder without a manifest is kept as long as runs are.
+    That is: checkpoints of unfinished trainings, except the newest of each model; per-batch tables of a batch that has
+    long been gone and that no stored asset was made from; files older than a day that no manifest names. Files that a
+    manifest set aside as damaged names stay, since the history of the splits can be restored from nothing else, and so
+    does a folder whose manifest cannot be parsed. A folder without a manifest is kept as long as runs are.
     """
     return [
         *_checkpoints(storage, section.checkpoints),
@@ -48,7 +49,7 @@ def removable(storage: Storage, section: Retention, offered: Collection[str], no
 
 
 def remove(storage: Storage, removals: Collection[Removal]) -> tuple[list[Removal], list[Removal]]:
-    """Remove them, each under its asset's lock. Returns what was removed, and what is of an asset that is at work."""
+    """Remove them, each under its asset's lock. Returns what was removed, and what a run at work kept busy."""
     removed: list[Removal] = []
     busy: list[Removal] = []
     for asset in dict.fromkeys(each.asset for each in removals):
@@ -81,10 +82,14 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         if manifest.batch is None or manifest.batch in offered
         for name in manifest.inputs
     }
-    for asset in sorted(PER_BATCH):
-        for folder in sorted((storage.root / "assets" / asset).glob("batch=*")):
+    for asset in sorted(each.name for each in catalog.ASSETS if each.per_batch):
+        for folder in sorted(storage.folder(asset).glob("batch=*")):
             batch = str(batch_of(folder))
-            if batch not in offered and label(asset, batch) not in needed and _age(folder, now) > timedelta(days=days):
+            if (
+                batch not in offered
+                and Partition(asset, batch).label not in needed
+                and _age(folder, now) > timedelta(days=days)
+            ):
                 yield Removal("batch", folder, asset, _size(folder))
 
 
@@ -108,7 +113,7 @@ def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Rem
 
 @contextmanager
 def _lock_of(storage: Storage, asset: str) -> Iterator[bool]:
-    """Hold an asset's lock; gives False, without waiting, where a run holds it."""
+    """Hold an asset's lock and yield True; yield False, without waiting, if a run holds it."""
     folder = storage.root / "locks"
     make_writable(folder)
     with (folder / f"{asset}.lock").open("w") as file:
@@ -126,7 +131,7 @@ def _files(path: Path) -> list[os.stat_result]:
 
 
 def _changed(path: Path) -> float:
-    """When the newest file in it was written, in seconds since 1970."""
+    """When its newest file was written, in seconds since 1970."""
     return max(stat.st_mtime for stat in _files(path))
 
 

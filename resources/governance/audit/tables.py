@@ -1,4 +1,4 @@
-"""Audits of tables: files, data versions, counts, contracts and exports, from the stored bytes."""
+"""Checks of stored tables: files, data versions, counts, contracts, exports, and forgotten records."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import dataframely as dy
 import polars as pl
 
+from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import Drop, QuarantinedRecord
 from fineline.data_contracts.datasets import SPLITS
 from fineline.data_contracts.enforcement import enforce
@@ -19,13 +20,10 @@ from fineline.resources.core.storage.tables import jsonl_bytes
 from fineline.resources.governance.accounting import ledger
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
 from fineline.resources.governance.forgetting import tombstones
-from fineline.resources.planning.inputs import PER_BATCH
-
-LEDGER_DROPS = ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits")
 
 
 def files(stored: Evidence) -> Finding:
-    """Each file and folder has the hash that its name says."""
+    """Each file and folder has the hash in its name."""
     checked = stored.check_files()
     problems = [f"{name}: its manifest cannot be read" for name in stored.unreadable]
     problems += [f"{name}: {file}" for name, files in stored.damaged.items() for file in files]
@@ -33,19 +31,19 @@ def files(stored: Evidence) -> Finding:
 
 
 def versions(stored: Evidence) -> Finding:
-    """Each data version is that of the stored bytes; what is behind its inputs is named, and breaks nothing."""
+    """Each data version is that of the stored bytes. An asset behind its inputs is named, and breaks nothing."""
     found = {
         name: stored.data_version(manifest) for name, manifest in stored.manifests.items() if name not in stored.damaged
     }
     known = {name: version for name, version in found.items() if version is not None}
     wrong = [name for name, version in known.items() if version != stored.manifests[name].data_version]
     behind = [name for name, manifest in stored.manifests.items() if stored.behind(manifest)]
-    late = f"behind what they are made from: {listed(behind)}" if behind else "none is behind what it is made from"
+    late = f"behind their inputs: {listed(behind)}" if behind else "none is behind its inputs"
     return Finding(len(known), len(wrong), "; ".join([*([listed(wrong)] if wrong else []), late]))
 
 
 def accounted(stored: Evidence) -> Finding:
-    """Counts of manifests against their tables, and the ledger against one that is built anew."""
+    """The counts in each manifest match its tables, and the ledger matches one rebuilt from its inputs."""
     problems, checked = [], 0
     for name, manifest in stored.tables():
         problems += [f"{name}: {problem}" for problem in _miscounted(stored, manifest)]
@@ -59,8 +57,8 @@ def accounted(stored: Evidence) -> Finding:
     except NothingThere as reason:
         return Finding(checked, len(problems), listed([*problems, f"no ledger: {reason}"]))
     wrong = [f"record_ledger: {count} {name}" for name, count in gaps.items() if count]
-    told = listed(problems + wrong) or f"{checked:,} rows into all tables, {rows:,} of them in the ledger"
-    return Finding(checked, len(problems) + sum(gaps.values()), told)
+    detail = listed(problems + wrong) or f"{checked:,} rows into all tables, {rows:,} of them in the ledger"
+    return Finding(checked, len(problems) + sum(gaps.values()), detail)
 
 
 def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
@@ -69,31 +67,35 @@ def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
     problems = []
     for role, count in wanted.items():
         if role in manifest.files and stored.height(manifest, role) != count:
-            problems.append(f"{role} has other rows than the {count} it should have")
+            problems.append(f"{role} should have {count} rows and has not")
     if manifest.rows_in != (manifest.rows or 0) + manifest.dropped + manifest.quarantined:
-        problems.append("rows in are not rows kept, dropped and in quarantine")
+        problems.append("rows in are not the sum of rows kept, dropped and in quarantine")
     return problems
 
 
 def _ledger_gaps(stored: Evidence) -> tuple[dict[str, int], int]:
-    """What is wrong with the stored ledger against one that is built anew, and how many entries it has."""
-    merged = stored.current("record_ledger")
-    raw = stored.scan_batches(merged, "raw_corpus", "rows_read").collect()
+    """The gaps of the stored ledger, with its differences from a rebuilt one, and how many entries it has."""
+    merged = stored.current(catalog.RECORD_LEDGER.name)
+    raw = stored.scan_batches(merged, catalog.RAW_CORPUS.name, "rows_read").collect()
     parts = []
-    for asset in LEDGER_DROPS:
-        table = stored.scan_batches(merged, asset, "drops") if asset in PER_BATCH else None
-        parts.append((stored.scan(stored.usable(asset), "drops") if table is None else table).collect())
+    for asset in catalog.ASSETS:
+        if asset.drops and asset.per_batch:
+            parts.append(stored.scan_batches(merged, asset.name, "drops").collect())
+        elif asset.drops:
+            parts.append(stored.scan(stored.usable(asset.name), "drops").collect())
     drops = pl.concat(parts)
-    curated, splits = stored.scan(stored.usable("curated_corpus")), stored.scan(stored.usable("splits"))
-    anew = ledger.build(raw, drops, curated.collect(), splits.collect())
-    kept = stored.scan(merged).collect()
-    gaps = dataclasses.asdict(ledger.find_gaps(kept, raw, drops))
-    gaps["entries unlike those built anew"] = anew.join(kept, on=anew.columns, how="anti", nulls_equal=True).height
-    return gaps, kept.height
+    curated, splits = (stored.scan(stored.usable(asset.name)) for asset in (catalog.CURATED_CORPUS, catalog.SPLITS))
+    rebuilt = ledger.build(raw, drops, curated.collect(), splits.collect())
+    entries = stored.scan(merged).collect()
+    gaps = dataclasses.asdict(ledger.find_gaps(entries, raw, drops))
+    gaps["entries unlike the rebuilt ones"] = rebuilt.join(
+        entries, on=rebuilt.columns, how="anti", nulls_equal=True
+    ).height
+    return gaps, entries.height
 
 
 def contracts(stored: Evidence, contracts: Mapping[str, type[dy.Schema]]) -> Finding:
-    """Each table, its drops and its quarantine against their contracts."""
+    """Each table, its drops and its quarantine fit their contracts."""
     problems: list[str] = []
     checked = failures = 0
     for name, manifest in stored.tables():
@@ -113,7 +115,7 @@ def contracts(stored: Evidence, contracts: Mapping[str, type[dy.Schema]]) -> Fin
 
 
 def exports(stored: Evidence) -> Finding:
-    """The lines of each export against the rows of its table, whatever their order."""
+    """The lines of each export are the rows of its table, in any order."""
     problems: list[str] = []
     checked = 0
     for name, manifest in stored.tables():
@@ -137,12 +139,12 @@ def exports(stored: Evidence) -> Finding:
 
 
 def forgotten(stored: Evidence, key: PseudonymKey) -> Finding:
-    """No table has a row of a record that was forgotten: tombstones hold keyed hashes of their ids."""
+    """No table has a row of a forgotten record. Record_ids are compared as keyed hashes with the tombstones."""
     kept = tombstones.read(stored.storage)
     if kept.is_empty():
-        raise NothingThere("nothing was ever forgotten")
+        raise NothingThere("no request to forget was ever carried out")
     if (kept["key"] != key.fingerprint).any():
-        raise NotCheckable("the pseudonym key is another one than when records were forgotten; bring that one back")
+        raise NotCheckable("records were forgotten under another pseudonym key; bring that key back")
     gone, known = set(kept.filter(pl.col("kind") == "record")["tombstone"]), dict[str, bool]()
     problems: list[str] = []
     checked = failures = 0
@@ -153,7 +155,7 @@ def forgotten(stored: Evidence, key: PseudonymKey) -> Finding:
             ids = stored.scan(manifest, role).select("record_id").collect()["record_id"].drop_nulls()
             for each in ids.unique():
                 if each not in known:
-                    known[each] = tombstones.tombstone(key, each) in gone
+                    known[each] = key.tombstone(each) in gone
             rows = sum(known[each] for each in ids)
             checked, failures = checked + ids.len(), failures + rows
             problems += [f"{name}: {rows} rows of {role}"] if rows else []

@@ -1,1 +1,1 @@
-"""Forgetting: records, texts and sources are removed from everything under the storage root, and stay out."""
+"""Forgetting: removal of records, texts, sources and batches from everything under the storage root, for good."""

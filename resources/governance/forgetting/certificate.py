@@ -1,4 +1,4 @@
-"""Carrying out a request to forget, from what it finds to the certificate of what was done."""
+"""A request to forget carried out step by step, and the certificate of what was done."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.sources import Source
@@ -18,18 +20,16 @@ from fineline.resources.data.sources.files import batch_key
 from fineline.resources.data.sources.reader import list_batches
 from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.governance.forgetting.dagster_history import cleanse, report_changes, report_flags
-from fineline.resources.governance.forgetting.errors import CERTIFICATES, ForgettingError
 from fineline.resources.governance.forgetting.journal import Journal, journal_path
 from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan, plan_path
 from fineline.resources.governance.forgetting.removal import Targets, remove
-from fineline.resources.governance.forgetting.request import Request, finish, load
+from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, load
 from fineline.resources.governance.forgetting.sweep import Swept, sweep
-from fineline.resources.governance.forgetting.texts import says_any
+from fineline.resources.governance.forgetting.texts import contains_any
 from fineline.resources.governance.forgetting.tombstones import Tombstones
 from fineline.resources.models.exposure import Sighting, mark_forgotten
 
 SCHEMA = ForgettingCertificate.create_empty().schema
-NO_SERVER = "none is configured"
 
 
 def carry_out(
@@ -40,31 +40,31 @@ def carry_out(
     instance: dg.DagsterInstance,
     log: Callable[[str], None],
 ) -> pl.DataFrame:
-    """Forget what a waiting request names, everywhere under the storage root, and look whether it is gone.
+    """Forget what a waiting request names everywhere under the storage root, then sweep the root for it.
 
-    Returns all certificates, with that of this request, to be stored before the request is finished. Tombstones come
-    first, so that nothing comes back meanwhile. Killed at any moment, the same call completes it.
+    Returns all certificates, with that of this request, to be stored before the request is finished. Tombstones are
+    written first, so that nothing comes back meanwhile. After a kill, the same call completes the request.
 
     Raises:
-        ForgettingError: there is no such request, it cannot be carried out as it stands, or former ones were carried
+        ForgettingError: there is no such request, it cannot be carried out as it stands, or earlier ones were carried
             out under another key.
     """
-    # Under a second key nothing would be recognised any more.
+    # Under a second key no tombstone would be recognised.
     Tombstones.load(storage, key)
     request = load(storage, request_id)
     before = certificates(storage).filter(pl.col("request_id") == request_id)
-    goes_on = plan_path(storage, request_id).exists()
+    resumed = plan_path(storage, request_id).exists()
     try:
         if before.height and before["asked"].item() != request.asked(key):
             raise ForgettingError(
-                f"request {request_id} was carried out and named something else; give this one its own id"
+                f"request {request_id} was already carried out and named something else; give this one its own id"
             )
-        # A batch has come in before the plan, or comes in after the tombstones.
-        with storage.lock("raw_corpus"), storage.reading(CORPORA):
+        # A batch is stored before the plan is made, or meets the tombstones.
+        with storage.lock(catalog.RAW_CORPUS.name), storage.reading(CORPORA):
             found = plan(storage, key, request)
             tombstones.add(storage, _tombstones(key, request, found))
     except ForgettingError:
-        if not goes_on:
+        if not resumed:
             finish(storage, request_id)
         raise
     log(f"{len(found.tombstones):,} records to forget")
@@ -80,15 +80,15 @@ def carry_out(
     swept = sweep(storage, sought)
     swept = Swept(swept.files, [*swept.remains, *cleansed.remains])
     row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
-    if before.height and not goes_on:
+    if before.height and not resumed:
         row = _added(before.row(0, named=True), row)
     others = certificates(storage).filter(pl.col("request_id") != request_id)
     return pl.concat([others, pl.DataFrame([row], schema=SCHEMA)]).sort("completed_at", "request_id")
 
 
 def certificates(storage: Storage) -> pl.DataFrame:
-    """All certificates, in the order of their time."""
-    manifest = storage.manifest(CERTIFICATES)
+    """All certificates in order of time."""
+    manifest = storage.manifest(catalog.FORGETTING_CERTIFICATES.name)
     return pl.DataFrame(schema=SCHEMA) if manifest is None else pl.read_parquet(storage.file(manifest, "data"))
 
 
@@ -103,14 +103,14 @@ def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFram
 
 
 def _empty_findings_cache(storage: Storage) -> None:
-    """Hashes of forgotten texts are among those of all others, for this and for former settings: all go."""
-    with storage.lock("scrubbed_corpus"):
+    """Remove the cache, in which the hashes of forgotten texts cannot be told from others, for all settings."""
+    with storage.lock(catalog.SCRUBBED_CORPUS.name):
         for path in storage.findings_cache.glob("*"):
             path.unlink()
 
 
 def _outside(sources: Iterable[Source], found: Plan, sought: Sequence[str]) -> list[str]:
-    """The batches of forgotten records that a source still offers; a name that says it is not shown."""
+    """The batches of forgotten records that a source still offers, without names that contain what is sought."""
     offered: set[str] = set()
     concerned = {batch.partition("/")[0] for batch in found.batches}
     for source in sources:
@@ -120,9 +120,9 @@ def _outside(sources: Iterable[Source], found: Plan, sought: Sequence[str]) -> l
             except SourceError:
                 offered.update(batch for batch in found.batches if batch.partition("/")[0] == source.name)
     names = pl.Series([batch for batch in found.batches if batch in offered], dtype=pl.String)
-    says = says_any(names, sought)
-    hidden = {f"{name.partition('/')[0]}/(a name that says it)" for name in names.filter(says)}
-    return [*names.filter(~says), *sorted(hidden)]
+    telling = contains_any(names, sought)
+    hidden = {f"{name.partition('/')[0]}/(a name that contains it)" for name in names.filter(telling)}
+    return [*names.filter(~telling), *sorted(hidden)]
 
 
 def _row(
@@ -137,7 +137,7 @@ def _row(
 ) -> dict[str, Any]:
     removed: dict[str, int] = {}
     for change in journal.changes:
-        table = change.table.partition("[")[0]
+        table = Partition.parse(change.table).asset
         removed[table] = removed.get(table, 0) + change.rows
     return {
         "request_id": request.request_id,
@@ -149,7 +149,6 @@ def _row(
         "removed": [{"table": table, "rows": rows} for table, rows in removed.items() if rows],
         "files_rewritten": sum(change.files for change in journal.changes),
         "seen_by": [{"model": s.asset, "data_version": s.data_version, "records": s.records} for s in sightings],
-        "annotation_server": NO_SERVER,
         "outside": outside,
         "files_swept": swept.files,
         "sought": sought,
@@ -158,7 +157,7 @@ def _row(
 
 
 def _added(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The certificate of a request that was made again: as it was where nothing more was found, else with both."""
+    """The certificate of a repeated request: the former one if nothing more was found, else the sum of both."""
     if not now["records"] and not now["files_rewritten"] and now["remains"] == before["remains"]:
         return before
     rows = {each["table"]: each["rows"] for each in before["removed"]}

@@ -1,4 +1,4 @@
-"""Dagster's own memory: samples, messages and logs that say what was forgotten, and news of what changed."""
+"""Erasure in Dagster's own storage: event metadata, messages and logs; and events for the rewritten tables."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, vers
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.inventory import folders, in_order
 from fineline.resources.core.storage.store import Manifest, Storage, batch_of
-from fineline.resources.governance.forgetting.sweep import bytes_say
-from fineline.resources.governance.forgetting.texts import blanked, says_any
+from fineline.resources.governance.forgetting.sweep import bytes_contain
+from fineline.resources.governance.forgetting.texts import blanked, contains_any
 from fineline.resources.models.exposure import Sighting
 
 _ROWS = 1_000
@@ -35,19 +35,19 @@ _LOGS = (".out", ".err", ".log")
 
 @dataclass(frozen=True)
 class Cleansed:
-    """How many ``values`` and lines were taken out, and in which columns names that say it were ``kept``."""
+    """How many ``values`` and lines were removed, and the columns whose names contain a needle and were ``kept``."""
 
     values: int
     kept: list[str]
 
     @property
     def remains(self) -> list[str]:
-        """What a person must do where names say it, in words for the certificate."""
+        """What a person must do about the names that were kept, in words for the certificate."""
         if not self.kept:
             return []
         return [
-            f"Dagster needs names that say it ({', '.join(self.kept)}): give what is called so another name, and "
-            "delete the old one in Dagster"
+            f"Dagster needs names that contain it ({', '.join(self.kept)}): rename what bears them, and delete the "
+            "old names in Dagster"
         ]
 
 
@@ -58,11 +58,11 @@ class _Changes:
 
 
 def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[str]) -> Cleansed:
-    """Take out of Dagster's storage and logs what says one of the needles.
+    """Remove everything that contains one of the needles from Dagster's storage and logs.
 
-    Of a table in an asset's metadata the lines that say it go, or name one of the records; the rest stays. What
-    names an asset, a batch, a step or a kind of event stays, or Dagster could not read its history any more. The
-    files of SQLite are rewritten, so that nothing of it stays in free pages; of PostgreSQL the changed tables.
+    A table in an asset's metadata loses the lines that contain one; the rest stays. The names of assets, batches,
+    steps and kinds of events stay, or Dagster could no longer read its history. The files of SQLite, and the changed
+    tables of PostgreSQL, are rewritten, so that nothing stays in free pages.
     """
     if not needles:
         return Cleansed(0, [])
@@ -77,8 +77,8 @@ def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[st
 
 
 def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: str) -> list[str]:
-    """Tell Dagster the new data version of each asset whose version in its history is another; returns their names."""
-    told = []
+    """Report each asset whose data version differs from the last one in Dagster's history; returns their names."""
+    reported = []
     for asset in in_order(storage):
         for folder in folders(storage, asset):
             manifest = storage.manifest(asset, batch_of(folder))
@@ -88,22 +88,22 @@ def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: s
             if last is None or (last.tags or {}).get(DATA_VERSION_TAG) == manifest.data_version:
                 continue
             instance.report_runless_asset_event(_materialization(storage, manifest, last, request_id))
-            told.append(asset)
-    return sorted(set(told))
+            reported.append(asset)
+    return sorted(set(reported))
 
 
 def report_flags(instance: dg.DagsterInstance, sightings: Sequence[Sighting], request_id: str) -> None:
-    """Show with each stored model that it saw what was forgotten."""
+    """Report for each stored model that it saw forgotten records."""
     for each in sightings:
         if each.data_version is not None:
-            flag = f"saw {each.records:,} records that request {request_id} had forgotten; train it anew"
+            flag = f"saw {each.records:,} records that request {request_id} has forgotten; train it again"
             instance.report_runless_asset_event(dg.AssetObservation(each.asset, metadata={"flag": flag}))
 
 
 def _materialization(
     storage: Storage, manifest: Manifest, last: dg.AssetMaterialization, request_id: str
 ) -> dg.AssetMaterialization:
-    """An event of what is stored now; what else the last one showed, such as a sample, is still so."""
+    """An event for the stored table, with the metadata of its last event that still hold, such as a sample."""
     return dg.AssetMaterialization(
         manifest.asset,
         partition=manifest.batch,
@@ -114,7 +114,7 @@ def _materialization(
             "dropped": manifest.dropped,
             "quarantined": manifest.quarantined,
             "path": dg.MetadataValue.path(str(storage.file(manifest, "data"))),
-            "rewritten": f"without what request {request_id} had forgotten",
+            "rewritten": f"without what request {request_id} has forgotten",
         },
         tags=version_tags(manifest),
     )
@@ -133,10 +133,10 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
         changes = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if changes.values or any(bytes_say(file, needles) for file in files):
+    if changes.values or any(bytes_contain(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
-            # Readers such as the web server may hold the old pages for a moment.
+            # A reader such as the web server may hold the old pages for a moment.
             for _ in range(_WAITS):
                 busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
                 if not busy:
@@ -157,7 +157,7 @@ def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> _Chang
 
 
 def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
-    """Blank the free text of a database that says a needle; values by table, and the columns that still say it."""
+    """Blank the free text that contains a needle; returns the values by table, and the columns that still do."""
     schema = sa.MetaData()
     schema.reflect(connection)
     changes = _Changes(Counter(), set())
@@ -166,28 +166,28 @@ def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Chang
         for column in table.columns if keys else ():
             if not isinstance(column.type, sa.String):
                 continue
-            for row in list(_saying(connection, keys, column, needles)):
+            for row in list(_containing(connection, keys, column, needles)):
                 text = _blanked(row[-1], needles) if column.name in free else row[-1]
                 if text != row[-1]:
                     this = sa.and_(*(key == value for key, value in zip(keys, row[:-1], strict=True)))
                     connection.execute(sa.update(table).where(this).values({column: text}))
                     changes.values[table.name] += 1
-                if says_any(pl.Series([text]), needles).any():
+                if contains_any(pl.Series([text]), needles).any():
                     changes.kept.add(f"{table.name}.{column.name}")
     return changes
 
 
-def _saying(
+def _containing(
     connection: sa.Connection, keys: Sequence[sa.Column[Any]], column: sa.Column[Any], needles: Sequence[str]
 ) -> Iterator[Sequence[Any]]:
     rows = connection.execute(sa.select(*keys, column).where(column.is_not(None)))
     for some in rows.partitions(_ROWS):
-        said = says_any(pl.Series([str(row[-1]) for row in some], dtype=pl.String), needles)
-        yield from (row for row, says in zip(some, said, strict=True) if says)
+        found = contains_any(pl.Series([str(row[-1]) for row in some], dtype=pl.String), needles)
+        yield from (row for row, hit in zip(some, found, strict=True) if hit)
 
 
 def _blanked(stored: str, needles: Sequence[str]) -> str:
-    """A stored text without what says a needle; JSON keeps its form."""
+    """A stored text without the needles; JSON stays JSON."""
     try:
         value = json.loads(stored)
     except json.JSONDecodeError:
@@ -198,16 +198,16 @@ def _blanked(stored: str, needles: Sequence[str]) -> str:
 
 
 def _cleanse_log(path: Path, needles: Sequence[str]) -> int:
-    if not bytes_say(path, needles):
+    if not bytes_contain(path, needles):
         return 0
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    says = says_any(pl.Series(lines, dtype=pl.String), needles)
-    write_atomically(path, "".join(line for line, gone in zip(lines, says, strict=True) if not gone).encode())
-    return int(says.sum())
+    found = contains_any(pl.Series(lines, dtype=pl.String), needles)
+    write_atomically(path, "".join(line for line, gone in zip(lines, found, strict=True) if not gone).encode())
+    return int(found.sum())
 
 
 def _served(instance: dg.DagsterInstance) -> Iterator[sa.Connection]:
-    """Connections to those parts of Dagster's storage that are no files."""
+    """Connections to the parts of Dagster's storage that are not SQLite files."""
     events, runs, schedules = instance.event_log_storage, instance.run_storage, instance.schedule_storage
     opened = []
     if isinstance(events, SqlEventLogStorage):

@@ -1,4 +1,4 @@
-"""What a request has changed so far: written before each change, so that a killed attempt loses count of nothing."""
+"""The journal of a request: each change, written before it is made, so that a killed attempt loses no count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fineline.resources.governance.forgetting.request import request_path, write
 
 @dataclass(frozen=True)
 class Change:
-    """A table (or a batch of one) that goes from one data version to another and loses rows; files are rewritten."""
+    """One rewritten table or batch: its label, its data versions, the rows that it loses, the files rewritten."""
 
     table: str
     before: str
@@ -22,7 +22,7 @@ class Change:
 
 
 class Journal:
-    """The changes of one request, in order, each once."""
+    """The changes of one request in order, without repeats."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,14 +30,14 @@ class Journal:
         self.changes = [Change(**json.loads(line)) for line in lines]
 
     def write(self, change: Change) -> None:
-        """Note a change that will be made next."""
+        """Record a change before it is made."""
         if any((known.table, known.after) == (change.table, change.after) for known in self.changes):
             return
         self.changes.append(change)
         write_privately(self.path, "".join(json.dumps(asdict(each)) + "\n" for each in self.changes).encode())
 
     def newest(self, table: str, version: str) -> str:
-        """The version that a table's version has become by these changes."""
+        """The version that these changes have turned a table's version into."""
         for change in self.changes:
             if change.table == table and change.before == version:
                 version = change.after
@@ -45,5 +45,5 @@ class Journal:
 
 
 def journal_path(storage: Storage, request_id: str) -> Path:
-    """Where the journal of a request lies."""
+    """The file of a request's journal."""
     return request_path(storage, request_id).with_suffix(".journal")

@@ -1,4 +1,4 @@
-"""Taking records out of the stored tables, in place: what stays is not made anew, and every sum still closes."""
+"""Removal of records from stored tables: only the files that hold them are rewritten, and every sum still closes."""
 
 from __future__ import annotations
 
@@ -11,57 +11,58 @@ from pathlib import Path
 
 import polars as pl
 
-from fineline.data_contracts.accounting import FORGOTTEN
+from fineline.data_contracts import catalog
+from fineline.data_contracts.accounting import FORGOTTEN, LEDGER_ORDER
 from fineline.resources.core.storage.files import file_digest, joint_digest, remove_leftovers, write_atomically
 from fineline.resources.core.storage.inventory import folders, in_order, parts
 from fineline.resources.core.storage.store import Manifest, Storage, batch_of
 from fineline.resources.core.storage.table_files import ParquetParts
 from fineline.resources.core.storage.tables import dropped, jsonl_bytes
-from fineline.resources.governance.forgetting.errors import CERTIFICATES
 from fineline.resources.governance.forgetting.journal import Change, Journal
-from fineline.resources.governance.forgetting.sweep import says
-from fineline.resources.governance.forgetting.texts import blanked, says_any, strings, text_columns
-from fineline.resources.planning.inputs import PER_BATCH, label
+from fineline.resources.governance.forgetting.sweep import file_contains
+from fineline.resources.governance.forgetting.texts import blanked, contains_any, strings, text_columns
 
-LEDGER = "record_ledger"
-LEDGER_ORDER = ["batch", "record_id", "copy", "place", "rule", "detail"]
+_FIRST = catalog.RAW_CORPUS.name
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What goes: records, by their ``tombstones``, and rows that say one of the ``needles``."""
+    """What to remove: records, with their ``tombstones``, and rows that contain one of the ``needles``."""
 
     tombstones: Mapping[str, str]
     needles: Sequence[str]
 
     def taken(self, frame: pl.DataFrame) -> pl.Series:
-        """Which rows go: those of the records (without a record_id, those that name one), and those that say it."""
+        """Whether each row goes: a row of one of the records, or one that contains a needle.
+
+        A table without the column record_id loses the rows that name one of the records in any column.
+        """
         named = ["record_id"] if "record_id" in frame.columns else identifiers(frame.schema)
         gone = frame.select(pl.any_horizontal(pl.lit(False), *(self.is_one(name) for name in named)).alias("gone"))
-        return gone["gone"] | says_any(strings(frame), self.needles)
+        return gone["gone"] | contains_any(strings(frame), self.needles)
 
     def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """With tombstones where rows that stay name a record, such as the one that stood for their cluster."""
+        """The frame with tombstones where rows that stay name a record, such as the representative of a cluster."""
         named = [name for name in identifiers(frame.schema) if frame.select(self._names_one(name).any()).item()]
         ids, instead = list(self.tombstones), list(self.tombstones.values())
         return frame.with_columns(pl.col(name).str.replace_many(ids, instead) for name in named)
 
-    def looked_at(self, path: Path) -> list[str]:
-        """The columns of a file by which it is told whether anything of it goes; reading the others would take time."""
+    def searched(self, path: Path) -> list[str]:
+        """The columns of a file that show whether it changes; reading the others would take time."""
         schema = pl.Schema(pl.read_parquet_schema(path))
         return text_columns(schema) if self.needles else identifiers(schema)
 
     def touches(self, frame: pl.DataFrame) -> bool:
-        """Whether anything of a table would change."""
+        """Whether a table would change."""
         named = [self._names_one(name).any() for name in identifiers(frame.schema)]
         return frame.select(pl.any_horizontal(pl.lit(False), *named)).item() or bool(self.taken(frame).any())
 
     def is_one(self, column: str) -> pl.Expr:
-        """Whether a column names one of the records."""
+        """Whether a column equals the record_id of one of the records."""
         return pl.col(column).is_in(list(self.tombstones)).fill_null(False)
 
     def _names_one(self, column: str) -> pl.Expr:
-        """The same, or whether its text does, as the detail of a drop that says which record was similar."""
+        """Whether a column's text contains one of the record_ids, as the detail of a drop does for a similar record."""
         if not self.tombstones:
             return pl.lit(False)
         return pl.col(column).str.contains_any(list(self.tombstones)).fill_null(False)
@@ -73,14 +74,14 @@ def identifiers(schema: pl.Schema) -> list[str]:
 
 
 def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[str], None]) -> None:
-    """Take the targets out of every stored table, upstream ones first; killed at any moment, it can be done again.
+    """Remove the targets from every stored table, upstream ones first; after a kill, call it again.
 
-    Tables of a batch that follow another keep following it, so nothing is made anew that stays the same. Merged
-    tables still name what they were made from, so they are made anew with what is left.
+    A per-batch table names the new version of its upstream, so it stays current. A merged table still names the
+    versions that it was made from, so the next run rebuilds it from the remaining records.
     """
     for asset in in_order(storage):
         if not _holds_tables(storage, asset):
-            continue  # A model, which may be in training; the sweep looks at what is stored of it.
+            continue  # A model, which may be in training; the sweep searches its files.
         with storage.lock(asset):
             for folder in folders(storage, asset):
                 _clean(storage, asset, folder, targets)
@@ -90,27 +91,29 @@ def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[
 
 
 def _holds_tables(storage: Storage, asset: str) -> bool:
-    """Whether an asset is of tables; certificates, which are kept for ever, name nothing that is forgotten."""
+    """Whether an asset has tables to rewrite. Certificates stay for ever and name no record."""
     stored = [storage.manifest(asset, batch_of(folder)) for folder in folders(storage, asset)]
     left = any(path.is_file() for folder in folders(storage, asset) for path in folder.iterdir())
-    return asset != CERTIFICATES and (any("data" in m.files for m in stored if m) or (left and not any(stored)))
+    return asset != catalog.FORGETTING_CERTIFICATES.name and (
+        any("data" in m.files for m in stored if m) or (left and not any(stored))
+    )
 
 
 def _clean(storage: Storage, asset: str, folder: Path, targets: Targets) -> None:
-    """Remove what no manifest names: what killed runs left, and of a table that was set aside what says it."""
-    # Also where a reader keeps what is old: nobody reads what is unfinished.
+    """Remove the leftovers of killed runs, and the files of a table without manifest that contain a target."""
+    # A reader keeps old files, but nobody reads unfinished ones.
     remove_leftovers(folder)
     if storage.manifest(asset, batch_of(folder)) is not None:
         storage.remove_old(asset, batch_of(folder))
         return
     for path in folder.iterdir():
-        if path.is_file() and says(path, [*targets.tombstones, *targets.needles]):
+        if path.is_file() and file_contains(path, [*targets.tombstones, *targets.needles]):
             path.unlink()
 
 
 def _following(manifest: Manifest, journal: Journal) -> Manifest:
-    """With the new versions of the same batch upstream, where only forgetting changed them."""
-    if manifest.asset not in PER_BATCH:
+    """The manifest of a per-batch table with the new versions of its upstream, if only forgetting changed them."""
+    if manifest.batch is None:
         return manifest
     inputs = {name: journal.newest(name, version) for name, version in manifest.inputs.items()}
     return manifest.model_copy(update={"inputs": inputs})
@@ -125,15 +128,15 @@ def _remove_from(
     log: Callable[[str], None],
 ) -> None:
     tables = {role: storage.file(manifest, role) for role, name in manifest.files.items() if name.endswith(".parquet")}
-    touched = {role for role, path in tables.items() if any(map(targets.touches, parts(path, targets.looked_at(path))))}
+    touched = {role for role, path in tables.items() if any(map(targets.touches, parts(path, targets.searched(path))))}
     facts = blanked(manifest.facts, [*targets.tombstones, *targets.needles])
     if not touched and facts == manifest.facts:
         if manifest != stored:
             storage.commit(manifest)
         return
     with ParquetParts(storage.folder(manifest.asset, manifest.batch)) as written:
-        if manifest.asset == "raw_corpus":
-            lost = _rewrite_arrived(tables, targets, written)
+        if manifest.asset == _FIRST:
+            lost = _rewrite_rows_read(tables, targets, written)
         else:
             lost = _rewrite(manifest.asset, {role: tables[role] for role in touched}, targets, written)
         files = written.finish()
@@ -150,16 +153,15 @@ def _remove_from(
             "facts": facts,
         }
     )
-    name = label(manifest.asset, manifest.batch)
-    journal.write(Change(name, manifest.data_version, version, lost["rows"], len(files) + len(exports)))
+    journal.write(Change(manifest.label, manifest.data_version, version, lost["rows"], len(files) + len(exports)))
     for exported, content in exports.values():
         write_atomically(storage.folder(manifest.asset, manifest.batch) / exported, content)
     storage.commit(changed)
-    log(f"{name}: {lost['rows']:,} rows removed")
+    log(f"{manifest.label}: {lost['rows']:,} rows removed")
 
 
 def _sums(manifest: Manifest, lost: Counter[str]) -> dict[str, int]:
-    """A manifest's counts after a table lost rows; what is still counted as a drop came in as before."""
+    """A manifest's counts after its tables lost rows. A row that became a drop still counts among the rows in."""
     counts = {
         "rows": (manifest.rows or 0) - lost["data"],
         "dropped": manifest.dropped - lost["drops"],
@@ -169,14 +171,14 @@ def _sums(manifest: Manifest, lost: Counter[str]) -> dict[str, int]:
 
 
 def _rewrite(asset: str, tables: Mapping[str, Path], targets: Targets, written: ParquetParts) -> Counter[str]:
-    """Write tables without what goes; returns how many rows each role lost, of drops those that were no quarantine."""
+    """Write tables without the targets. Returns how many rows each role lost; quarantined drops do not count."""
     lost: Counter[str] = Counter()
     for role, path in tables.items():
         written.append(role, pl.scan_parquet(path).head(0).collect())
         for part in parts(path):
             gone = targets.taken(part)
             rest, removed = targets.renamed(part.filter(~gone)), part.filter(gone)
-            if asset == LEDGER and role == "data":
+            if asset == catalog.RECORD_LEDGER.name and role == "data":
                 written.append(role, pl.concat([rest, _ledger_lines(removed, targets)]).sort(LEDGER_ORDER))
                 continue
             written.append(role, rest)
@@ -185,20 +187,19 @@ def _rewrite(asset: str, tables: Mapping[str, Path], targets: Targets, written: 
     return lost
 
 
-def _rewrite_arrived(tables: Mapping[str, Path], targets: Targets, written: ParquetParts) -> Counter[str]:
-    """Write the tables of a batch as it came in: where a record was kept, in quarantine or a repeat is now a drop."""
-    lost = _rewrite("raw_corpus", {role: tables[role] for role in ("data", "quarantine")}, targets, written)
+def _rewrite_rows_read(tables: Mapping[str, Path], targets: Targets, written: ParquetParts) -> Counter[str]:
+    """Write the tables of a batch of the raw corpus, in which every row read of a forgotten record becomes a drop."""
+    lost = _rewrite(_FIRST, {role: tables[role] for role in ("data", "quarantine")}, targets, written)
     drops = pl.read_parquet(tables["drops"])
     stay = drops.filter(~targets.is_one("record_id"))
-    came = []
-    written.append("rows_read", pl.scan_parquet(tables["arrivals"]).head(0).collect())
+    forgotten = []
+    written.append("rows_read", pl.scan_parquet(tables["rows_read"]).head(0).collect())
     for part in parts(tables["rows_read"]):
-        arrived = part.with_columns(pl.col("record_id").replace(dict(targets.tombstones)))
-        came.append(
-            dropped(arrived.filter(part.select(targets.is_one("record_id"))["record_id"]), "raw_corpus", FORGOTTEN)
-        )
-        written.append("rows_read", arrived)
-    now = pl.concat([stay, *came]).sort("batch", "record_id", "rule")
+        rows = part.with_columns(pl.col("record_id").replace(dict(targets.tombstones)))
+        gone = part.select(targets.is_one("record_id"))["record_id"]
+        forgotten.append(dropped(rows.filter(gone), _FIRST, FORGOTTEN))
+        written.append("rows_read", rows)
+    now = pl.concat([stay, *forgotten]).sort("batch", "record_id", "rule")
     written.append("drops", now)
     before, after = (table.filter(pl.col("fate") == "dropped").height for table in (drops, now))
     lost["drops"] = before - after
@@ -206,18 +207,18 @@ def _rewrite_arrived(tables: Mapping[str, Path], targets: Targets, written: Parq
 
 
 def _ledger_lines(removed: pl.DataFrame, targets: Targets) -> pl.DataFrame:
-    """What the ledger says of forgotten rows, until it is made anew and says the same."""
+    """The ledger's entries for forgotten rows; a rebuilt ledger has the same."""
     return removed.with_columns(
         pl.col("record_id").replace(dict(targets.tombstones)),
         fate=pl.lit("dropped", removed.schema["fate"]),
-        place=pl.lit("raw_corpus/drops"),
+        place=pl.lit(f"{_FIRST}/drops"),
         rule=pl.lit(FORGOTTEN),
         detail=pl.lit(None, pl.String),
     )
 
 
 def _exports(storage: Storage, manifest: Manifest, targets: Targets, data: Path) -> dict[str, tuple[str, bytes]]:
-    """Name and content, by role, of the files for other programs that lose lines with the rows that go."""
+    """The new name and content, by role, of each export that loses lines with the rows that go."""
     exports = {role: name for role, name in manifest.files.items() if name.endswith(".jsonl")}
     if not exports:
         return {}

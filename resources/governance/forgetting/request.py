@@ -1,4 +1,4 @@
-"""A request to forget: its file, which alone holds the personal data in it, and what it must look like."""
+"""Requests to forget: their form, and the private files in which they wait. Only these files hold what they name."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.storage.files import make_writable
+from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.errors import ForgettingError
 from fineline.resources.governance.forgetting.texts import fold
 
 REQUEST_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LONGEST_REASON = 500
 
 
+class ForgettingError(StorageError):
+    """A request cannot be carried out as it stands; the message says why, without the text to forget."""
+
+
+class NeedsConfirmation(ForgettingError):
+    """A request would forget a large part of the corpus and does not confirm that."""
+
+
 class Request(BaseModel):
-    """What to forget: records by id, all that says one of some texts, a source, or what came with a batch."""
+    """What to forget: records by id, records that contain one of some texts, a source, or a batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -38,7 +45,7 @@ class Request(BaseModel):
 
     @property
     def asked_by(self) -> str:
-        """Which of the four kinds of request this is."""
+        """The kind of request: record, text, source or batch."""
         given = {"record": self.records, "text": self.texts, "source": self.source, "batch": self.batch}
         (kind,) = [name for name, value in given.items() if value]
         return kind
@@ -49,13 +56,13 @@ class Request(BaseModel):
         return sorted(set(fold(self.texts)))
 
     def asked(self, key: PseudonymKey) -> str:
-        """A keyed hash of what is to be forgotten, as 32 hexadecimal digits."""
+        """A keyed hash of what the request names, as 32 hexadecimal digits."""
         content = [sorted(set(self.records)), self.needles, self.source, self.batch]
         return key.digest("request to forget", json.dumps(content)).hex()[:32]
 
 
 def check(request: Request) -> None:
-    """Raises ForgettingError, without any of the texts, for a request that cannot be carried out."""
+    """Raise ForgettingError, without any of the texts, for a request that cannot be carried out."""
     if not re.match(REQUEST_ID, request.request_id):
         raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
     if not 0 < len(request.reason.strip()) <= LONGEST_REASON:
@@ -65,24 +72,26 @@ def check(request: Request) -> None:
     if not all(re.match(RECORD_ID_PATTERN, record_id) for record_id in request.records):
         raise ForgettingError("a record id has 32 hexadecimal digits")
     if "" in request.needles:
-        raise ForgettingError("a text to forget has no letter and no digit, so it cannot be looked for")
+        raise ForgettingError("a text to forget has no letter and no digit, so it cannot be searched for")
     kept = fold([f"{request.request_id} {request.reason}"])[0]
     if any(needle in kept for needle in request.needles):
-        raise ForgettingError("the reason or the request id says a text that is to be forgotten, and they are kept")
+        raise ForgettingError(
+            "the reason or the request id contains a text to forget, and both stay in the certificate"
+        )
 
 
 def request_path(storage: Storage, request_id: str) -> Path:
-    """Where a request waits until it is carried out. Raises ForgettingError for what is no request id."""
+    """The file in which a request waits until it is carried out. Raises ForgettingError for a malformed id."""
     if not re.match(REQUEST_ID, request_id):
         raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
     return storage.root / "requests" / f"{request_id}.json"
 
 
 def put(storage: Storage, request: Request) -> None:
-    """Write a request where the job ``forget`` finds it, readable by its owner alone.
+    """Write a request to the file that the job ``forget`` reads, readable by its owner alone.
 
     Raises:
-        ForgettingError: it cannot be carried out, or another one of this id waits.
+        ForgettingError: the request cannot be carried out, or another one with this id waits.
     """
     check(request)
     path = request_path(storage, request.request_id)
@@ -92,7 +101,7 @@ def put(storage: Storage, request: Request) -> None:
 
 
 def load(storage: Storage, request_id: str) -> Request:
-    """A request that waits. Raises ForgettingError where there is none, or it cannot be carried out."""
+    """A waiting request. Raises ForgettingError if there is none, or it cannot be carried out."""
     path = request_path(storage, request_id)
     if not path.exists():
         raise ForgettingError(f"no request {request_id} waits: put it into {path}, or run: fineline forget --help")
@@ -102,18 +111,18 @@ def load(storage: Storage, request_id: str) -> Request:
         keys = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors(include_input=False)})
         raise ForgettingError(f"{path} is no request; look at: {', '.join(filter(None, keys)) or 'its JSON'}") from None
     if request.request_id != request_id:
-        raise ForgettingError(f"{path} holds a request of another id; its name must be that id")
+        raise ForgettingError(f"{path} holds a request with another id; the file's name must be the id")
     check(request)
     return request
 
 
 def waiting(storage: Storage) -> list[str]:
-    """The ids of the requests that wait."""
+    """The ids of the waiting requests."""
     return sorted(path.stem for path in (storage.root / "requests").glob("*.json") if re.match(REQUEST_ID, path.stem))
 
 
 def write_privately(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, as a whole or not at all."""
+    """Write a file that only its owner may read, whole or not at all."""
     make_writable(path.parent)
     path.parent.chmod(0o700)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -125,7 +134,7 @@ def write_privately(path: Path, content: bytes) -> None:
 
 
 def destroy(path: Path) -> None:
-    """Overwrite a file and remove it. On a file system that copies on write, its old blocks may stay."""
+    """Overwrite a file, then remove it. A file system that copies on write may still keep its old blocks."""
     with path.open("r+b") as file:
         file.write(b"\0" * path.stat().st_size)
         file.flush()
@@ -134,7 +143,7 @@ def destroy(path: Path) -> None:
 
 
 def finish(storage: Storage, request_id: str) -> None:
-    """Destroy a request and all that was kept with it, also what a killed attempt was writing."""
+    """Destroy a request with its plan and journal, and what a killed attempt left unfinished."""
     path = request_path(storage, request_id)
     for suffix in (".journal", ".plan", ".json"):
         kept = path.with_suffix(suffix)

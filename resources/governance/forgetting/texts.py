@@ -1,7 +1,7 @@
-"""What a row says: all strings of a table's rows in one comparable form, and which rows say one of some texts.
+"""Comparison of texts: all strings of a row in one comparable form, and the rows that contain one of some texts.
 
-Comparable means: letters and digits alone, in lower case and Unicode form NFKC, with one space between words, so that
-line ends, markup, punctuation and width of letters make no difference. In scripts that put no space between
+The comparable form has letters and digits only, in lower case and Unicode form NFKC, with one space between words, so
+that line ends, markup, punctuation and the width of letters make no difference. In scripts without spaces between
 words, each character is a word.
 """
 
@@ -18,9 +18,10 @@ from polars.datatypes import DataTypeClass
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
 
-# Stands between two strings of a row, so that no text is found across them.
+# Separates two strings of a row, so that no text is found across them.
 BETWEEN = "\x1e"
 BLANK = "(forgotten)"
+# Names of values by which Dagster finds an event again. They stay as they are.
 IDENTIFIERS = frozenset(
     {
         "__class__",
@@ -57,19 +58,19 @@ _CODE_UNITS = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 
 def folded(text: pl.Expr) -> pl.Expr:
-    """A string in comparable form."""
+    """The comparable form of a string column."""
     lower = text.str.normalize("NFKC").str.to_lowercase().str.replace_many(["ß", "ς"], ["ss", "σ"])
     spaced = lower.str.replace_all(_SPACELESS, " ${1} ")
     return spaced.str.replace_all(_NO_WORD, " ").str.strip_chars(" ")
 
 
 def fold(texts: Sequence[str]) -> list[str]:
-    """The same for strings at hand."""
+    """The comparable form of some strings."""
     return pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).select(folded(pl.col("text")))["text"].to_list()
 
 
 def strings(frame: pl.DataFrame) -> pl.Series:
-    """All strings of each row, also those inside lists and structs, as one string with ``BETWEEN`` between them."""
+    """All strings of each row, with those inside lists and structs, joined by ``BETWEEN``."""
     parts = [part for name, kind in frame.schema.items() if (part := _strings(pl.col(name), kind)) is not None]
     if not parts:
         return pl.repeat("", frame.height, dtype=pl.String, eager=True)
@@ -77,18 +78,18 @@ def strings(frame: pl.DataFrame) -> pl.Series:
 
 
 def text_columns(schema: pl.Schema) -> list[str]:
-    """The columns that ``strings`` reads."""
+    """The columns that hold strings: those that ``strings`` joins."""
     return [name for name, kind in schema.items() if _strings(pl.col(name), kind) is not None]
 
 
-def says_any(said: pl.Series, needles: Sequence[str]) -> pl.Series:
-    """Which strings say one of the needles, which are in comparable form; also where they are escaped as in JSON."""
-    return _say(said, _sought(tuple(needles)))
+def contains_any(texts: pl.Series, needles: Sequence[str]) -> pl.Series:
+    """Whether each text contains one of the needles (in comparable form), plainly or with JSON's escapes."""
+    return _contain(texts, _sought(tuple(needles)))
 
 
 @dataclass(frozen=True)
 class _Sought:
-    """Needles by how they are looked for: record_ids in a set, of which there may be very many, texts one by one.
+    """Needles by the way they are searched: record_ids, of which there may be very many, in a set; texts one by one.
 
     ``anchors`` are the longest words of the texts that are plain ASCII.
     """
@@ -105,31 +106,31 @@ def _sought(needles: tuple[str, ...]) -> _Sought:
     return _Sought(ids, texts, sorted({max(text.split(" "), key=len) for text in texts if text.isascii()}))
 
 
-def _say(said: pl.Series, sought: _Sought) -> pl.Series:
+def _contain(texts: pl.Series, sought: _Sought) -> pl.Series:
     if not sought.ids and not sought.texts:
-        return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
-    rows = said.fill_null("").alias("said").to_frame().with_row_index()
-    possible = rows.filter(_may_say(rows["said"], sought))
+        return _none(texts)
+    rows = texts.fill_null("").alias("text").to_frame().with_row_index()
+    possible = rows.filter(_may_contain(rows["text"], sought))
     if possible.is_empty():
-        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
-    escaped = possible.filter(pl.col("said").str.contains("\\", literal=True))
-    forms = pl.concat([possible, escaped.with_columns(said=unescaped(escaped["said"]))])
-    compared = forms.select(folded(pl.col("said")))["said"]
+        return _none(texts)
+    escaped = possible.filter(pl.col("text").str.contains("\\", literal=True))
+    forms = pl.concat([possible, escaped.with_columns(text=unescaped(escaped["text"]))])
+    compared = forms.select(folded(pl.col("text")))["text"]
     found = forms["index"].filter(_holds_id(compared, sought.ids) | _holds_text(compared, sought.texts))
     return rows.select(found=pl.col("index").is_in(found.implode()))["found"]
 
 
-def _may_say(said: pl.Series, sought: _Sought) -> pl.Series:
-    """A quick look: in plain ASCII, an id and a text's longest word must stand as they are."""
-    plain = (said.str.len_bytes() == said.str.len_chars()) & ~said.str.contains(r"\u", literal=True)
-    return ~plain | _holds_id(said, sought.ids) | _holds_text(said, sought.anchors, ascii_case_insensitive=True)
+def _may_contain(texts: pl.Series, sought: _Sought) -> pl.Series:
+    """A fast test that excludes most texts: in plain ASCII, an id or a text's longest word must occur literally."""
+    plain = (texts.str.len_bytes() == texts.str.len_chars()) & ~texts.str.contains(r"\u", literal=True)
+    return ~plain | _holds_id(texts, sought.ids) | _holds_text(texts, sought.anchors, ascii_case_insensitive=True)
 
 
-def _holds_id(said: pl.Series, ids: frozenset[str]) -> pl.Series:
-    """Which strings hold one of these record_ids, alone or within a longer run of hexadecimal digits."""
+def _holds_id(texts: pl.Series, ids: frozenset[str]) -> pl.Series:
+    """Whether each text holds one of these record_ids, alone or within a longer run of hexadecimal digits."""
     if not ids:
-        return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
-    runs = said.str.extract_all(_DIGITS).to_list()
+        return _none(texts)
+    runs = texts.str.extract_all(_DIGITS).to_list()
     return pl.Series([any(_names_one(run.lower(), ids) for run in some) for some in runs], dtype=pl.Boolean)
 
 
@@ -137,14 +138,18 @@ def _names_one(run: str, ids: frozenset[str]) -> bool:
     return any(run[start : start + _ID_LENGTH] in ids for start in range(len(run) - _ID_LENGTH + 1))
 
 
-def _holds_text(said: pl.Series, texts: list[str], *, ascii_case_insensitive: bool = False) -> pl.Series:
-    if not texts:
-        return pl.repeat(False, len(said), dtype=pl.Boolean, eager=True)
-    return said.str.contains_any(texts, ascii_case_insensitive=ascii_case_insensitive)
+def _holds_text(texts: pl.Series, needles: list[str], *, ascii_case_insensitive: bool = False) -> pl.Series:
+    if not needles:
+        return _none(texts)
+    return texts.str.contains_any(needles, ascii_case_insensitive=ascii_case_insensitive)
+
+
+def _none(texts: pl.Series) -> pl.Series:
+    return pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
 
 
 def unescaped(text: pl.Series) -> pl.Series:
-    r"""Strings with JSON's escapes undone: ``\n`` is a space, ``\u00e9`` its letter."""
+    r"""Strings with JSON's escapes resolved: ``\n`` becomes a space, ``\u00e9`` its letter."""
     wide = text.str.contains(r"\u", literal=True)
     if wide.any():
         decoded = [_CODE_UNITS.sub(_decoded, each) if each and "\\u" in each else each for each in text]
@@ -153,9 +158,9 @@ def unescaped(text: pl.Series) -> pl.Series:
 
 
 def blanked(value: Any, needles: Sequence[str]) -> Any:
-    """A JSON value in which no string says a needle: of several lines those that do are gone, others are replaced.
+    """A JSON value in which no string contains a needle. Lines that contain one go; a string without lines is replaced.
 
-    What is named in ``IDENTIFIERS`` stays: without it the value would no longer be of the same thing.
+    The values of ``IDENTIFIERS`` stay, since Dagster could not read the value without them.
     """
     return _blanked(value, _sought(tuple(needles)))
 
@@ -165,15 +170,15 @@ def _blanked(value: Any, sought: _Sought) -> Any:
         return {name: each if name in IDENTIFIERS else _blanked(each, sought) for name, each in value.items()}
     if isinstance(value, list):
         return [_blanked(each, sought) for each in value]
-    if not isinstance(value, str) or not _says(value, sought):
+    if not isinstance(value, str) or not _contains(value, sought):
         return value
     lines = value.splitlines()
-    rest = "\n".join(line for line, gone in zip(lines, _say(pl.Series(lines), sought), strict=True) if not gone)
-    return rest if rest and not _says(rest, sought) else BLANK
+    rest = "\n".join(line for line, gone in zip(lines, _contain(pl.Series(lines), sought), strict=True) if not gone)
+    return rest if rest and not _contains(rest, sought) else BLANK
 
 
-def _says(text: str, sought: _Sought) -> bool:
-    return bool(_say(pl.Series([text]), sought).any())
+def _contains(text: str, sought: _Sought) -> bool:
+    return bool(_contain(pl.Series([text]), sought).any())
 
 
 def _decoded(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Tombstones: by keyed hashes, what was forgotten is recognised when it comes in again."""
+"""Tombstones: keyed hashes by which forgotten records, texts and sources are recognised when they are read again."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ from fineline.data_contracts.forgetting import Tombstone
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.errors import ForgettingError
+from fineline.resources.governance.forgetting.request import ForgettingError
 from fineline.resources.governance.forgetting.texts import BETWEEN, folded, strings, unescaped
 
 SCHEMA = Tombstone.create_empty().schema
 LOCK = "forgotten"
 
 
-def tombstone(key: PseudonymKey, record_id: str) -> str:
-    """What stands for a forgotten record where its row must still be counted: 32 hexadecimal digits."""
-    return key.digest("tombstone", record_id).hex()[:32]
-
-
 def of_records(key: PseudonymKey, request_id: str, record_ids: Iterable[str]) -> pl.DataFrame:
     """Tombstones of records."""
-    return _rows(key, request_id, "record", [tombstone(key, record_id) for record_id in record_ids])
+    return _rows(key, request_id, "record", [key.tombstone(record_id) for record_id in record_ids])
 
 
 def of_source(key: PseudonymKey, request_id: str, source: str) -> pl.DataFrame:
@@ -46,7 +41,7 @@ def of_texts(key: PseudonymKey, request_id: str, needles: Iterable[str]) -> pl.D
 
 
 def add(storage: Storage, rows: pl.DataFrame) -> None:
-    """Keep tombstones for ever; those that are there already are kept once."""
+    """Store tombstones for ever; those already stored stay as they are."""
     with storage.lock(LOCK):
         before = read(storage)
         table = pl.concat([before, rows.select(SCHEMA.names()).cast(SCHEMA)])
@@ -64,12 +59,16 @@ def read(storage: Storage) -> pl.DataFrame:
 
 
 class Tombstones:
-    """Recognises what was forgotten."""
+    """Recognises forgotten records, texts and sources.
+
+    Raises:
+        ForgettingError: the tombstones were made under another key.
+    """
 
     def __init__(self, table: pl.DataFrame, key: PseudonymKey) -> None:
         if (table["key"] != key.fingerprint).any():
             raise ForgettingError(
-                "what was forgotten cannot be recognised, because the pseudonym key is another one than then; "
+                "records were forgotten under another pseudonym key and cannot be recognised with this one; "
                 "bring back the key of that time (pseudonym.key, or FINELINE_PSEUDONYM_KEY)"
             )
         self._key = key
@@ -83,29 +82,29 @@ class Tombstones:
 
     @classmethod
     def load(cls, storage: Storage, key: PseudonymKey) -> Tombstones | None:
-        """Those of a storage root; None where nothing was forgotten. Raises ForgettingError for another key."""
+        """The tombstones of a storage root, or None if it has none. Raises ForgettingError for another key."""
         table = read(storage)
         return cls(table, key) if table.height else None
 
     def instead(self, rows: pl.DataFrame, source: str) -> pl.Series:
-        """For each row, the tombstone that takes the place of its record_id; null for rows that may stay.
+        """The tombstone that replaces each row's record_id, or null for a row that may stay.
 
-        A row is recognised by its record_id, by its source, or by what any of its strings says.
+        A row is recognised by its record_id, by its source, or by a text in any of its strings.
         """
-        hashes = pl.Series([tombstone(self._key, each) for each in rows["record_id"]], dtype=pl.String)
+        hashes = pl.Series([self._key.tombstone(each) for each in rows["record_id"]], dtype=pl.String)
         if _source_hash(self._key, source) in self._sources:
             return hashes
-        known = hashes.is_in(self._records) | self._says_a_phrase(rows)
+        known = hashes.is_in(self._records) | self._contains_phrase(rows)
         return hashes.to_frame("hash").select(pl.when(known).then("hash"))["hash"]
 
-    def _says_a_phrase(self, rows: pl.DataFrame) -> pl.Series:
-        said = strings(rows.drop("record_id")).alias("said")
+    def _contains_phrase(self, rows: pl.DataFrame) -> pl.Series:
+        texts = strings(rows.drop("record_id")).alias("text")
         found = pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
         if not self._places or rows.is_empty():
             return found
-        for form in (said, unescaped(said)):
+        for form in (texts, unescaped(texts)):
             words = form.to_frame().select(
-                words=folded(pl.col("said")).str.replace_all(BETWEEN, f" {BETWEEN} ", literal=True).str.split(" ")
+                words=folded(pl.col("text")).str.replace_all(BETWEEN, f" {BETWEEN} ", literal=True).str.split(" ")
             )["words"]
             hot = self._hot(words.explode().unique().drop_nulls())
             candidates = words.list.eval(pl.element().is_in(list(hot))).list.any() if hot else found
@@ -117,7 +116,7 @@ class Tombstones:
         return found
 
     def _hot(self, words: pl.Series) -> dict[str, set[tuple[int, int]]]:
-        """Words whose keyed hash is an anchor's, with the length of phrases and the word's position in them."""
+        """The words whose keyed hash is an anchor, with the length of its phrases and the word's position in them."""
         places = ((word, self._places.get(_anchor(self._key, word))) for word in words)
         return {word: place for word, place in places if place is not None}
 

@@ -7,8 +7,7 @@ import pytest
 from support import traced_storage
 from support.traced_storage import FIRST, KEPT, SECOND
 
-from fineline.jobs.cli.forget import forget
-from fineline.jobs.cli.forget_arguments import forgetting_request
+from fineline.jobs.cli.forget import add_arguments, forget
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed
 from fineline.resources.core.storage.files import StorageError
@@ -34,7 +33,7 @@ def project(tmp_path, monkeypatch):
 
 def run(project, *arguments):
     parser = argparse.ArgumentParser()
-    forgetting_request(parser)
+    add_arguments(parser)
     return forget(project, parser.parse_args(["--request", "R-17", *arguments]))
 
 
@@ -47,15 +46,15 @@ def test_a_person_is_forgotten_by_texts_that_come_in_on_standard_input(project, 
     said = run(project, "--reason", "erasure request", "--text-file", "-")
     assert "Request R-17" in said
     assert "2 records are forgotten" in said
-    assert "sft_model (1; train it anew)" in said
+    assert "sft_model (1; train it again)" in said
     assert "nothing remains" in said
     assert KEPT["record_id"] not in record_ids(project)
     assert PERSON not in "".join([said, *capfd.readouterr()])
 
 
 def test_what_is_refused_says_how_to_confirm_it_and_what_it_names_is_not_kept(project, monkeypatch):
-    monkeypatch.setattr(plan, "UNASKED_RECORDS", 1)
-    with pytest.raises(RunFailed, match=r"2 of 7 records .* confirm with --yes") as refused:
+    monkeypatch.setattr(plan, "UNCONFIRMED_RECORDS", 1)
+    with pytest.raises(RunFailed, match=r"2 of 7 records contain .* confirm with --yes") as refused:
         run(project, "--reason", "erasure request", "--text", PERSON)
     assert PERSON not in str(refused.value)
     assert list((project.storage.root / "requests").iterdir()) == []
@@ -67,7 +66,7 @@ def test_what_is_refused_says_how_to_confirm_it_and_what_it_names_is_not_kept(pr
 def test_without_a_reason_a_request_that_waits_goes_on(project):
     with pytest.raises(StorageError, match="no request R-17 waits"):
         run(project)
-    with pytest.raises(StorageError, match="--reason says why"):
+    with pytest.raises(StorageError, match="a new request needs --reason"):
         run(project, "--source", "notes")
     with pytest.raises(StorageError, match="cannot be read as text"):
         run(project, "--reason", "erasure request", "--text-file", str(project.storage.root / "nowhere"))

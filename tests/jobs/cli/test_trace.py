@@ -46,7 +46,7 @@ def test_a_record_is_told_in_a_line_and_then_place_by_place(fineline):
     assert code == 0
     first, *places = output.splitlines()
     assert first == (f"{SIMILAR['record_id']}: dropped by near_duplicate in duplicate_clusters/drops; seen by no model")
-    assert "  scrubbed_corpus[notes/second.jsonl]  data      kind chat, replacements 2" in places
+    assert "  scrubbed_corpus[notes/second.jsonl]  data       kind chat, replacements 2" in places
     assert f"cluster {KEPT['record_id']}, representative no, reason near_duplicate, similarity 0.875" in output
     assert "seen by sft_model, release" in fineline("trace", KEPT["record_id"])[1]
 
@@ -65,7 +65,7 @@ def test_a_trace_is_json_on_request(fineline):
 def test_a_text_is_looked_for_and_not_repeated(fineline, monkeypatch):
     code, output = fineline("trace", "--text", "ADA LOVELACE")
     assert code == 0
-    assert "2 records of the raw corpora mention this text" in output
+    assert "2 records of the raw corpus mention this text" in output
     assert "lovelace" not in output.lower()
     monkeypatch.setattr(sys, "stdin", io.StringIO("ada lovelace\n"))
     assert fineline("trace", "--text", "-") == (code, output)
@@ -73,7 +73,7 @@ def test_a_text_is_looked_for_and_not_repeated(fineline, monkeypatch):
 
 def test_what_is_not_there_ends_with_1(fineline):
     assert fineline("trace", "0" * 32) == (1, f"{'0' * 32}: nothing is stored about this record\n")
-    assert fineline("trace", "--text", "nobody") == (1, "No record of the raw corpora mentions this text.\n")
+    assert fineline("trace", "--text", "nobody") == (1, "No record of the raw corpus mentions this text.\n")
 
 
 def test_a_name_in_place_of_a_record_id_is_refused_and_not_repeated(fineline):

@@ -27,8 +27,8 @@ def steps(storage, row, asset, role="data"):
 def test_a_kept_record_is_traced_from_its_batch_to_the_models_that_saw_it(storage):
     (trace,) = tracing.trace(storage, [HELD_OUT["record_id"]])
     assert [(step.asset, step.batch, step.role) for step in trace.steps] == [
-        ("raw_corpus", FIRST, "rows_read"),
         ("raw_corpus", FIRST, "data"),
+        ("raw_corpus", FIRST, "rows_read"),
         ("scrubbed_corpus", FIRST, "data"),
         ("duplicate_clusters", None, "data"),
         ("splits", None, "data"),

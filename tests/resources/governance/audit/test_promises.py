@@ -155,7 +155,7 @@ def test_what_is_behind_its_inputs_is_named_and_breaks_nothing(storage):
     write(storage, "raw_corpus", read(storage, "raw_corpus", "notes/1").head(5), "notes/1")
     found = tables.versions(checked_files(storage))
     assert found.failures == 0
-    assert "behind what they are made from: record_ledger; scrubbed_corpus[notes/1]" in found.detail
+    assert "behind their inputs: record_ledger; scrubbed_corpus[notes/1]" in found.detail
     with pytest.raises(NotCheckable, match=r"record_ledger is behind raw_corpus\[notes/1\]; make it again"):
         Evidence(storage).current("record_ledger")
 
@@ -176,7 +176,7 @@ def test_a_row_that_vanished_between_arrival_and_ledger_is_noticed(storage):
 def test_a_ledger_that_tells_another_place_is_noticed(storage):
     moved = read(storage, "record_ledger").with_columns(place=pl.lit("splits/train"))
     write(storage, "record_ledger", moved)
-    assert "entries unlike those built anew" in tables.accounted(Evidence(storage)).detail
+    assert "entries unlike the rebuilt ones" in tables.accounted(Evidence(storage)).detail
 
 
 def test_rows_that_break_their_contract_are_counted_by_rule(storage):
@@ -283,7 +283,7 @@ def forget(storage, *record_ids, key=KEY):
 
 def test_tombstones_of_another_key_recognise_nothing_and_that_is_said(storage):
     forget(storage, "f" * 32, key=PseudonymKey(b"o" * 32))
-    with pytest.raises(NotCheckable, match="the pseudonym key is another one"):
+    with pytest.raises(NotCheckable, match="under another pseudonym key"):
         tables.forgotten(Evidence(storage), KEY)
 
 
@@ -387,7 +387,7 @@ def test_weights_that_are_not_those_that_were_tested_are_noticed(released, tmp_p
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
     version = storage.require("sft_model").data_version
     edit_manifest(storage, "release", inputs={**storage.require("release").inputs, "sft_model": version})
-    assert "model.safetensors is not what was tested" in measures.release(Evidence(storage), RECIPE).detail
+    assert "model.safetensors is not the file that was tested" in measures.release(Evidence(storage), RECIPE).detail
 
 
 def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released, tmp_path):

@@ -19,13 +19,19 @@ from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.governance.forgetting import certificate, tombstones
 from fineline.resources.governance.forgetting import matches as planning
 from fineline.resources.governance.forgetting.certificate import carry_out
-from fineline.resources.governance.forgetting.errors import ForgettingError, NeedsConfirmation
 from fineline.resources.governance.forgetting.journal import Journal, journal_path
 from fineline.resources.governance.forgetting.matches import plan, plan_path
 from fineline.resources.governance.forgetting.removal import Targets, remove
-from fineline.resources.governance.forgetting.request import Request, finish, put, request_path
+from fineline.resources.governance.forgetting.request import (
+    ForgettingError,
+    NeedsConfirmation,
+    Request,
+    finish,
+    put,
+    request_path,
+)
 from fineline.resources.governance.forgetting.sweep import sweep
-from fineline.resources.governance.forgetting.tombstones import Tombstones, tombstone
+from fineline.resources.governance.forgetting.tombstones import Tombstones
 from fineline.resources.models import exposure as seen
 
 PERSON = "Ada Lovelace"
@@ -87,8 +93,8 @@ def test_a_text_is_found_in_messages_metadata_and_quarantine_of_every_batch(stor
 
 
 def test_what_much_of_the_corpus_says_must_be_confirmed(storage, monkeypatch):
-    monkeypatch.setattr(planning, "UNASKED_RECORDS", 1)
-    with pytest.raises(NeedsConfirmation, match=r"2 of 7 records .* Nothing was forgotten.* --yes"):
+    monkeypatch.setattr(planning, "UNCONFIRMED_RECORDS", 1)
+    with pytest.raises(NeedsConfirmation, match=r"2 of 7 records contain .* Nothing was forgotten.* --yes"):
         forget(storage, texts=[PERSON])
     assert not request_path(storage, "R-17").exists(), "a refused request does not stay with what it names"
     assert forget(storage, texts=[PERSON], confirmed=True)["records"] == 2
@@ -124,7 +130,7 @@ def test_rows_go_from_every_table_and_every_sum_still_closes(storage):
 def test_arrivals_drops_and_ledger_keep_a_line_under_the_tombstone(storage):
     lines = scan_table(storage, "record_ledger").collect().height
     forget(storage, texts=[PERSON])
-    hidden = {tombstone(load_key(storage.root), record_id) for record_id in BOTH}
+    hidden = {load_key(storage.root).tombstone(record_id) for record_id in BOTH}
     arrivals = scan_table(storage, "raw_corpus", [FIRST, SECOND], "rows_read").collect()
     gone = scan_table(storage, "raw_corpus", [FIRST, SECOND], "drops").filter(pl.col("rule") == "forgotten").collect()
     assert arrivals.filter(pl.col("record_id").is_in(hidden)).height == gone.height == 5
@@ -160,7 +166,7 @@ def test_the_certificate_tells_of_names_that_dagster_keeps(storage):
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("batches", ["mail/ada-lovelace.txt"])
         (told,) = carried_out(storage, instance)["remains"]
-    assert "names that say it (dynamic_partitions.partition): give what is called so another name" in told
+    assert "names that contain it (dynamic_partitions.partition): rename what bears them" in told
 
 
 def test_a_record_that_is_not_there_is_kept_out_all_the_same(storage):
@@ -169,7 +175,7 @@ def test_a_record_that_is_not_there_is_kept_out_all_the_same(storage):
     assert (row["records"], row["removed"], row["remains"]) == (0, [], [])
     assert {path: path.read_bytes() for path in versions} == versions
     table = pl.read_parquet(storage.root / "forgotten" / "tombstones.parquet")
-    assert table["tombstone"].to_list() == [tombstone(load_key(storage.root), "0" * 32)]
+    assert table["tombstone"].to_list() == [load_key(storage.root).tombstone("0" * 32)]
 
 
 def test_a_source_and_a_batch_are_forgotten_as_a_whole(storage):
@@ -296,7 +302,7 @@ def test_a_request_under_way_is_completed_however_much_it_is_of(storage, monkeyp
         patch.setattr(certificate, "remove", kill)
         with pytest.raises(Killed):
             forget(storage, texts=[PERSON], confirmed=True)
-    monkeypatch.setattr(planning, "UNASKED_RECORDS", 1)
+    monkeypatch.setattr(planning, "UNCONFIRMED_RECORDS", 1)
     row = forget(storage, texts=[PERSON])
     assert (row["records"], row["remains"]) == (2, [])
 

@@ -5,8 +5,7 @@ import pytest
 
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.errors import ForgettingError
-from fineline.resources.governance.forgetting.request import Request, finish, load, put, request_path
+from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, load, put, request_path
 
 PERSON = "Margaret Thompson"
 
@@ -31,8 +30,8 @@ def test_a_request_is_read_as_it_was_put_and_only_its_owner_may_read_it(storage)
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"reason": "asked by margaret  THOMPSON herself"}, "the reason or the request id says"),
-        ({"request_id": "margaret-thompson"}, "the reason or the request id says"),
+        ({"reason": "asked by margaret  THOMPSON herself"}, "the reason or the request id contains"),
+        ({"request_id": "margaret-thompson"}, "the reason or the request id contains"),
         ({"request_id": "../R-17"}, "at most 64 letters"),
         ({"reason": " "}, "a reason of at most"),
         ({"texts": ["--- !"]}, "no letter and no digit"),

@@ -88,7 +88,7 @@ def test_a_file_that_is_named_so_is_told_without_its_name(storage):
     folder.mkdir()
     (folder / "manifest.json").write_text("{}")
     (told,) = sweep(storage, SOUGHT).remains
-    assert "1 files whose name says it" in told
+    assert "1 files whose name contains it" in told
 
 
 def test_requests_weights_and_the_vocabulary_of_the_base_model_are_no_finding(storage):

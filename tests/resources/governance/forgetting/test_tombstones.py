@@ -8,9 +8,9 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.ingest import ingest
 from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.governance.forgetting import tombstones as stones
-from fineline.resources.governance.forgetting.errors import ForgettingError
+from fineline.resources.governance.forgetting.request import ForgettingError
 from fineline.resources.governance.forgetting.texts import fold
-from fineline.resources.governance.forgetting.tombstones import Tombstones, tombstone
+from fineline.resources.governance.forgetting.tombstones import Tombstones
 
 KEY = PseudonymKey(b"k" * 32)
 PERSON = "Margaret Thompson"
@@ -50,7 +50,7 @@ def test_a_forgotten_record_becomes_a_drop_under_its_tombstone_and_the_sums_clos
     stones_of = forgotten(storage, stones.of_records(KEY, "R-17", [ABOUT["record_id"]]))
     made = ingested(stones_of, ABOUT, OTHER, ABOUT)
     assert made.frame["record_id"].to_list() == [OTHER["record_id"]]
-    hidden = tombstone(KEY, ABOUT["record_id"])
+    hidden = KEY.tombstone(ABOUT["record_id"])
     assert made.drops.select("record_id", "rule").rows() == [(hidden, "forgotten")] * 2
     assert made.side_tables["rows_read"].select("record_id", "copy").rows() == [
         (OTHER["record_id"], 0),
