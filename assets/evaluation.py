@@ -16,11 +16,12 @@ from fineline.resources.core.presentation.tables import frame_table, sample_tabl
 from fineline.resources.core.recipe.models import Evaluation, Promotion
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.models.evaluation.tasks import Evaluate
+from fineline.resources.models.evaluation.version import VERSION
 
 
 @table(
     catalog.EVALUATION,
-    version="1",
+    version=VERSION,
     kinds={"pytorch", "polars"},
     owner=MODEL_TEAM,
     reads={"threads": "training.threads", "maximum_tokens": "datasets.maximum_tokens"},
@@ -37,8 +38,7 @@ def evaluation(
     Guarantees: all models read the same test records, none of which was trained on; differences come with
     a bootstrap interval and a paired test.
     """
-    from fineline.resources.models.evaluation.held_out import loss_intervals
-    from fineline.resources.models.evaluation.promotion import decide
+    from fineline.resources.models.evaluation.promotion import decide, loss_intervals
 
     models = [name for name in run.asset.upstream if catalog.entry(name).contract is None]
     losses, answers, scores = _measure(run, models, evaluation, maximum_tokens, threads)

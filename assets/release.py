@@ -11,13 +11,14 @@ from fineline.assets.execution.folders import FolderRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.models import exposure
-from fineline.resources.models.release.card import CheckFacts
+from fineline.resources.models.release.card_facts import CheckFacts
 from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
+from fineline.resources.models.release.version import VERSION
 
 
 @folder(
     catalog.RELEASE,
-    version="2",
+    version=VERSION,
     kinds={"huggingface", "safetensors"},
     reads={"tolerance": "promotion.merge_tolerance", "threads": "training.threads"},
     checks={
@@ -64,8 +65,8 @@ def _compare(run: FolderRun, output: Path, threads: int | None) -> MergeChecked:
 def _assemble(run: FolderRun, output: Path, recipe: Recipe, agrees: CheckFacts) -> int:
     """Write the release; returns how many of its files were read back and have the right checksum."""
     from fineline.resources.models.release.card import model_card
-    from fineline.resources.models.release.card_facts import card_facts, lineage
-    from fineline.resources.models.release.package import assemble, verify
+    from fineline.resources.models.release.card_facts import card_facts
+    from fineline.resources.models.release.package import assemble, lineage, verify
 
     accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
     facts = card_facts(run.storage, recipe, [accounted, agrees])

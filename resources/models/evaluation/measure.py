@@ -16,10 +16,9 @@ from fineline.resources.models.base.folders import model_config
 from fineline.resources.models.base.generation import answer_prompts, load_model, pad_id, settings
 from fineline.resources.models.base.token_counts import encode_rows
 from fineline.resources.models.evaluation.likelihood import mean_losses, unigram_losses
-from fineline.resources.models.evaluation.tasks import Evaluate, Evaluated, ModelScores
+from fineline.resources.models.evaluation.tasks import BASELINE, Evaluate, Evaluated, ModelScores
 from fineline.resources.models.worker.protocol import Log, ModelError
 
-BASELINE = "unigram"
 PREFERENCES = {"record_id": pl.String, "model": pl.String, "chosen": pl.Float64, "rejected": pl.Float64}
 
 

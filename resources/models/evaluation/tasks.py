@@ -7,6 +7,9 @@ from typing import ClassVar
 from fineline.resources.core.recipe.base import Section
 from fineline.resources.models.worker.protocol import AbsolutePath, Result, Task
 
+# The name under which the unigram baseline stands among the models.
+BASELINE = "unigram"
+
 
 class ModelScores(Section):
     """Means of one model over the rows. ``None`` where it was not measured."""

@@ -1,4 +1,4 @@
-"""Gathers from the stored tables and manifests what a release must say about itself."""
+"""The facts of a model card, and gathering them from stored tables and manifests."""
 
 from __future__ import annotations
 
@@ -6,26 +6,89 @@ from typing import Any
 
 import polars as pl
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import counts_by
+from fineline.resources.core.recipe.base import Section
 from fineline.resources.core.recipe.models import FolderModel, HubModel, PackagedModel
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.recipe.training import AnyStage
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.models.release.card import CardFacts, CheckFacts, ScoreFacts, SourceFacts, StageFacts
-from fineline.resources.planning.inputs import GOVERNED, label
 
 SHOWN_LICENCES = 4
 
 
+class SourceFacts(Section):
+    """A source, and how many of its records reached each step."""
+
+    name: str
+    licence: str
+    raw: int
+    scrubbed: int
+    curated: int
+    trained: int
+
+
+class StageFacts(Section):
+    """A training stage: its settings, its losses, its cost."""
+
+    name: str
+    settings: dict[str, Any]
+    rows: int
+    first_loss: float
+    last_loss: float
+    validation_first: float | None = None
+    validation_last: float | None = None
+    seconds: float
+
+
+class ScoreFacts(Section):
+    """Held-out figures of one model; the loss with its confidence interval."""
+
+    model: str
+    loss: float
+    low: float
+    high: float
+    rouge_l: float | None = None
+    preference_accuracy: float | None = None
+
+
+class CheckFacts(Section):
+    """An asset check and its finding."""
+
+    name: str
+    passed: bool
+    finding: str
+
+
+class CardFacts(Section):
+    """Everything that a model card states; ``model`` is the asset that is released."""
+
+    recipe: str
+    model: str
+    base_model: str
+    base_licence: str
+    release: str
+    sources: list[SourceFacts]
+    splits: dict[str, int]
+    stages: list[StageFacts]
+    scores: list[ScoreFacts]
+    confidence: float
+    test_rows: int
+    reasons: list[str]
+    checks: list[CheckFacts]
+
+
 def card_facts(storage: Storage, recipe: Recipe, checks: list[CheckFacts]) -> CardFacts:
-    """The facts of a model card."""
-    evaluation = storage.require("evaluation")
-    splits = scan_table(storage, "splits").select("split").collect()
+    """The facts of the card of the recipe's last model. Raises IndexError for a recipe that trains nothing."""
+    evaluation = storage.require(catalog.EVALUATION.name)
+    splits = scan_table(storage, catalog.SPLITS.name).select("split").collect()
     stages = recipe.training.stages
     rows = [scan_table(storage, stage.dataset.name).filter(pl.col("split") == "train").collect() for stage in stages]
+    losses = scan_table(storage, catalog.EVALUATION.name)
     return CardFacts(
         recipe=recipe.name,
+        model=stages[-1].model,
         base_model=_base_name(recipe),
         base_licence=recipe.base_model.licence,
         release=evaluation.data_version,
@@ -36,21 +99,10 @@ def card_facts(storage: Storage, recipe: Recipe, checks: list[CheckFacts]) -> Ca
         ],
         scores=_scores(evaluation),
         confidence=recipe.evaluation.confidence,
-        test_rows=scan_table(storage, "evaluation").select(pl.col("record_id").n_unique()).collect().item(),
+        test_rows=losses.select(pl.col("record_id").n_unique()).collect().item(),
         reasons=evaluation.facts["reasons"],
         checks=checks,
     )
-
-
-def lineage(storage: Storage, recipe_text: str) -> dict[str, Any]:
-    """Every asset below the release: its data version, code version and inputs, and the recipe's text."""
-    found: dict[str, Any] = {}
-    for path in sorted((storage.root / "assets").rglob("manifest.json")):
-        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-        if manifest.asset not in {"release", *GOVERNED}:
-            fields = {"data_version", "code_version", "inputs", "rows", "rows_in", "dropped", "quarantined"}
-            found[label(manifest.asset, manifest.batch)] = manifest.model_dump(include=fields)
-    return {"recipe": recipe_text, "assets": found}
 
 
 def _base_name(recipe: Recipe) -> str:
@@ -64,28 +116,32 @@ def _base_name(recipe: Recipe) -> str:
 
 
 def _sources(storage: Storage, recipe: Recipe, trained: list[pl.Series]) -> list[SourceFacts]:
-    ledger = scan_table(storage, "record_ledger").select("source", "place", "rule").collect()
-    curated = scan_table(storage, "curated_corpus").select("record_id", "source", "licence").collect()
-    seen = curated.filter(pl.col("record_id").is_in(pl.concat(trained).unique().implode()))
-    facts = []
-    for source in recipe.sources:
-        mine = ledger.filter(pl.col("source") == source.name)
-        stopped_early = mine.filter(pl.col("place").str.contains("^(raw|scrubbed)_corpus/")).height
-        licences = (
-            curated.filter(pl.col("source") == source.name)["licence"].value_counts(sort=True)["licence"].to_list()
+    ledger = scan_table(storage, catalog.RECORD_LEDGER.name).select("source", "place").collect()
+    curated = scan_table(storage, catalog.CURATED_CORPUS.name).select("record_id", "source", "licence").collect()
+    early = [f"{asset.name}/" for asset in (catalog.RAW_CORPUS, catalog.SCRUBBED_CORPUS)]
+    stopped_early = pl.any_horizontal(pl.col("place").str.starts_with(each) for each in early)
+    raw = counts_by(ledger, "source")
+    stopped = counts_by(ledger.filter(stopped_early), "source")
+    kept = counts_by(curated, "source")
+    seen = counts_by(curated.filter(pl.col("record_id").is_in(pl.concat(trained).unique().implode())), "source")
+    return [
+        SourceFacts(
+            name=source.name,
+            licence=_licences(curated.filter(pl.col("source") == source.name)["licence"]) or source.licence,
+            raw=raw.get(source.name, 0),
+            scrubbed=raw.get(source.name, 0) - stopped.get(source.name, 0),
+            curated=kept.get(source.name, 0),
+            trained=seen.get(source.name, 0),
         )
-        more = f" and {len(licences) - SHOWN_LICENCES} more" if len(licences) > SHOWN_LICENCES else ""
-        facts.append(
-            SourceFacts(
-                name=source.name,
-                licence=", ".join(licences[:SHOWN_LICENCES]) + more or source.licence,
-                raw=mine.height,
-                scrubbed=mine.height - stopped_early,
-                curated=curated.filter(pl.col("source") == source.name).height,
-                trained=seen.filter(pl.col("source") == source.name).height,
-            )
-        )
-    return facts
+        for source in recipe.sources
+    ]
+
+
+def _licences(licences: pl.Series) -> str:
+    """The most frequent licences, and how many more there are; empty where there is none."""
+    names = licences.value_counts(sort=True)["licence"].to_list()
+    more = f" and {len(names) - SHOWN_LICENCES} more" if len(names) > SHOWN_LICENCES else ""
+    return ", ".join(names[:SHOWN_LICENCES]) + more
 
 
 def _stage(manifest: Manifest, stage: AnyStage, rows: int) -> StageFacts:

@@ -1,4 +1,4 @@
-"""A release: weights, tokenizer, adapter, model card and lineage in one folder, with checksums."""
+"""A release folder: weights, tokenizer, adapter, model card, lineage and checksums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from fineline.data_contracts import catalog
+from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage.files import file_digest
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.models.worker.protocol import ModelError
 
 SUMS = "SHA256SUMS"
@@ -52,6 +56,16 @@ def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], ou
     (partial / SUMS).write_text("".join(f"{h}  {name}\n" for name, h in sums.items()), encoding="utf-8")
     partial.rename(output)
     return sums
+
+
+def lineage(storage: Storage, recipe_text: str) -> dict[str, Any]:
+    """Every asset below the release, with its data version, code version and inputs, and the recipe's text."""
+    found: dict[str, Any] = {}
+    for manifest in Inventory(storage).manifests():
+        if manifest.asset != catalog.RELEASE.name and not catalog.entry(manifest.asset).governs:
+            fields = {"data_version", "code_version", "inputs", "rows", "rows_in", "dropped", "quarantined"}
+            found[Partition(manifest.asset, manifest.batch).label] = manifest.model_dump(include=fields)
+    return {"recipe": recipe_text, "assets": found}
 
 
 def verify(folder: Path) -> int:

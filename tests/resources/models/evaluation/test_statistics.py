@@ -56,6 +56,16 @@ def test_clear_improvement_has_the_least_p_value_and_an_interval_below_zero():
     assert test.p_value == pytest.approx(1 / 2001)
 
 
+def test_p_value_of_few_records_is_exact():
+    """Of the 8 ways to flip the signs of 3 differences, the 2 with equal signs are as extreme."""
+    assert paired_test(np.zeros(3), np.array([1.0, 2.0, 3.0]), **OPTIONS).p_value == 2 / 8
+
+
+def test_one_record_has_an_interval_of_one_point_and_no_evidence():
+    test = paired_test(np.array([2.0]), np.array([1.5]), **OPTIONS)
+    assert (test.mean_difference, test.low, test.high, test.p_value) == (-0.5, -0.5, -0.5, 1.0)
+
+
 def test_no_difference_at_all_has_p_value_one():
     same = np.linspace(2, 3, 40)
     assert paired_test(same, same, **OPTIONS).p_value == 1.0

@@ -52,7 +52,7 @@ def test_relative_paths_are_refused(tmp_path):
 
 def test_client_half_imports_neither_torch_nor_transformers():
     names = (
-        "base.checks base.folders base.tasks evaluation.promotion evaluation.statistics evaluation.tasks release.card "
+        "base.checks base.folders base.tasks evaluation.promotion evaluation.statistics evaluation.tasks "
         "release.card_facts release.package release.tasks training.memory_estimate training.methods training.tasks "
         "worker.client"
     )

@@ -1,0 +1,3 @@
+"""The version of the code that makes the base model."""
+
+VERSION = "1"

@@ -1,0 +1,3 @@
+"""The version of the code that makes trained models."""
+
+VERSION = "2"

@@ -1,0 +1,3 @@
+"""The version of the code that decides on retraining."""
+
+VERSION = "1"
