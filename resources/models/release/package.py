@@ -61,9 +61,10 @@ def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], ou
 def lineage(storage: Storage, recipe_text: str) -> dict[str, Any]:
     """Every asset below the release, with its data version, code version and inputs, and the recipe's text."""
     found: dict[str, Any] = {}
+    above = {catalog.RELEASE.name, *(each.name for each in catalog.ASSETS if each.governs)}
+    fields = {"data_version", "code_version", "inputs", "rows", "rows_in", "dropped", "quarantined"}
     for manifest in Inventory(storage).manifests():
-        if manifest.asset != catalog.RELEASE.name and not catalog.entry(manifest.asset).governs:
-            fields = {"data_version", "code_version", "inputs", "rows", "rows_in", "dropped", "quarantined"}
+        if manifest.asset not in above:
             found[Partition(manifest.asset, manifest.batch).label] = manifest.model_dump(include=fields)
     return {"recipe": recipe_text, "assets": found}
 
