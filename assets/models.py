@@ -12,14 +12,16 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.models import BaseModelSource
 from fineline.resources.core.recipe.training import AnyStage
 from fineline.resources.models import exposure
+from fineline.resources.models.base import version as base
 from fineline.resources.models.base.tasks import Dtype, PrepareBase
+from fineline.resources.models.training import version as training
 from fineline.resources.models.training.tasks import Train
 from fineline.resources.planning.retraining import approval
 
 
 @folder(
     catalog.BASE_MODEL,
-    version="1",
+    version=base.VERSION,
     kinds={"huggingface", "pytorch"},
     reads={"dtype": "training.dtype", "threads": "training.threads"},
 )
@@ -36,7 +38,7 @@ def base_model(run: FolderRun, base_model: BaseModelSource, dtype: Dtype, thread
 
 @folder(
     catalog.TRAINED_MODEL,
-    version="2",
+    version=training.VERSION,
     kinds={"trl", "peft", "pytorch"},
     pool="training",
     reads={"dtype": "training.dtype", "threads": "training.threads"},

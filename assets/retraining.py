@@ -15,9 +15,10 @@ from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.models import Retrain
 from fineline.resources.core.recipe.training import Training
 from fineline.resources.planning.retraining import Decision, decide
+from fineline.resources.planning.version import VERSION
 
 
-@folder(catalog.RETRAIN_DECISION, version="1", kinds={"polars"})
+@folder(catalog.RETRAIN_DECISION, version=VERSION, kinds={"polars"})
 def retrain_decision(run: FolderRun, retrain: Retrain, training: Training) -> None:
     """What would be trained now, and why, or why not: the one place that holds the decision.
 
