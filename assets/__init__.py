@@ -1,1 +1,1 @@
-"""What exists: one module a stage, in the order in which data flow."""
+"""What exists: one module a step of the graph, in the order in which data flows."""

@@ -83,7 +83,6 @@ DESCRIPTIONS = {
     "removed": "Rows removed, by table.",
     "files_rewritten": "Files that were written again without the records.",
     "seen_by": "Models that saw any of the records, with their version and the number of records.",
-    "annotation_server": "Whether an annotation server was asked.",
     "outside": "Batches whose source still offers what was forgotten.",
     "files_swept": "Files that were read again to verify.",
     "sought": "Texts that were sought in them.",

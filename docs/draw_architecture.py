@@ -37,7 +37,9 @@ def drawn(page: str) -> str:
 
 def wings() -> list[str]:
     """Folders and wings in the order in which they may import, each with the summary of its package."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     layers = {each["id"]: each["layers"] for each in contracts if each["type"] == "layers"}
     project = [name.removeprefix("fineline.") for name in layers["project"]]
     floors: list[Sequence[str]] = []
@@ -82,7 +84,9 @@ def _nearest(asset: Asset, entries: Iterable[Asset]) -> list[str]:
     def below(name: str) -> set[str]:
         return {name}.union(*(below(each) for each in by_name[name].upstream))
 
-    return [name for name in asset.upstream if not any(name in below(other) for other in asset.upstream if other != name)]
+    return [
+        name for name in asset.upstream if not any(name in below(other) for other in asset.upstream if other != name)
+    ]
 
 
 def _id(name: str) -> str:

@@ -1,1 +1,1 @@
-"""What everything stands on: recipe, storage, compute, endpoints, Dagster's internals, presentation."""
+"""What everything stands on: recipe, storage, compute, Dagster's internals, presentation."""
