@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from fineline.assets.pipeline import recipe_graph
@@ -48,7 +49,7 @@ def wings() -> list[str]:
         floors += inside if name == "resources" else [[name]]
     lines = ["flowchart TD"]
     lines += [f'  {_id(name)}["<b>{name}</b><br>{summary(name)}"]' for floor in floors for name in floor]
-    for above, below in zip(floors, floors[1:], strict=False):
+    for above, below in pairwise(floors):
         lines += [f"  {_id(one)} --> {_id(other)}" for one in above for other in below]
     return lines
 
