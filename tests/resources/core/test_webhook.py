@@ -1,4 +1,5 @@
 import json
+import logging
 import socket
 import threading
 import time
@@ -58,11 +59,19 @@ def hook():
         server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def shown_nowhere(caplog):
+    """Whatever is logged, however much is logged, holds nothing of the URL."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert not [record for record in caplog.get_records("call") if SECRET in record.getMessage()]
+
+
 def refusal(url, **more):
     with pytest.raises(WebhookError) as caught:
         post(url, {}, pause=0.01, **more)
     assert SECRET not in str(caught.value)
-    assert caught.value.__cause__ is None, "urllib's errors hold the URL"
+    assert caught.value.__cause__ is None, "the client's errors hold the URL"
     return str(caught.value)
 
 
