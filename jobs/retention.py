@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 
@@ -14,8 +13,6 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.audit import retention
 from fineline.resources.governance.audit.evidence import manifests
 from fineline.resources.project import Project
-
-SHOWN = 50
 
 
 class PruneConfig(dg.Config):
@@ -58,7 +55,5 @@ def prune() -> None:
 
 
 def _table(storage: Storage, removed: Collection[retention.Removal]) -> str:
-    rows: list[list[Any]] = [
-        [each.kind, each.path.relative_to(storage.root).as_posix(), each.size] for each in list(removed)[:SHOWN]
-    ]
+    rows = [[each.kind, each.path.relative_to(storage.root).as_posix(), each.size] for each in removed]
     return markdown_table(["kind", "path", "bytes"], rows)

@@ -1,4 +1,4 @@
-"""Plots for asset metadata: drawn by matplotlib, carried in Markdown as an image."""
+"""Plots for asset metadata: PNG images inside Markdown, drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ INK, BAR, SECOND = "#1f2937", "#4f6bed", "#e07a3f"
 
 
 def bar_chart(title: str, values: Mapping[str, float], unit: str) -> str:
-    """Horizontal bars with their values written beside them, in the order given."""
-    figure, axes = _canvas(title, height=1.0 + 0.34 * max(len(values), 1))
+    """Horizontal bars labelled with their values, in the given order; "none" where there are no values."""
+    if not values:
+        return "none"
+    figure, axes = _canvas(title, height=1.0 + 0.34 * len(values))
     names = list(values)
     bars = axes.barh(names, [values[name] for name in names], color=BAR)
     axes.bar_label(
@@ -27,7 +29,7 @@ def bar_chart(title: str, values: Mapping[str, float], unit: str) -> str:
 
 
 def histogram(title: str, values: Sequence[float], unit: str, bins: int = 30) -> str:
-    """How often values fall into equal ranges."""
+    """The number of values in each of ``bins`` ranges of equal width."""
     figure, axes = _canvas(title)
     axes.hist(values, bins=bins, color=BAR)
     axes.set_xlabel(unit)
@@ -36,7 +38,7 @@ def histogram(title: str, values: Sequence[float], unit: str, bins: int = 30) ->
 
 
 def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
-    """One line (and, for few points, markers) for each named series of (x, y) points."""
+    """A line for each named series of (x, y) points, with markers where there are fewer than ten."""
     figure, axes = _canvas(title)
     for (name, points), color in zip(lines.items(), [BAR, SECOND, "#3a9d6e", "#9b59b6"], strict=False):
         marker = "o" if len(points) < 10 else None
@@ -48,7 +50,7 @@ def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], x: st
 
 
 def intervals(title: str, values: Mapping[str, tuple[float, float, float]], unit: str) -> str:
-    """Estimates with their confidence intervals: name to (estimate, low, high)."""
+    """Estimates with their confidence intervals, as name to (estimate, low, high)."""
     figure, axes = _canvas(title, height=1.0 + 0.45 * max(len(values), 1))
     for row, (estimate, low, high) in enumerate(values.values()):
         axes.errorbar(estimate, row, xerr=[[estimate - low], [high - estimate]], fmt="o", color=BAR, capsize=4)
@@ -61,7 +63,7 @@ def intervals(title: str, values: Mapping[str, tuple[float, float, float]], unit
 
 
 def _canvas(title: str, height: float = 3.2) -> tuple[Any, Any]:
-    # Imported here: drawing is wanted when an asset is made, not when definitions are loaded.
+    # Imported here: plots are drawn when an asset is made, not when definitions load.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, height), layout="constrained")

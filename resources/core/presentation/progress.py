@@ -1,15 +1,15 @@
-"""Progress of long steps, said every few seconds and not for every record."""
+"""Progress of long steps, reported every few seconds."""
 
 import time
 from collections.abc import Callable
 
 
 def every_few_seconds(
-    say: Callable[[str], None], what: str, *, seconds: float = 8.0, clock: Callable[[], float] = time.monotonic
+    log: Callable[[str], None], what: str, *, seconds: float = 8.0, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[int, int | None], None]:
-    """A callback for (done, total) that reports how many are done, the rate, and the time left.
+    """A callback for (done, total) that logs how many are done, the rate, and the time left.
 
-    A total of None is not known; the time left is not either.
+    ``total`` is None where it is unknown; the time left is then left out.
     """
     started = last = clock()
 
@@ -21,9 +21,9 @@ def every_few_seconds(
         last = now
         rate = done / max(now - started, 1e-9)
         if total is None:
-            say(f"{what}: {done:,}, {rate:,.0f} a second")
+            log(f"{what}: {done:,}, {rate:,.0f} a second")
             return
         left = f", about {(total - done) / rate:.0f} s left" if done < total else ""
-        say(f"{what}: {done:,} of {total:,}, {rate:,.0f} a second{left}")
+        log(f"{what}: {done:,} of {total:,}, {rate:,.0f} a second{left}")
 
     return report

@@ -1,4 +1,4 @@
-"""Small tables for people: a few rows of a frame as Markdown."""
+"""Markdown tables and lists for people: samples of frames, small frames, the first few of many names."""
 
 import json
 from collections.abc import Sequence
@@ -6,24 +6,25 @@ from typing import Any
 
 import polars as pl
 
-SHOWN_ROWS = 5
-SHOWN_CHARACTERS = 160
+SAMPLE_ROWS = 5
+TABLE_ROWS = 40
+NAMES = 5
+CHARACTERS = 160  # in a cell
 
 
-def sample_table(frame: pl.DataFrame, rows: int = SHOWN_ROWS) -> str:
-    """Rows from the beginning, the middle and the end of a frame as a Markdown table; long cells are cut."""
+def sample_table(frame: pl.DataFrame, rows: int = SAMPLE_ROWS) -> str:
+    """Rows from the beginning, the middle and the end of a frame; columns without a value in them are left out."""
     if frame.is_empty():
         return "no rows"
-    positions = sorted({round(i * (frame.height - 1) / max(rows - 1, 1)) for i in range(rows)})
-    picked = frame[positions]
-    shown = [column for column in frame.columns if picked[column].null_count() < picked.height]
-    return markdown_table(shown, [[row[column] for column in shown] for row in picked.iter_rows(named=True)])
+    positions = sorted({round(i * (frame.height - 1) / (rows - 1)) for i in range(rows)})
+    sample = frame[positions]
+    columns = [column for column in frame.columns if sample[column].null_count() < sample.height]
+    return frame_table(sample.select(columns))
 
 
-def first_few(names: Sequence[str], shown: int = 3, separator: str = ", ") -> str:
-    """The first of some names, and how many more there are."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return separator.join(names[:shown]) + more
+def frame_table(frame: pl.DataFrame) -> str:
+    """The rows of a frame, in its order."""
+    return markdown_table(frame.columns, frame.rows())
 
 
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
@@ -31,16 +32,22 @@ def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
     return {str(value): int(count) for value, count in frame.group_by(column).len().sort(column).iter_rows()}
 
 
-def frame_table(frame: pl.DataFrame) -> str:
-    """All rows of a small frame as a Markdown table."""
-    return markdown_table(frame.columns, [list(row) for row in frame.rows()])
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table of at most ``TABLE_ROWS`` rows, with the number of the others below it.
 
-
-def markdown_table(header: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; text in cells is kept to one line, and pipes in it cannot break the table."""
+    Text in cells is kept to one line and cut to ``CHARACTERS``; pipes and tags in it cannot break the table.
+    """
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows[:TABLE_ROWS]]
+    if len(rows) > TABLE_ROWS:
+        lines += ["", f"and {len(rows) - TABLE_ROWS:,} more"]
     return "\n".join(lines)
+
+
+def first_few(names: Sequence[str], shown: int = NAMES, separator: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return separator.join(names[:shown]) + more
 
 
 def _cell(value: Any) -> str:
@@ -53,5 +60,5 @@ def _cell(value: Any) -> str:
     else:
         text = "" if value is None else str(value)
     text = " ".join(text.split())
-    text = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    text = text if len(text) <= CHARACTERS else text[: CHARACTERS - 1] + "…"
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -22,7 +22,6 @@ from fineline.resources.data.sources.reader import connector
 ASKED_EVERY_SECONDS = 60.0
 # How long a run waits for files that somebody is writing.
 PATIENCE_SECONDS = 3 * SETTLED_SECONDS
-SHOWN = 5
 
 
 @dataclass
@@ -54,7 +53,7 @@ class SourceScan:
             "cannot be looked at": [f"{name} ({why})" for name, why in self.obstacles.items()],
             "without a batch": [name for name in self.empty if name not in self.obstacles],
         }
-        return [f"{len(names)} {what}: {first_few(names, SHOWN)}" for what, names in named.items() if names]
+        return [f"{len(names)} {what}: {first_few(names)}" for what, names in named.items() if names]
 
 
 def scan_sources(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.sources import Columns, TableSource
 from fineline.resources.data.formats.rows import COLUMN_NAME, Row, SourceError, shown
 from fineline.resources.data.shapes.shapes import BESIDES, SHAPES, Shape
@@ -72,8 +73,7 @@ def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
 
 
 def _listed(seen: Sequence[str]) -> str:
-    names = [shown(column) for column in seen[:30]]
-    return ", ".join(names) + (f" and {len(seen) - 30} more" if len(seen) > 30 else "")
+    return first_few([shown(column) for column in seen], 30)
 
 
 def _of_messages(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:

@@ -4,7 +4,7 @@ import polars as pl
 from support.records import record, records
 
 from fineline.resources.core.presentation import plots
-from fineline.resources.core.presentation.tables import frame_table, markdown_table, sample_table
+from fineline.resources.core.presentation.tables import TABLE_ROWS, first_few, frame_table, markdown_table, sample_table
 
 
 def test_text_with_pipes_tags_and_line_breaks_cannot_break_the_table():
@@ -24,8 +24,19 @@ def test_long_cells_are_cut():
     assert "x" * 200 not in frame_table(pl.DataFrame({"text": ["x" * 500]}))
 
 
+def test_a_long_table_is_cut_and_the_rest_counted():
+    lines = frame_table(pl.DataFrame({"number": range(TABLE_ROWS + 2)})).splitlines()
+    assert lines[-3:] == [f"| {TABLE_ROWS - 1} |", "", "and 2 more"]
+
+
+def test_a_list_of_names_is_cut_and_the_rest_counted():
+    assert first_few(["a", "b"]) == "a, b"
+    assert first_few(["a", "b", "c"], 1, "; ") == "a and 2 more"
+
+
 def test_no_rows_are_said_to_be_none():
     assert sample_table(records()) == "no rows"
+    assert plots.bar_chart("Bars", {}, "records") == "none"
 
 
 def test_plots_are_images_in_markdown():
