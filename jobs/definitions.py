@@ -14,8 +14,7 @@ from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.project import current_project
 from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches
-from fineline.schedules.automation import follow_data, on_change
-from fineline.schedules.freshness import freshness_policy
+from fineline.schedules.automation import follow_data, freshness_policy, on_change
 from fineline.schedules.timetable import schedules
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from fineline.assets.arrivals import arrivals
 from fineline.assets.execution.partitions import BATCHES
+from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, GIVEN_VERSION_TAG
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.store import Storage
@@ -43,7 +44,7 @@ def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Seque
 
 
 @dg.sensor(
-    target=dg.AssetSelection.assets("raw_corpus"),
+    target=dg.AssetSelection.assets(catalog.RAW_CORPUS.name),
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )

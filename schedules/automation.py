@@ -2,14 +2,15 @@
 
 import json
 import warnings
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from fineline.assets.pipeline import nodes
+from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.internals import NOT_FINISHED_STATUSES, AssetKeyPartitionKey
-from fineline.resources.core.recipe.operations import Automation
+from fineline.resources.core.recipe.operations import Automation, Freshness
 from fineline.resources.data.ingestion.batches import versions_of
 from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.planning.plan import plan
@@ -103,3 +104,13 @@ def follow_data(settings: Automation) -> dg.AutomationConditionSensorDefinition:
         default_status=status,
         description="Makes assets again when what they are made from changed. On with automation.follow_data.",
     )
+
+
+def freshness_policy(asset: str, section: Freshness) -> dg.FreshnessPolicy | None:
+    """How old an asset may become before Dagster marks it as overdue; None where the recipe sets no limit.
+
+    Dagster counts from the last materialization, including one that only found the asset up to date.
+    """
+    corpus = asset in (catalog.RAW_CORPUS.name, catalog.CURATED_CORPUS.name)
+    hours = section.corpus_hours if corpus else section.release_hours if asset == catalog.RELEASE.name else None
+    return None if hours is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.governance.accounting.ledger import funnel, reasons
@@ -41,9 +42,9 @@ def _what_ran(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> 
 
 
 def _funnel(storage: Storage) -> str:
-    if storage.manifest("record_ledger") is None:
+    if storage.manifest(catalog.RECORD_LEDGER.name) is None:
         return ""
-    ledger = scan_table(storage, "record_ledger").collect()
+    ledger = scan_table(storage, catalog.RECORD_LEDGER.name).collect()
     parts = {"Records": funnel(ledger), "In no split, because": reasons(ledger)}
     lines = [[name, *(f"  {count:>9,.0f}  {what}" for what, count in part.items())] for name, part in parts.items()]
     return "\n".join(line for part in lines if len(part) > 1 for line in part)
@@ -51,18 +52,18 @@ def _funnel(storage: Storage) -> str:
 
 def _datasets(storage: Storage) -> str:
     lines = []
-    for name in ("sft_dataset", "preference_dataset", "pretraining_dataset"):
+    for name in (each.name for each in catalog.DATASETS):
         manifest = storage.manifest(name)
         if manifest is not None:
             counts = ", ".join(
                 f"{manifest.facts[f'{split} rows']:,} {split}" for split in ("train", "validation", "test")
             )
             lines.append(f"  {name:<20} {counts}; {manifest.facts['trained tokens']:,} trained tokens")
-    return "\n".join(["Data sets", *lines]) if lines else ""
+    return "\n".join(["Datasets", *lines]) if lines else ""
 
 
 def _losses(storage: Storage) -> str:
-    manifest = storage.manifest("evaluation")
+    manifest = storage.manifest(catalog.EVALUATION.name)
     if manifest is None:
         return ""
     lines = [
@@ -76,9 +77,9 @@ def _losses(storage: Storage) -> str:
 def _places(project: Project) -> str:
     storage = project.storage
     places: list[tuple[str, Manifest | None, str]] = [
-        ("tables", storage.manifest("curated_corpus"), "data"),
-        ("training rows", storage.manifest("sft_dataset"), "train"),
-        ("model", storage.manifest("release"), "release"),
+        ("tables", storage.manifest(catalog.CURATED_CORPUS.name), "data"),
+        ("training rows", storage.manifest(catalog.SFT_DATASET.name), "train"),
+        ("model", storage.manifest(catalog.RELEASE.name), "release"),
     ]
     lines = [f"  {name:<14} {_shown(storage.file(manifest, role))}" for name, manifest, role in places if manifest]
     return "\n".join(

@@ -18,7 +18,7 @@ from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage, changed_inputs
 from fineline.resources.models import exposure as seen
 
-DECISION = "retrain_decision"
+DECISION = catalog.RETRAIN_DECISION.name
 WEEK = timedelta(days=7)
 
 
@@ -131,10 +131,10 @@ def _told(changed: Sequence[str]) -> str:
 
 def _parts(storage: Storage, training: Training, stage: AnyStage) -> dict[str, str]:
     """All that a stage's model depends on, but for the model before it: names and versions."""
-    dataset = stage.dataset.name
+    dataset, base = stage.dataset.name, catalog.BASE_MODEL.name
     return {
         dataset: storage.require(dataset).data_version,
-        "base_model": storage.require("base_model").data_version,
+        base: storage.require(base).data_version,
         f"training.stages.{stage.name}": digest(stage, training.dtype),
     }
 

@@ -5,7 +5,7 @@ import pytest
 
 from fineline.jobs.definitions import build
 from fineline.resources.core.recipe.operations import Freshness
-from fineline.schedules.freshness import freshness_policy
+from fineline.schedules.automation import freshness_policy
 
 RECIPE = """\
 name: fresh

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import FORGOTTEN, LICENCE_NOT_ALLOWED, QuarantinedRecord
 from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.tables import TableOutput, dropped
@@ -51,8 +52,8 @@ def ingest(
             rows_in=arrived.height,
             drops=pl.concat(
                 [
-                    dropped(repeated, "raw_corpus", "repeated_row", pl.format("copy {}", "copy")),
-                    dropped(arrived.tail(tombstones.len()), "raw_corpus", FORGOTTEN),
+                    dropped(repeated, catalog.RAW_CORPUS.name, "repeated_row", pl.format("copy {}", "copy")),
+                    dropped(arrived.tail(tombstones.len()), catalog.RAW_CORPUS.name, FORGOTTEN),
                 ]
             ),
             quarantine=pl.concat([_unreadable(rows.unreadable, source, batch), _unlicensed(first.filter(refused))]),

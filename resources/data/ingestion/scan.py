@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
@@ -165,7 +166,7 @@ def _watch(
 ) -> None:
     """Bring the batches of a folder up to its files."""
     findings = scan_folder(
-        state, source, folder, now, budget, lambda key: storage.manifest("raw_corpus", key) is not None
+        state, source, folder, now, budget, lambda key: storage.manifest(catalog.RAW_CORPUS.name, key) is not None
     )
     found.waiting |= {f"{source}/{name}": why for name, why in findings.waiting.items()}
     found.repeats |= {f"{source}/{name}": key for name, key in findings.repeats.items()}

@@ -95,7 +95,7 @@ def repeated_prompts(
 
 
 def _torn(placed: pl.DataFrame, *key: str) -> int:
-    return placed.group_by(key).agg(splits=pl.col("split").n_unique()).filter(pl.col("splits") > 1).height
+    return placed.group_by(key).agg(found=pl.col("split").n_unique()).filter(pl.col("found") > 1).height
 
 
 def _similar_across(placed: pl.DataFrame, signatures: pl.DataFrame, section: Deduplicate) -> int:

@@ -2,13 +2,14 @@ import pytest
 
 from fineline.jobs.cli.summary import summary
 from fineline.resources.planning.plan import Task
-from fineline.resources.project import Project
+from fineline.resources.project import current_project
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINELINE_HOME", str(tmp_path / "home"))
     (tmp_path / "recipe.yaml").write_text("name: small\nsources: [{name: docs, kind: python_docs}]\n")
-    return Project(recipe_path=str(tmp_path / "recipe.yaml"), storage_root=str(tmp_path / "root"))
+    return current_project(str(tmp_path / "recipe.yaml"))
 
 
 def test_what_waits_is_told_apart_from_what_is_up_to_date(project):

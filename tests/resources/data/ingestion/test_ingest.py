@@ -56,7 +56,7 @@ def licensed():
 def test_records_of_other_licences_are_quarantined_and_accounted_for(tmp_path, licensed):
     storage = Storage(tmp_path)
     made = ingest([licensed], "notes", "notes/1", ["mit", "CC0-1.0"])
-    written = write_table(storage, "raw_corpus", None, made, Record, Origin("1", {}, "r"), maximum_quarantine=0.4)
+    written = write_table(storage, "raw_corpus", "notes/1", made, Record, Origin("1", {}, "r"), maximum_quarantine=0.4)
     assert dict(written.broken_rules) == {"completion_has_text": 1, "licence_not_allowed": 1}
     assert written.accounted_for
     kept = scan_table(storage, "raw_corpus").collect()
@@ -69,7 +69,7 @@ def test_records_of_other_licences_are_quarantined_and_accounted_for(tmp_path, l
 def test_the_ledger_has_a_place_for_each_copy_of_a_record_that_is_kept_out(tmp_path, licensed):
     storage = Storage(tmp_path)
     made = ingest([licensed], "notes", "notes/1", ["MIT"])
-    write_table(storage, "raw_corpus", None, made, Record, Origin("1", {}, "r"), maximum_quarantine=1)
+    write_table(storage, "raw_corpus", "notes/1", made, Record, Origin("1", {}, "r"), maximum_quarantine=1)
     raw, drops, kept = (
         scan_table(storage, "raw_corpus", role=role).collect() for role in ("rows_read", "drops", "data")
     )
