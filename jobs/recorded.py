@@ -1,4 +1,4 @@
-"""Dagster's history brought up to what is stored: a run that was killed may have stored more than it recorded."""
+"""Brings Dagster's history up to what is stored: a run that was killed may have stored more than it recorded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache, partial
 
 import dagster as dg
 
+from fineline.assets.execution.rules import is_rule
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.planning.plan import Task
@@ -29,7 +30,10 @@ def record_what_is_stored(
         if manifest is None or recorded_versions(key).get(task.batch) == manifest.data_version:
             continue
         instance.report_runless_asset_event(_materialization(key, manifest))
+        # A manifest knows its blocking checks; those that only warn have no result until the asset is made again.
         for check in graph.get_check_keys_for_assets({key}):
+            if is_rule(task.asset, check.name):
+                continue
             passed = check.name not in manifest.failed_checks
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(

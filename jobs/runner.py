@@ -1,4 +1,4 @@
-"""The main job: make what is missing or changed, skip the rest, and say both."""
+"""The main job: makes what is missing or has changed, skips the rest, and reports both."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def only_runner(storage: Storage) -> Iterator[None]:
 
 
 def plan_recipe(project: Project) -> list[Task]:
-    """What a run would make and skip now, without making anything."""
+    """What a run would make and skip now; makes nothing."""
     graph = nodes(build().resolve_asset_graph())
     return plan(graph, project.storage, _look(project).versions, project.recipe)
 
 
 def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
-    """Make all that is missing or changed. Returns the tasks that were made, and those that were skipped.
+    """Make everything that is missing or has changed. Returns the tasks that were made, and those that were skipped.
 
     Raises:
-        RunFailed: a step or a blocking check failed; what is complete is kept.
+        RunFailed: a step or a blocking check failed; complete results are kept.
     """
     prepare_home(project)
     with dg.DagsterInstance.get() as instance:
@@ -76,7 +76,7 @@ def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
 
 
 def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
-    """The same in a given Dagster instance. See :func:`make_recipe`."""
+    """Like :func:`make_recipe`, in a given Dagster instance."""
     close_interrupted(instance)
     _look(project)
     graph = nodes(definitions.resolve_asset_graph())
@@ -102,13 +102,13 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
 
 
 def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance) -> list[Task]:
-    """What is to be made now of what is there now: a file may change at any time, and whoever looks takes it in."""
+    """What is to be made now. A file may change at any time, so the sources are scanned again before each plan."""
     arrived = sync_arrivals(instance, project.storage, project.recipe.sources).versions
     return plan(graph, project.storage, arrived, project.recipe)
 
 
 def _look(project: Project) -> SourceScan:
-    """What the sources offer, once files that have just come are complete. Raises SourceError where that is nothing."""
+    """What the sources offer, once new files are complete. Raises SourceError where that is nothing."""
     found = scan_until_settled(
         project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True)
     )
@@ -127,7 +127,7 @@ def close_interrupted(instance: dg.DagsterInstance) -> None:
 def _run_wave(
     definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project, wave: Sequence[Task]
 ) -> list[Task]:
-    """Run a wave, or, where its batches are not neighbours, first only its per-batch assets; says which ran."""
+    """Run a wave, or only its per-batch assets where its batches are not neighbours. Returns the tasks that ran."""
     known = instance.get_dynamic_partitions(str(BATCHES.name))
     ranges = _ranges(known, {task.batch for task in wave if task.batch})
     if len(ranges) > 1:
@@ -170,7 +170,7 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
 
 
 def explain(result: dg.ExecuteInProcessResult) -> str:
-    """What failed, and what to do: in this project's own words where it has some, else the innermost error's."""
+    """What failed, and what to do: in the words of this project's own error, if there is one, else of the innermost."""
     lines = []
     for event in result.filter_events(lambda event: event.is_step_failure):
         name, words, _ = most_telling_error(event.step_failure_data.error)
@@ -179,6 +179,6 @@ def explain(result: dg.ExecuteInProcessResult) -> str:
     failed = [
         f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
         for c in result.get_asset_check_evaluations()
-        if not c.passed
+        if not c.passed and c.severity == dg.AssetCheckSeverity.ERROR
     ]
     return "\n".join([*failed, *lines, "What is complete is kept: mend the cause and run the same command again."])

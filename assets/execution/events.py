@@ -87,17 +87,34 @@ def last_results(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckRes
 
 
 def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
-    """The last result of a check that passed; a blocking one did, or the asset would be made again."""
-    passed = {AssetCheckExecutionRecordStatus.SUCCEEDED}
-    history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=passed)
-    event = history[0].event.dagster_event if history and history[0].event else None
-    last = event.asset_check_evaluation_data if event else None
+    """The last result of a check. A blocking one passed, or the asset would be made again; a warning may stand."""
+    decided = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    last = _evaluation(context, key, decided)
+    if last is not None and not last.passed:
+        if last.severity == dg.AssetCheckSeverity.WARN:
+            return dg.AssetCheckResult(
+                check_name=key.name,
+                passed=False,
+                severity=last.severity,
+                metadata=last.metadata,
+                description=last.description,
+            )
+        last = _evaluation(context, key, {AssetCheckExecutionRecordStatus.SUCCEEDED})
     return dg.AssetCheckResult(
         check_name=key.name,
         passed=True,
         metadata=last.metadata if last else None,
         description=last.description if last else "Nothing changed since it passed.",
     )
+
+
+def _evaluation(
+    context: dg.AssetExecutionContext, key: dg.AssetCheckKey, status: set[AssetCheckExecutionRecordStatus]
+) -> dg.AssetCheckEvaluation | None:
+    """The latest evaluation of a check with one of these statuses."""
+    history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=status)
+    event = history[0].event.dagster_event if history and history[0].event else None
+    return event.asset_check_evaluation_data if event else None
 
 
 def _with_other_batches(

@@ -13,6 +13,8 @@ from inspect import getdoc
 import dagster as dg
 import dataframely as dy
 
+from fineline.data_contracts import catalog
+
 COLUMNS = "columns"
 DESCRIPTIONS = {
     "primary_key": "No two rows have the same primary key.",
@@ -35,6 +37,12 @@ def rule_results(schema: type[dy.Schema], broken: Mapping[str, int]) -> Iterator
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"rows": sum(mine.values())} | ({} if name != COLUMNS else dict(mine)),
         )
+
+
+def is_rule(asset: str, check: str) -> bool:
+    """Whether a check is of a rule of the asset's contract: it warns, and does not block."""
+    entry = catalog.entry(asset)
+    return entry.contract is not None and check in described(entry.schema)
 
 
 def described(schema: type[dy.Schema]) -> dict[str, str]:
