@@ -65,3 +65,32 @@ def test_names_sort_in_the_order_in_which_data_flows():
     assert sorted(names, key=catalog.position) == [
         *("raw_corpus", "splits", "base_model", "sft_model", "release", "unheard_of")
     ]
+
+
+EVERYTHING = """\
+name: everything
+sources: [{name: docs, kind: python_docs}]
+labels: {features: embeddings}
+datasets: {pretraining: {}, sft: {}, preference: {sample_rejections: {}}}
+training: {stages: [{method: pretraining}, {method: sft}, {method: dpo}, {name: again, method: sft}]}
+"""
+
+
+def test_with_every_section_on_every_entry_is_there_and_the_graph_has_no_cycle(tmp_path):
+    recipe = tmp_path / "everything.yaml"
+    recipe.write_text(EVERYTHING)
+    entries = recipe_graph(load_recipe(recipe))
+    patterns = {catalog.TRAINED_MODEL.name if catalog.is_trained_model(name) else name for name in entries}
+    assert patterns == {each.name for each in catalog.ASSETS}
+    order = list(entries)
+    assert all(
+        order.index(upstream) < order.index(name) for name, each in entries.items() for upstream in each.upstream
+    )
+    # Dagster raises where the graph has a cycle.
+    assert len(build(str(recipe)).resolve_asset_graph().toposorted_asset_keys) == len(entries)
+
+
+def test_what_comes_from_outside_of_the_graph_is_made_from_nothing_in_it():
+    outside = [each for each in catalog.ASSETS if each.grain is catalog.Grain.EXTERNAL]
+    assert outside
+    assert [each.upstream for each in outside] == [()] * len(outside)
