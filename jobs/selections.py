@@ -13,12 +13,12 @@ main = dg.define_asset_job(
 audit = dg.define_asset_job(
     "audit",
     selection=dg.AssetSelection.assets(catalog.AUDIT_REPORT.name),
-    description="Every promise checked again on what is stored; changes nothing.",
+    description="Checks every promise again on what is stored; changes nothing.",
 )
 
 forget = dg.define_asset_job(
     "forget",
     selection=dg.AssetSelection.assets(catalog.FORGETTING_CERTIFICATES.name),
-    description="Carries out requests to forget that wait under the storage root, as `fineline forget` writes them. "
+    description="Carries out the requests to forget that `fineline forget` has written under the storage root. "
     "The run's configuration holds at most the id of one.",
 )

@@ -1,4 +1,4 @@
-"""What runs by the clock: the refresh of the graph, the audit, and the removal of what is no longer kept."""
+"""The schedules: refresh of the graph, audit, and removal of what retention no longer keeps."""
 
 from collections.abc import Sequence
 
@@ -10,26 +10,28 @@ from fineline.resources.core.recipe.operations import Automation
 
 # Shown in the UI, and used when they are turned on there without a time in the recipe.
 USUAL = {"refresh": "0 3 * * *", "audit": "0 5 * * 0", "prune": "0 7 * * 0"}
-SAYS = {
-    "refresh": "Brings the whole graph up to date, all batches in one run; what has not changed costs nothing.",
+DESCRIPTIONS = {
+    "refresh": "Brings the whole graph up to date, all batches in one run; unchanged assets are skipped.",
     "audit": "Checks every promise again on what is stored.",
     "prune": "Removes what the recipe's retention no longer keeps.",
 }
 
 
 def schedules(section: Automation) -> list[dg.ScheduleDefinition]:
-    """The three schedules; each runs from the start where the recipe gives its time, else it is off."""
+    """The three schedules; each is on from the start if the recipe gives its time, else off."""
     return [_schedule(name, getattr(section, name), section.timezone) for name in USUAL]
 
 
 def _schedule(name: str, cron: str | None, timezone: str) -> dg.ScheduleDefinition:
+    by_recipe = "By the recipe." if cron else f"Off: automation.{name} is not set in the recipe."
+
     @dg.schedule(
         name=name,
         job_name="main" if name == "refresh" else name,
         cron_schedule=cron or USUAL[name],
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING if cron else dg.DefaultScheduleStatus.STOPPED,
-        description=f"{SAYS[name]} {'By the recipe.' if cron else f'Off: automation.{name} is not set in the recipe.'}",
+        description=f"{DESCRIPTIONS[name]} {by_recipe}",
     )
     def at_its_time(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if name != "refresh":
@@ -42,5 +44,5 @@ def _schedule(name: str, cron: str | None, timezone: str) -> dg.ScheduleDefiniti
 def refresh(batches: Sequence[str]) -> dg.RunRequest | dg.SkipReason:
     """One run of the whole graph over all batches, in Dagster's order of them: the only set that a run can name."""
     if not batches:
-        return dg.SkipReason("no batch has arrived yet; put files where the recipe's sources look")
+        return dg.SkipReason("no batch has arrived yet; put files into the folders of the recipe's sources")
     return dg.RunRequest(tags=range_tags(batches))
