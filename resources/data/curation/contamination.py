@@ -134,4 +134,4 @@ def _windows(words: Hashes, counts: Rows, ngram: int) -> tuple[Rows, Hashes]:
     row = np.repeat(np.arange(len(counts)), runs)
     first = np.arange(len(row)) + np.repeat(ends - counts - (np.cumsum(runs) - runs), runs)
     end = np.minimum(first + ngram, ends[row])
-    return row, ngram_hashes(words, first, end)
+    return row, ngram_hashes(words)(first, end)

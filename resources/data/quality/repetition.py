@@ -1,5 +1,7 @@
 """N-gram hashes, and how much of a text repeats itself: Gopher's shares of characters in repeated n-grams."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -17,12 +19,20 @@ Hashes = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 
 
-def ngram_hashes(words: Hashes, first: Rows, end: Rows) -> Hashes:
-    """A hash of each run ``words[first:end]`` of word hashes: their polynomial modulo 2^64, the last with factor 1."""
-    # A difference of prefix sums, multiplied so that the last word of the run has factor 1.
+def ngram_hashes(words: Hashes) -> Callable[[Rows, Rows], Hashes]:
+    """A function of first and end that hashes each run ``words[first:end]``; ``words`` are the hashes of words.
+
+    The hash is a polynomial of the words, modulo 2^64, in which the last word has factor 1.
+    """
+    powers = _powers(BASE, len(words))
+    # The difference of two prefix sums, multiplied so that the last word of the run has factor 1.
     sums = np.concatenate([[np.uint64(0)], np.cumsum(words * _powers(INVERSE, len(words)))])
-    hashes: Hashes = (sums[end] - sums[first]) * _powers(BASE, len(words))[end - 1]
-    return hashes
+
+    def of(first: Rows, end: Rows) -> Hashes:
+        hashes: Hashes = (sums[end] - sums[first]) * powers[end - 1]
+        return hashes
+
+    return of
 
 
 def repetition(texts: pl.Series) -> pl.DataFrame:
@@ -41,12 +51,13 @@ def repetition(texts: pl.Series) -> pl.DataFrame:
     total = np.bincount(row, weights=lengths, minlength=len(counts))
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     position = np.arange(len(hashes))
+    hash_of = ngram_hashes(hashes)
     shares = {}
     for size in TOP + REPEATED:
         starts = position[position + size <= end]
         # The text's number takes part in the hash, so that one text does not repeat another.
         salt = row[starts].astype(np.uint64) * np.uint64(pow(int(BASE), size, 2**64))
-        run = ngram_hashes(hashes, starts, starts + size) + salt
+        run = hash_of(starts, starts + size) + salt
         runs = pl.DataFrame({"run": run, "row": row[starts], "start": starts})
         if size in TOP:
             taken = _top(runs, before, size, len(counts))
