@@ -1,4 +1,12 @@
-"""What deduplication, quality rules and label checks say about records."""
+"""The results of deduplication, quality rules, label checks and splitting.
+
+Five words name records that belong together. A **group** is declared by the source: a conversation, a user, a template;
+its **identity** is a hash of source and group that is unique across sources, and a record without a group is a group of
+its own. A **cluster** holds near-duplicates, of which one record, the representative, is kept. A **family** is wider:
+its records are similar as a whole, though their answers may differ. A **component** is all that groups, clusters,
+families and equal prompts tie together, directly or through other records: it goes into one split, where the smallest
+identity in it is its ``split_group``.
+"""
 
 import dataframely as dy
 import polars as pl
@@ -9,8 +17,8 @@ from fineline.data_contracts.records import RECORD_ID_PATTERN
 class Signature(dy.Schema):
     """The MinHash of a record's shingles (datasketch's values) and the hash of its normalised content.
 
-    With what decides which of several duplicates stays: ``replaced_percent``, replaced spans to a hundred
-    words, and ``characters`` of the normalised text. So finding duplicates reads the text of candidates only.
+    ``replaced_percent`` (replaced spans per hundred words) and ``characters`` of the normalised text decide which of
+    several duplicates is kept, so that only the texts of candidates must be read to find duplicates.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -24,13 +32,11 @@ class Signature(dy.Schema):
 
 
 class DuplicateCluster(dy.Schema):
-    """The cluster of a record: ``cluster`` is the record_id of its representative, which stays.
+    """The cluster and the family of a record.
 
-    ``family`` ties more: records that are similar as a whole, though their answers may differ. All of a
-    cluster are of one family, which is named by its smallest record_id.
-
-    ``similarity`` is the true Jaccard similarity of the verified pair that ties a removed record to its
-    cluster (1.0 for exact duplicates), null for representatives.
+    ``cluster`` is the record_id of the representative, ``family`` the smallest record_id of the family. ``similarity``
+    is the true Jaccard similarity of the verified pair that ties a removed record to its cluster (1.0 for exact
+    duplicates), null for representatives.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -44,26 +50,26 @@ class DuplicateCluster(dy.Schema):
 
     @dy.rule()
     def removed_records_say_why(cls) -> pl.Expr:
-        """Representatives carry no reason; all others carry reason and similarity."""
+        """A removed record has a reason and a similarity; a representative has neither."""
         explained = pl.col("reason").is_not_null() & pl.col("similarity").is_not_null()
         return pl.col("representative") != explained
 
     @dy.rule()
     def a_cluster_has_one_representative(cls) -> pl.Expr:
-        """Exactly one record of a cluster stays."""
+        """Exactly one record of a cluster is kept."""
         return pl.col("representative").sum().over("cluster") == 1
 
     @dy.rule()
     def a_cluster_is_of_one_family(cls) -> pl.Expr:
-        """Duplicates are similar."""
+        """All records of a cluster are of one family."""
         return pl.col("family").n_unique().over("cluster") == 1
 
 
 class RecordQuality(dy.Schema):
-    """Measures of a representative record's answer, and the first rule that it failed, if any.
+    """The measures of a representative's answer, and the first rule that it failed, if any.
 
-    Ratios, shares and characters (shares of characters) are described where they are measured:
-    fineline.resources.data.quality.measures, repetition and language. The language is null where the recipe takes all.
+    ``fineline.resources.data.quality.measures``, ``repetition`` and ``language`` define the measures; those named
+    characters are shares of characters. The language is null if the recipe takes all languages.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -102,10 +108,10 @@ class RecordQuality(dy.Schema):
 
 
 class LabelIssue(dy.Schema):
-    """How far a record's label fits its text, by out-of-sample probabilities, and what else cleanlab noticed.
+    """How well a record's label fits its text, by out-of-sample probabilities, and cleanlab's other findings.
 
-    Scores are from 0 (look here first) to 1. ``is_rare_label``: the label is the rarest, with less than a
-    tenth of its even share.
+    Scores range from 0 (look here first) to 1. ``is_rare_label`` marks the rarest label if it has less than a tenth of
+    its even share.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -120,7 +126,7 @@ class LabelIssue(dy.Schema):
 
 
 class SplitAssignment(dy.Schema):
-    """The split of a curated record. ``split_group`` joins all that must stay together."""
+    """The split of a curated record. ``split_group`` names the component that must stay together."""
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     source = dy.String(nullable=False)
@@ -130,14 +136,14 @@ class SplitAssignment(dy.Schema):
 
     @dy.rule()
     def a_group_stays_in_one_split(cls) -> pl.Expr:
-        """The model must not be tested on what it was trained on."""
+        """A model must not be tested on records that are tied to its training records."""
         return pl.col("split").n_unique().over("split_group") == 1
 
 
 class SplitHistory(dy.Schema):
-    """Where a record stood when it was last assigned, kept also after it has left the corpus.
+    """The last split of a record, kept even after the record has left the corpus.
 
-    ``identity`` and ``prompt_key`` name its group and its prompt, by hash, so that new records follow them.
+    ``identity`` and ``prompt_key`` are hashes of its group and its prompt, by which new records follow it.
     """
 
     record_id = dy.String(nullable=False, regex=RECORD_ID_PATTERN)

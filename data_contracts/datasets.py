@@ -1,4 +1,4 @@
-"""The rows of training sets, as TRL reads them."""
+"""The rows of datasets, in the form that TRL reads."""
 
 import dataframely as dy
 import polars as pl
@@ -10,7 +10,7 @@ SPLITS = ["train", "validation", "test"]
 
 
 class SplitRow(dy.Schema):
-    """What every training row carries: the record it is and the split it is in."""
+    """The columns of every dataset: the record of a row, and its split."""
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     source = dy.String(nullable=False)
@@ -19,7 +19,7 @@ class SplitRow(dy.Schema):
 
 
 class SftRow(SplitRow):
-    """A conversation with its token account under the base model's chat template."""
+    """A conversation, with its tokens under the base model's chat template."""
 
     prompt = messages()
     completion = messages()

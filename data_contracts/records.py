@@ -1,4 +1,4 @@
-"""The canonical record, in the forms that a corpus takes on its way to the splits."""
+"""The canonical record as it was read, scrubbed and curated."""
 
 import dataframely as dy
 import polars as pl
@@ -12,9 +12,8 @@ KINDS = ["text", "chat", "preference"]
 class Record(dy.Schema):
     """One row of a corpus: a text, a conversation, or a preference.
 
-    ``record_id`` is a hash of the content as it came in, with its source. ``group`` is what a split must
-    never tear apart. A plain text is one completion message and an empty prompt. ``tools`` and ``metadata``
-    hold JSON.
+    ``record_id`` is a hash of the content as it was read, with its source. A split must never separate records of one
+    ``group``. A plain text has one completion message and an empty prompt. ``tools`` and ``metadata`` hold JSON.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -59,15 +58,12 @@ class ScrubbedRecord(Record):
 
 
 class CuratedRecord(ScrubbedRecord):
-    """A record that is unique and passed every quality rule; ``cluster`` names its near-duplicate cluster.
-
-    Records of one ``family`` are similar as a whole but for their answers, and must not be torn apart by a split.
-    """
+    """A record that is unique and passed every quality rule, with its ``cluster`` and ``family``."""
 
     cluster = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
     family = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
 
     @dy.rule()
     def record_id_is_unique(cls) -> pl.Expr:
-        """After deduplication a record stands once, whatever batches it came in."""
+        """Deduplication keeps one row of a record that several batches brought."""
         return pl.col("record_id").is_unique()

@@ -1,4 +1,4 @@
-"""The recipe's sections on what is kept: deduplicate, quality, labels, decontaminate, split, balance."""
+"""The recipe's sections on which records are kept: deduplicate, quality, labels, decontaminate, split, balance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Deduplicate(Section):
 
     threshold: float = Field(0.7, gt=0.0, le=1.0, description="Jaccard similarity from which two are one.")
     by: Literal["record", "prompt"] = Field(
-        "record", description="Compare whole records, their answers too; or prompts, whatever they are answered."
+        "record", description="Compare whole records with their answers, or prompts alone."
     )
     shingle_words: int = Field(
         5, ge=1, description="Words in a shingle; characters in scripts without spaces between words."
@@ -25,13 +25,13 @@ class Deduplicate(Section):
 
 
 class TextQuality(Section):
-    """Rules for plain texts alone, made for pages of the web; null turns one off.
+    """Rules for plain texts alone, designed for web pages; null turns a rule off.
 
-    Those that are off drop more than a fiftieth of good documentation and changelogs; the value in the
-    description is the published one, of Gopher, C4 or FineWeb.
+    Rules that are off by default drop more than a fiftieth of good documentation and changelogs. Descriptions give the
+    published value, of Gopher, C4 or FineWeb.
     """
 
-    minimum_words: int | None = Field(3, ge=1, description="Words; 50 for pages of the web (Gopher).")
+    minimum_words: int | None = Field(3, ge=1, description="Words; 50 for web pages (Gopher).")
     minimum_mean_word_length: float | None = Field(None, gt=0, description="Characters; 3 (Gopher).")
     maximum_marks_per_word: float | None = Field(None, ge=0, description="# or ellipses to words; 0.1 (Gopher).")
     minimum_alphabetic_word_share: Share | None = Field(None, description="Words with a letter; 0.8 (Gopher).")
@@ -68,11 +68,11 @@ class Quality(Section):
     )
     maximum_top_ngram_characters: dict[Literal[2, 3, 4], Share] = Field(
         default={2: 0.5, 3: 0.5, 4: 0.5},
-        description="Characters in the n-gram that takes most room, by n; 0.2, 0.18 and 0.16 (Gopher).",
+        description="Characters in the n-gram that covers most, by n; 0.2, 0.18 and 0.16 (Gopher).",
     )
     maximum_repeated_ngram_characters: dict[Literal[5, 6, 7, 8, 9, 10], Share] = Field(
         default={5: 0.5, 6: 0.5, 7: 0.5, 8: 0.5, 9: 0.5, 10: 0.5},
-        description="Characters in n-grams that stood before, by n; 0.15, 0.14 and so on to 0.1 (Gopher).",
+        description="Characters in n-grams that occurred before, by n; 0.15, 0.14 and so on to 0.1 (Gopher).",
     )
     maximum_replaced_share: float | None = Field(0.3, ge=0, description="Replaced spans to words.")
     drop_refusals: bool = Field(True, description='Answers such as "as an AI language model, I cannot".')
@@ -80,27 +80,29 @@ class Quality(Section):
     languages: list[Annotated[str, Field(pattern="^[a-z]{2,3}$")]] | None = Field(
         None, min_length=1, description="ISO 639 codes, such as en; null is all."
     )
-    minimum_language_probability: Share = Field(0.5, description="From which another language than these is believed.")
+    minimum_language_probability: Share = Field(0.5, description="Probability from which another language counts.")
     texts: TextQuality = TextQuality()
 
 
 class Labels(Section):
-    """Finding labels that do not fit their text, and outliers. Nothing is dropped: it says where to look."""
+    """Finding labels that do not fit their text, and outliers. Nothing is dropped: a person looks at them."""
 
     sources: list[str] | None = Field(None, description="Only these sources; all that have labels by default.")
     features: Literal["embeddings", "words"] = Field(
-        "embeddings", description="Sentence embeddings, or TF-IDF of words: quicker on long texts, and coarser."
+        "embeddings", description="Sentence embeddings, or TF-IDF of words: faster on long texts, and coarser."
     )
     folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
 
 
 class Decontaminate(Section):
-    """Removing records that repeat what the model will be tested on elsewhere."""
+    """Removing records that repeat evaluation texts."""
 
-    against: list[Source] = Field(default=[], description="Evaluation sets, read as sources are; never trained on.")
+    against: list[Source] = Field(default=[], description="Evaluation sets, read like sources; never trained on.")
     ngram: int = Field(13, ge=1, description="Words in a row that a record may not share with an evaluation set.")
     maximum_repeats: int = Field(
-        100, ge=1, description="An n-gram in more of the corpus' texts than this is an instruction or a phrase."
+        100,
+        ge=1,
+        description="An n-gram in more of the corpus' texts is an instruction or a phrase, and does not count.",
     )
     held_out_prompts: bool = Field(
         True, description="Training records that repeat prompts of validation or test are dropped too."
@@ -108,11 +110,11 @@ class Decontaminate(Section):
 
 
 class Split(Section):
-    """Leak-free, stratified, stable splits: the assignment is a function of the group's hash."""
+    """Leak-free, stratified, stable splits."""
 
     validation: Share = 0.05
     test: Share = 0.05
-    seed: int = Field(0, ge=0, description="Decides on records that have no split yet; the others stay where they are.")
+    seed: int = Field(0, ge=0, description="Decides on records without a split; the others keep theirs.")
     stratify_by: list[Literal["source", "label", "kind", "length"]] = Field(
         default=["source", "label", "length"], description="Every split keeps the corpus' shares of these."
     )
@@ -129,9 +131,9 @@ class Split(Section):
 
 
 class Balance(Section):
-    """How much of each source and label the training sets take. Validation and test rows stay as they come."""
+    """The part of each source and label in the train rows of datasets. Validation and test rows are not affected."""
 
-    maximum_per_source: int | None = Field(None, ge=1, description="Train rows of one source in a training set.")
+    maximum_per_source: int | None = Field(None, ge=1, description="Train rows of one source in a dataset.")
     maximum_per_label: int | None = Field(None, ge=1, description="Train rows of one label of a source.")
     topics: int | None = Field(None, ge=2, description="Topics to count the corpus by; takes some minutes.")
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(

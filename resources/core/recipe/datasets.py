@@ -8,18 +8,23 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.base import Section
 
 
-class Sft(Section):
+class Rows(Section):
+    """The limits of every dataset."""
+
+    maximum_tokens: int = Field(512, ge=16, description="Longer rows, prompt and answer, are left out, never cut.")
+    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
+    validation_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many validation rows.")
+    test_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many test rows.")
+
+
+class Sft(Rows):
     """Supervised rows: conversations of kind chat."""
 
     sources: list[str] | None = Field(None, description="Only these sources; all chat sources by default.")
-    maximum_tokens: int = Field(512, ge=16, description="Longer rows are left out, never cut.")
-    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
-    validation_rows: int | None = Field(None, ge=1)
-    test_rows: int | None = Field(None, ge=1)
 
 
 class SampledRejections(Section):
-    """Preferences made from chat records: chosen = the record's answer, rejected = the base model's sample."""
+    """Preferences made from chat records: chosen is the record's answer, rejected the base model's sample."""
 
     train_rows: int = Field(64, ge=1)
     validation_rows: int = Field(16, ge=1)
@@ -29,27 +34,18 @@ class SampledRejections(Section):
     seed: int = 0
 
 
-class Preference(Section):
+class Preference(Rows):
     """Preference rows: records of kind preference, and pairs sampled from the base model."""
 
-    maximum_tokens: int = Field(512, ge=16, description="Longer prompt plus answer is left out, never cut.")
-    train_rows: int | None = Field(None, ge=1, description="Take a stable sample of this many train rows.")
-    validation_rows: int | None = Field(None, ge=1)
-    test_rows: int | None = Field(None, ge=1)
     sample_rejections: SampledRejections | None = None
 
 
-class Pretraining(Section):
+class Pretraining(Rows):
     """Rows for continued pretraining: records of kind text."""
-
-    maximum_tokens: int = Field(512, ge=16, description="Longer texts are left out, never cut.")
-    train_rows: int | None = Field(None, ge=1)
-    validation_rows: int | None = Field(None, ge=1)
-    test_rows: int | None = Field(None, ge=1)
 
 
 class Datasets(Section):
-    """The training sets to build. Sets that are not named here are not in the graph."""
+    """The datasets to build. Those that are not named here are not in the graph."""
 
     sft: Sft | None = None
     preference: Preference | None = None
@@ -57,10 +53,10 @@ class Datasets(Section):
 
     @property
     def names(self) -> list[str]:
-        """The assets that are asked for."""
+        """The assets of the datasets."""
         return [catalog.dataset_of(name) for name, section in self if section is not None]
 
     @property
     def maximum_tokens(self) -> int:
-        """The tokens of the longest row of the sets that judge models."""
+        """The limit on tokens in the datasets that judge models."""
         return max(section.maximum_tokens for section in (self.sft, self.preference) if section)

@@ -1,4 +1,4 @@
-"""Records that repeat what a model will be tested on, found by shared n-grams of words."""
+"""Contamination: records that repeat evaluation texts, found by shared n-grams of words."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from fineline.resources.data.sources.reader import list_batches, read_batch
 
 # A run of letters, marks and digits; in scripts that put no space between words, each character.
 WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
-# In 22,838 prompts of P3 that share 13 words with one of 3,600 others, the same passage stands under up to some
-# 60 templates, and one template's instructions stand in some 200. GPT-3's 10 would let 5 % of what overlaps pass.
+# Among 22,838 prompts of P3 that share 13 words with one of 3,600 others, a passage occurs under up to 60 templates,
+# and a template's instructions in some 200 prompts. GPT-3's limit of 10 would let 5 % of the overlaps pass.
 MAXIMUM_REPEATS = 100
 ANSWERS = ["completion", "rejected"]
 TEXTS_AT_ONCE = 5_000
@@ -28,7 +28,7 @@ NONE: Hashes = np.empty(0, np.uint64)
 
 
 def evaluation_set(source: Source) -> pl.DataFrame:
-    """The records of an evaluation set, read as a source of records is.
+    """The records of an evaluation set, read like those of a source.
 
     Raises:
         SourceError: it cannot be read, or none of its rows is a record.
@@ -40,10 +40,10 @@ def evaluation_set(source: Source) -> pl.DataFrame:
 
 
 def contaminated(records: pl.DataFrame, sets: Mapping[str, pl.DataFrame], section: Decontaminate) -> pl.DataFrame:
-    """Records that overlap with evaluation sets, by name: record_id and evaluation_sets, the names of all it repeats.
+    """Records that overlap with evaluation sets, given by name: record_id, and evaluation_sets, the names of these.
 
-    Prompts and plain texts are compared, short ones whole; and answers, where they have at least as many words
-    as the n-gram, since "yes" repeats nobody. System messages are instructions, and are left out.
+    Prompts and plain texts are compared, short ones as a whole. Answers are compared if they have at least as many
+    words as the n-gram, since a "yes" repeats nothing. System messages are instructions and are skipped.
     """
     texts = _texts(records, section.ngram)
     found = [
@@ -60,7 +60,7 @@ def contaminated(records: pl.DataFrame, sets: Mapping[str, pl.DataFrame], sectio
 def repeats_of_held_out_prompts(
     curated: pl.DataFrame, assignment: pl.DataFrame, section: Decontaminate
 ) -> pl.DataFrame:
-    """Curated records in train that overlap with a prompt of validation or test, in the order of record_id."""
+    """Curated records in train that overlap with a prompt of validation or test, sorted by record_id."""
     placed = curated.join(assignment.select("record_id", "split"), on="record_id").sort("record_id")
     train, held_out = placed.filter(pl.col("split") == "train"), placed.filter(pl.col("split") != "train")
     prompts = held_out.with_columns(pl.lit([], curated.schema[column]).alias(column) for column in ANSWERS)
@@ -71,14 +71,14 @@ def repeats_of_held_out_prompts(
 def overlapping(
     texts: pl.Series, against: pl.Series, ngram: int = 13, maximum_repeats: int = MAXIMUM_REPEATS
 ) -> pl.Series:
-    """Whether each text shares a run of ``ngram`` words with any of the texts in ``against``: a Boolean series.
+    """Whether each text shares a run of ``ngram`` words with any text in ``against``: a Boolean series.
 
-    Words are compared without case, punctuation and white space. A text with fewer words is compared whole: it
-    overlaps only with one that has the same words. An n-gram that is in more than ``maximum_repeats`` of the
-    texts does not count: it is an instruction, a licence or a phrase, and says nothing of what is asked. After
-    Brown et al.: Language Models are Few-Shot Learners (GPT-3), 2020, appendix C. Null overlaps with nothing.
+    Words are compared without case, punctuation and white space. A text with fewer words is compared as a whole: it
+    overlaps only with a text of the same words. An n-gram in more than ``maximum_repeats`` of the texts does not count:
+    it is an instruction, a licence or a phrase, and not specific to what is asked. After Brown et al.: Language Models
+    are Few-Shot Learners (GPT-3), 2020, appendix C. Null overlaps with nothing.
 
-    Memory grows with ``against`` (8 bytes a word) and with what is shared, not with ``texts``.
+    Memory grows with ``against`` (8 bytes a word) and with the shared n-grams, not with ``texts``.
     """
     known = np.unique(np.concatenate([NONE, *(hashes for _, hashes in _ngrams(against, ngram))]))
     rows, hashes = [NONE.astype(np.int64)], [NONE]
@@ -87,22 +87,22 @@ def overlapping(
         rows.append(row[shared])
         hashes.append(each[shared])
     found = pl.DataFrame({"row": np.concatenate(rows), "ngram": np.concatenate(hashes)}).unique()
-    telling = found.filter(pl.len().over("ngram") <= maximum_repeats)
-    return pl.Series(np.isin(np.arange(len(texts)), telling["row"].to_numpy()))
+    specific = found.filter(pl.len().over("ngram") <= maximum_repeats)
+    return pl.Series(np.isin(np.arange(len(texts)), specific["row"].to_numpy()))
 
 
 def compared_words(text: pl.Expr) -> pl.Expr:
-    """The words of a text as they are compared: NFKC, lower case, without punctuation."""
+    """The compared words of a text: NFKC, lower case, without punctuation."""
     return text.str.normalize("NFKC").str.to_lowercase().str.extract_all(WORD)
 
 
 def _texts(records: pl.DataFrame, ngram: int) -> pl.DataFrame:
-    """What a model is asked, and what it should answer, as record_id and text."""
-    said = {column: contents(column, system=False) for column in MESSAGE_COLUMNS}
-    asked = pl.when(pl.col("kind") == "text").then(said["completion"]).otherwise(said["prompt"])
+    """The texts of records that are compared, prompts and answers: record_id and text."""
+    joined = {column: contents(column, system=False) for column in MESSAGE_COLUMNS}
+    asked = pl.when(pl.col("kind") == "text").then(joined["completion"]).otherwise(joined["prompt"])
     questions = records.select("record_id", text=asked)
     chats = records.filter(pl.col("kind") != "text")
-    answers = pl.concat([chats.select("record_id", text=said[column]) for column in ANSWERS])
+    answers = pl.concat([chats.select("record_id", text=joined[column]) for column in ANSWERS])
     return pl.concat([questions, answers.filter(pl.col("text").str.count_matches(WORD) >= ngram)])
 
 
@@ -114,7 +114,7 @@ def _contains(known: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
 
 
 def _ngrams(texts: pl.Series, ngram: int) -> Iterator[tuple[Rows, Hashes]]:
-    """The hashes of all n-grams, and the rows that they are in, of some texts at a time."""
+    """Yields the rows and the hashes of all n-grams, some texts at a time."""
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         words = pl.select(compared_words(pl.lit(texts.slice(start, TEXTS_AT_ONCE)))).to_series()
         counts = words.list.len().fill_null(0).to_numpy().astype(np.int64)
@@ -124,12 +124,12 @@ def _ngrams(texts: pl.Series, ngram: int) -> Iterator[tuple[Rows, Hashes]]:
 
 
 def _windows(words: Hashes, counts: Rows, ngram: int) -> tuple[Rows, Hashes]:
-    """Polynomials of the words' hashes: over each run of ``ngram`` words, and over the whole of shorter texts.
+    """The text and the hash of each run of ``ngram`` words, and of the whole of each shorter text.
 
-    ``counts`` are the words of each text. Returns the text of each run, and its hash.
+    ``words`` are the words' hashes, ``counts`` the number of words of each text.
     """
     ends = np.cumsum(counts)
-    # A text has as many runs as places for one, and one where it is shorter.
+    # A shorter text has one run, an empty one none.
     runs = np.where(counts < ngram, np.minimum(counts, 1), counts - ngram + 1)
     row = np.repeat(np.arange(len(counts)), runs)
     first = np.arange(len(row)) + np.repeat(ends - counts - (np.cumsum(runs) - runs), runs)

@@ -1,4 +1,4 @@
-"""From splits to training rows: which records, how many tokens, and in exactly the form that TRL reads."""
+"""Dataset rows: selection from the splits, drops with their rules, and exports in the form that TRL reads."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ import polars as pl
 
 from fineline.data_contracts.datasets import SPLITS
 from fineline.resources.core.recipe.curation import Balance
-from fineline.resources.core.recipe.datasets import Preference, Pretraining, SampledRejections, Sft
+from fineline.resources.core.recipe.datasets import Preference, Pretraining, Rows, SampledRejections, Sft
 from fineline.resources.core.storage.tables import TableOutput, dropped, jsonl_bytes
 from fineline.resources.data.datasets.balance import balanced
-
-Section = Sft | Preference | Pretraining
-Sampling = Section | SampledRejections
 
 
 def candidates(
     curated: pl.DataFrame, assignment: pl.DataFrame, kind: str, sources: list[str] | None = None
 ) -> pl.DataFrame:
-    """Curated records of a kind (of the named sources) with their split, in an order that a hash decides."""
+    """Curated records of a kind (of the named sources, or of all) with their split, ordered by a hash of record_id."""
     rows = curated.filter(pl.col("kind") == kind)
     if sources is not None:
         rows = rows.filter(pl.col("source").is_in(sources))
@@ -29,8 +26,8 @@ def candidates(
     return rows.with_columns(pl.Series("order", order, pl.String)).sort("order").drop("order")
 
 
-def sample(rows: pl.DataFrame, section: Sampling) -> pl.DataFrame:
-    """The first rows of each split, as many as the recipe asks for; all of a split where it does not say."""
+def sample(rows: pl.DataFrame, section: Rows | SampledRejections) -> pl.DataFrame:
+    """The first rows of each split, as many as the section asks for, or all if it sets no number."""
     parts = []
     for split in SPLITS:
         wanted = getattr(section, f"{split}_rows")
@@ -40,32 +37,32 @@ def sample(rows: pl.DataFrame, section: Sampling) -> pl.DataFrame:
 
 
 def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft, balance: Balance) -> TableOutput:
-    """Conversations that fit and teach; the others with the rule that kept them out."""
+    """Conversations that fit and have trained tokens; the others are dropped with their rule."""
     counted = rows.join(counts, on="record_id", maintain_order="left")
-    return _made(counted, section, balance, ["prompt", "completion"])
+    return _output(counted, section, balance, ["prompt", "completion"])
 
 
 def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference, balance: Balance) -> TableOutput:
-    """Pairs whose longer answer fits; the others with the rule that kept them out."""
+    """Pairs whose longer answer fits; the others are dropped with their rule."""
     counted = rows.join(counts, on="record_id", maintain_order="left").rename({"completion": "chosen"})
-    return _made(counted, section, balance, ["prompt", "chosen", "rejected"])
+    return _output(counted, section, balance, ["prompt", "chosen", "rejected"])
 
 
 def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining, balance: Balance) -> TableOutput:
-    """Texts that fit; the others with the rule that kept them out."""
-    return _made(rows.join(counts, on="record_id", maintain_order="left"), section, balance, ["text"])
+    """Texts that fit; the others are dropped with their rule."""
+    return _output(rows.join(counts, on="record_id", maintain_order="left"), section, balance, ["text"])
 
 
 def texts(rows: pl.DataFrame) -> pl.DataFrame:
-    """Records of kind text with their one message as a column ``text``."""
+    """Records of kind text, with the content of their one message as ``text``."""
     content = pl.col("completion").list.first().struct.field("content")
     return rows.with_columns(text=content)
 
 
 def with_rejected(rows: pl.DataFrame, answers: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Chat records with the model's sampled answer as the rejected one.
+    """Pairs of a chat record's own answer and the model's sampled answer, which is rejected.
 
-    Returns the pairs, and the records whose sampled answer was empty or equal to the chosen one.
+    Returns the pairs, and the records whose sampled answer was empty or equal to their own.
     """
     joined = rows.drop("rejected").join(answers.select("record_id", "answer"), on="record_id", maintain_order="left")
     message = pl.struct(role=pl.lit("assistant"), content=pl.col("answer").str.strip_chars())
@@ -76,13 +73,13 @@ def with_rejected(rows: pl.DataFrame, answers: pl.DataFrame) -> tuple[pl.DataFra
     return joined.filter(usable), joined.filter(~usable)
 
 
-def with_unusable_answers(made: TableOutput, unusable: pl.DataFrame) -> TableOutput:
-    """The same set, with drops for the records whose sampled answer was empty or equal to their own."""
+def with_unusable_answers(output: TableOutput, unusable: pl.DataFrame) -> TableOutput:
+    """The output with drops of the records whose sampled answer was empty or equal to their own."""
     drops = dropped(unusable, "datasets", "unusable_sample")
-    return replace(made, rows_in=made.rows_in + unusable.height, drops=pl.concat([made.drops, drops]))
+    return replace(output, rows_in=output.rows_in + unusable.height, drops=pl.concat([output.drops, drops]))
 
 
-def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: list[str]) -> TableOutput:
+def _output(counted: pl.DataFrame, section: Rows, balance: Balance, columns: list[str]) -> TableOutput:
     long = pl.col("tokens") > section.maximum_tokens
     detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
     too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
@@ -103,7 +100,7 @@ def _made(counted: pl.DataFrame, section: Section, balance: Balance, columns: li
 
 
 def account(rows: pl.DataFrame) -> dict[str, int]:
-    """Rows by split, and tokens: all, trained, and rows whose stop token is not trained."""
+    """The number of rows of each split, of tokens and trained tokens, and of rows that break a promise on tokens."""
     by_split = {f"{split} rows": rows.filter(pl.col("split") == split).height for split in SPLITS}
     return {
         **by_split,

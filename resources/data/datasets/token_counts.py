@@ -1,4 +1,4 @@
-"""Token counts of rows that were counted before: only what a row says decides on them, so they are kept with it."""
+"""Reuse of token counts: a row that was counted before is not counted again while its content stays the same."""
 
 import polars as pl
 
@@ -14,27 +14,29 @@ KEY = ["record_id", "content"]
 
 
 def with_content(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows (record_id, and the columns that are counted) with ``content``, a hash of all these columns.
+    """Rows (record_id, and the counted columns) with ``content``, a hash of all of these columns.
 
-    Another version of polars may hash otherwise: then all is counted anew.
+    Another version of polars may hash differently; then all rows are counted again.
     """
-    said = [pl.col(name).cast(pl.String) if rows.schema[name] == pl.String else _as_text(name) for name in rows.columns]
-    return rows.with_columns(content=pl.struct(said).hash())
+    columns = [
+        pl.col(name).cast(pl.String) if rows.schema[name] == pl.String else _as_text(name) for name in rows.columns
+    ]
+    return rows.with_columns(content=pl.struct(columns).hash())
 
 
 def split_known(rows: pl.DataFrame, known: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The earlier counts (``COUNTED``) that hold for rows ``with_content``, and the rows that must be counted."""
-    held = pl.DataFrame(schema=COUNTED) if known is None else known.join(rows, on=KEY, how="semi")
-    return held, rows.join(held, on=KEY, how="anti", maintain_order="left")
+    """The earlier counts (``COUNTED``) that still hold for rows ``with_content``, and the rows that must be counted."""
+    reused = pl.DataFrame(schema=COUNTED) if known is None else known.join(rows, on=KEY, how="semi")
+    return reused, rows.join(reused, on=KEY, how="anti", maintain_order="left")
 
 
-def joined(held: pl.DataFrame, rows: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
-    """Earlier counts and those of ``rows``, by record_id."""
+def joined(reused: pl.DataFrame, rows: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
+    """The reused counts and those of ``rows``, sorted by record_id."""
     fresh = counts.join(rows.select(KEY), on="record_id").select(*COUNTED)
-    return pl.concat([held.select(*COUNTED), fresh.cast(pl.Schema(COUNTED))]).sort("record_id")
+    return pl.concat([reused.select(*COUNTED), fresh.cast(pl.Schema(COUNTED))]).sort("record_id")
 
 
 def _as_text(column: str) -> pl.Expr:
-    """Messages as one text, in which roles and ends are told apart from what is said."""
+    """Messages as one text that keeps roles and ends distinct from contents."""
     message = pl.element().struct.json_encode()
     return pl.col(column).list.eval(message).list.join("\n").alias(column)

@@ -1,9 +1,9 @@
-"""Measures of a text by its words, lines and paragraphs: what the rules for web corpora look at.
+"""Measures of a text's words, lines and paragraphs, for the rules of web corpora.
 
 The rules are those of Gopher (Rae et al.: Scaling Language Models, 2021, appendix A.1), C4 (Raffel et al.:
 Exploring the Limits of Transfer Learning, 2020, section 2.2) and FineWeb (Penedo et al.: The FineWeb Datasets,
-2024, section 3.6). A word is what stands between white space, as with Gopher, and each character of scripts that
-put no space between words. All are expressions over a column of texts; ratios are 0 where there is nothing to count.
+2024, section 3.6). A word is a run without white space, as in Gopher, or one character of a script that puts no spaces
+between words. All measures are expressions over a column of texts; ratios are 0 if there is nothing to count.
 """
 
 import polars as pl
@@ -18,17 +18,17 @@ SHORT_LINE = 30
 SENTENCE_END = r"""[.!?…。！？؟।:]["'”’»)\]*_`]*$"""
 BULLET = r"^(?:[•‣▶◦■□▪–]|[-*+] )"
 
-# Words that no sentence ends with, a comma, or a bracket that opens and is no face :( .
+# Words that end no sentence, a comma, or an opening bracket that is no face :( .
 UNFINISHED = (
     r"(?:\s(?:the|an|and|or|but|nor|of|because|than|whose|my|your|our|their|every|into|onto)|,|[^:;=-][(\[{])\s*$"
 )
 FENCE = r"(?m)^\s*```"
-# An answer of one or two words is no sentence.
+# A shorter answer need not be a sentence.
 SENTENCE_WORDS = 5
 
 
 def words(text: pl.Expr) -> pl.Expr:
-    """How many there are."""
+    """The number of words."""
     return text.str.count_matches(WORD)
 
 
@@ -48,7 +48,7 @@ def by_words(text: pl.Expr) -> dict[str, pl.Expr]:
 
 
 def by_lines(text: pl.Expr) -> dict[str, pl.Expr]:
-    """Measures of lines and paragraphs; those without text do not count."""
+    """Measures of lines and paragraphs; empty ones do not count."""
     lines, paragraphs = _parts(text, "\n"), _parts(text, "\n\n")
     return {
         "bullet_line_share": _share(lines, pl.element().str.contains(BULLET)),
@@ -62,13 +62,13 @@ def by_lines(text: pl.Expr) -> dict[str, pl.Expr]:
 
 
 def is_truncated(text: pl.Expr) -> pl.Expr:
-    """Whether a text stops within a sentence or a block of code."""
+    """Whether a text ends within a sentence or a block of code."""
     sentence = (words(text) >= SENTENCE_WORDS) & text.str.contains(UNFINISHED)
     return sentence | (text.str.count_matches(FENCE) % 2 == 1)
 
 
 def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """0 where the whole is 0: a record without words has too few, and nothing else is wrong with it."""
+    """The part over the whole; 0 if the whole is 0, so that a text without words breaks no other rule."""
     return pl.when(whole > 0).then(part / whole).otherwise(0.0)
 
 
@@ -82,12 +82,12 @@ def _share(parts: pl.Expr, condition: pl.Expr) -> pl.Expr:
 
 
 def _repeated(parts: pl.Expr) -> pl.Expr:
-    """Parts that repeat an earlier one, to all parts."""
+    """The share of parts that repeat an earlier one."""
     return ratio(parts.list.len() - parts.list.n_unique(), parts.list.len())
 
 
 def _repeated_characters(parts: pl.Expr) -> pl.Expr:
-    """Characters of parts that repeat an earlier one, to those of all parts."""
+    """The share of characters in parts that repeat an earlier one."""
     length = pl.element().str.len_chars()
     distinct = pl.element().unique().str.len_chars()
     total = parts.list.eval(length).list.sum()

@@ -84,8 +84,16 @@ RULES = (
         "The answer has too few words.",
     ),
     Rule("too_many_words", above("words", "maximum_words"), "The answer has too many words."),
-    Rule("words_too_long", above("mean_word_length", "maximum_mean_word_length"), "Long words are rarely prose."),
-    Rule("words_too_short", below("mean_word_length", "texts.minimum_mean_word_length"), "Nor are short ones."),
+    Rule(
+        "words_too_long",
+        above("mean_word_length", "maximum_mean_word_length"),
+        "Prose has shorter words.",
+    ),
+    Rule(
+        "words_too_short",
+        below("mean_word_length", "texts.minimum_mean_word_length"),
+        "Prose has longer words.",
+    ),
     Rule("mostly_symbols", above("symbol_ratio", "maximum_symbol_ratio"), "Few characters are letters or digits."),
     Rule(
         "few_alphabetic_words",
@@ -93,7 +101,11 @@ RULES = (
         "Few words have a letter.",
     ),
     Rule("too_many_marks", above("marks_per_word", "texts.maximum_marks_per_word"), "Many # or ellipses to words."),
-    Rule("few_stop_words", below("stop_words", "texts.minimum_stop_words"), "English prose has the, of, and, ..."),
+    Rule(
+        "few_stop_words",
+        below("stop_words", "texts.minimum_stop_words"),
+        "English has the, of, and.",
+    ),
     Rule(
         "mostly_replaced",
         above("replaced_share", "maximum_replaced_share"),
@@ -132,7 +144,7 @@ RULES = (
     Rule(
         "repeated_ngrams",
         any_above("repeated_{}gram_characters", "maximum_repeated_ngram_characters"),
-        "Much of the text stands in n-grams that were there before.",
+        "Much of the text repeats earlier n-grams.",
     ),
     Rule("placeholder", flagged("placeholder", "texts.drop_placeholder"), "A text has lorem ipsum."),
     Rule("curly_brace", flagged("curly_brace", "texts.drop_curly_braces"), "A text has a {."),
