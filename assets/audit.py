@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import dagster as dg
-import dataframely as dy
 
 from fineline.assets.execution.definition import table
 from fineline.assets.execution.tables import TableRun
@@ -14,15 +13,16 @@ from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.governance.audit.promises import PROMISES, audit
+from fineline.resources.governance.audit.version import VERSION
 
 
-@table(catalog.AUDIT_REPORT, version="1", checks=PROMISES)
+@table(catalog.AUDIT_REPORT, version=VERSION, checks=PROMISES)
 def audit_report(run: TableRun, recipe: Recipe, code_versions: Mapping[str, str]) -> None:
     """Every promise checked again on the stored bytes: how much was looked at, and how much breaks it.
 
     Guarantees: it trusts no run and no manifest, changes nothing, and a broken promise fails this asset.
     """
-    found = audit(run.storage, recipe, _contracts(), run.pseudonym_key, code_versions, run.log.info)
+    found = audit(run.storage, recipe, run.pseudonym_key, code_versions, run.log.info)
     for promise, state, checked, failures, detail in found.iter_rows():
         # What could not be checked is a warning; only what is broken is an error.
         severity = dg.AssetCheckSeverity.ERROR if state == "broken" else dg.AssetCheckSeverity.WARN
@@ -31,7 +31,3 @@ def audit_report(run: TableRun, recipe: Recipe, code_versions: Mapping[str, str]
     broken = found.filter(state="broken").height
     shown = {"findings": dg.MetadataValue.md(frame_table(found)), "broken promises": broken}
     run.write(TableOutput(found, rows_in=found.height), metadata=shown)
-
-
-def _contracts() -> dict[str, type[dy.Schema]]:
-    return {each.name: each.schema for each in catalog.ASSETS if each.contract}

@@ -14,6 +14,7 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import markdown_table
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.tables import TableOutput
+from fineline.resources.governance.forgetting.version import VERSION
 
 
 class Forget(dg.Config):
@@ -24,7 +25,7 @@ class Forget(dg.Config):
 
 @table(
     catalog.FORGETTING_CERTIFICATES,
-    version="1",
+    version=VERSION,
     owner="team:data-governance",
     checks={"nothing_remains": "Every file under the storage root was read again, and none holds what was forgotten."},
 )
@@ -35,11 +36,13 @@ def forgetting_certificates(run: TableRun, config: Forget, sources: list[Source]
     come in again; a request that was interrupted is completed by launching it again.
     """
     from fineline.resources.governance.forgetting.certificate import carry_out, certificates
+    from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
     from fineline.resources.governance.forgetting.request import finish, waiting
 
+    history = DagsterHistory(run.context.instance, run.storage)
     requests = [config.request] if config.request else waiting(run.storage)
     for request in requests:
-        every = carry_out(run.storage, run.pseudonym_key, sources, request, run.context.instance, run.log.info)
+        every = carry_out(run.storage, run.pseudonym_key, sources, request, history, run.log.info)
         (row,) = every.filter(pl.col("request_id") == request).iter_rows(named=True)
         # Stored after each request, so that an interrupted execution loses no certificate.
         _write(run, every, {"request": request, "sample": dg.MetadataValue.md(_certificate(row))})

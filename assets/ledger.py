@@ -13,11 +13,12 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.governance.accounting.ledger import funnel, reasons
+from fineline.resources.governance.accounting.version import VERSION
 
 
 @table(
     catalog.RECORD_LEDGER,
-    version="1",
+    version=VERSION,
     checks={"sums_close": "Every row that ever came in stands in the ledger exactly once, and nothing else does."},
 )
 def record_ledger(run: TableRun) -> None:

@@ -9,9 +9,8 @@ import dagster as dg
 from fineline.assets.execution.partitions import BATCHES
 from fineline.resources.core.orchestrator.runs import delete_run, old_runs
 from fineline.resources.core.presentation.tables import markdown_table
-from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.governance.audit import retention
-from fineline.resources.governance.audit.evidence import manifests
 from fineline.resources.project import Project
 
 
@@ -27,7 +26,8 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
     section, storage, now = project.recipe.retention, project.storage, datetime.now(UTC)
     offered = context.instance.get_dynamic_partitions(str(BATCHES.name))
     found = retention.removable(storage, section, offered, now)
-    runs = old_runs(context.instance, manifests(storage), now - timedelta(days=section.runs_days))
+    stored = [manifest for _, manifest in Inventory(storage).written() if manifest]
+    runs = old_runs(context.instance, stored, now - timedelta(days=section.runs_days))
     removed, busy = (found, []) if config.dry_run else retention.remove(storage, found)
     if not config.dry_run:
         for run_id in runs:
@@ -43,7 +43,7 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
             **{kind: kinds[kind] for kind in ("checkpoints", "batch", "leftover")},
             "bytes": size,
             "left, as a run is at work": len(busy),
-            "files": dg.MetadataValue.md(_table(storage, removed)),
+            "files": dg.MetadataValue.md(_table(removed)),
         }
     )
 
@@ -54,6 +54,6 @@ def prune() -> None:
     remove_what_is_not_kept()
 
 
-def _table(storage: Storage, removed: Collection[retention.Removal]) -> str:
-    rows = [[each.kind, each.path.relative_to(storage.root).as_posix(), each.size] for each in removed]
+def _table(removed: Collection[retention.Removal]) -> str:
+    rows = [[each.kind, each.key, each.size] for each in removed]
     return markdown_table(["kind", "path", "bytes"], rows)

@@ -10,11 +10,11 @@ import dagster as dg
 from fineline.assets.execution.partitions import Launch, batch_keys
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset, Partition
+from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin
 from fineline.resources.data.ingestion.batches import version_of, versions_of
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.governance.audit.evidence import manifests
 from fineline.resources.planning.inputs import ARRIVAL, inputs_now, inputs_of, stored_versions, why_stale
 from fineline.resources.project import Project
 
@@ -71,7 +71,9 @@ class Provenance:
 
     def _everything_stored(self) -> dict[str, str]:
         """The data versions of the whole graph, also of what is blocked or behind."""
-        stored = [each for each in manifests(self._storage) if not catalog.entry(each.asset).governs]
+        stored = [
+            each for _, each in Inventory(self._storage).written() if each and not catalog.entry(each.asset).governs
+        ]
         return {each.label: each.data_version for each in stored}
 
     @cached_property

@@ -84,15 +84,15 @@ def certificate(storage: Storage, request_id: str) -> str:
     """The certificate of a request, as text for a terminal."""
     import polars as pl
 
-    table = pl.read_parquet(storage.file(storage.require(catalog.FORGETTING_CERTIFICATES.name), "data"))
-    (row,) = table.filter(pl.col("request_id") == request_id).iter_rows(named=True)
+    table = storage.scan(storage.require(catalog.FORGETTING_CERTIFICATES.name))
+    (row,) = table.filter(pl.col("request_id") == request_id).collect().iter_rows(named=True)
     outside = f"{', '.join(row['outside'])}: clean these yourself" if row["outside"] else "nowhere"
     lines = [
         f"Request {request_id}, {row['completed_at']:%Y-%m-%d %H:%M} UTC: {row['records']:,} records are forgotten.",
         f"  rows removed   {_listed(row['removed'], '{table} {rows:,}')}",
         f"  seen by        {_listed(row['seen_by'], '{model} ({records:,}; train it again)')}",
         f"  still outside  {outside}",
-        f"  searched       {row['files_swept']:,} files under {storage.root}: nothing remains",
+        f"  searched       {row['files_swept']:,} files under {storage.at.location('')}: nothing remains",
     ]
     return "\n".join(lines)
 

@@ -86,6 +86,16 @@ class DiskRoot:
             remove(self.path(key))
             sync_folder(self.path(key).parent)
 
+    def erase(self, key: str) -> None:
+        """Overwrite a file, then remove it. A file system that copies on write may still keep its old blocks."""
+        path = self.path(key)
+        if path.exists():
+            with path.open("r+b") as file:
+                file.write(b"\0" * path.stat().st_size)
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+
     def exists(self, key: str) -> bool:
         return self.path(key).exists()
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
-
-import polars as pl
 
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage import layout
-from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.manifest import Manifest
-from fineline.resources.core.storage.parquet import row_groups
 from fineline.resources.core.storage.store import Damaged, Storage
 
 
@@ -57,24 +52,3 @@ class Inventory:
             for asset in assets
         }
         return [asset for asset in TopologicalSorter(upstream).static_order() if asset in upstream]
-
-
-# Until all callers have moved.
-def manifests(storage: Storage, asset: str) -> Iterator[Manifest]:
-    """The manifests of an asset's complete tables."""
-    return Inventory(storage).manifests(asset)
-
-
-def folders(storage: Storage, asset: str) -> list[Path]:
-    """The folders of an asset in which a manifest may lie."""
-    return [storage.folder(each.asset, each.batch) for each in Inventory(storage).partitions(asset)]
-
-
-def in_order(storage: Storage) -> list[str]:
-    """All assets that have a folder, each after those that it is made from."""
-    return Inventory(storage).in_order()
-
-
-def parts(path: Path, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
-    """The row groups of a Parquet file, of which each fits into memory."""
-    return row_groups(DiskRoot(path.parent), path.name, columns)

@@ -62,6 +62,9 @@ class MemoryRoot:
             for each in [*self._below(key)]:
                 del self._files[each]
 
+    def erase(self, key: str) -> None:
+        self.delete(key)
+
     def exists(self, key: str) -> bool:
         return any(True for _ in self._below(key))
 

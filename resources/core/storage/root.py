@@ -76,6 +76,9 @@ class Root(Protocol):
             Conflict: a ``version`` is given, and the file has another one.
         """
 
+    def erase(self, key: str) -> None:
+        """Remove a file so that its bytes cannot be read again, as far as the place allows; nothing where none is."""
+
     def exists(self, key: str) -> bool:
         """Whether a file or a folder has this key."""
 

@@ -49,6 +49,12 @@ class Storage:
             local = self.at.folder
         self.local = DiskRoot(local)
 
+    @property
+    def roots(self) -> list[Root]:
+        """The root, and the local disk where that is another place."""
+        same = isinstance(self.at, DiskRoot) and self.at.folder == self.local.folder
+        return [self.at] if same else [self.at, self.local]
+
     # Until all callers have moved to keys of the layout.
     @property
     def root(self) -> Path:
@@ -128,6 +134,10 @@ class Storage:
         """The keys of a role's files by batch."""
         folder = layout.folder(manifest.asset, manifest.batch)
         return {batch: f"{folder}/{name}" for batch, name in manifest.named(role).items()}
+
+    def digests(self, manifest: Manifest, role: str) -> dict[str | None, str]:
+        """SHA-256 of a role's files by batch, in hex. Raises FileNotFoundError where one is gone."""
+        return {batch: self.at.digest(key) for batch, key in self.keys(manifest, role).items()}
 
     def file(self, manifest: Manifest, role: str) -> Path:
         """The one file or folder of a role as a path on this machine, for reading."""

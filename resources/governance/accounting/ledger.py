@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,6 +10,8 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import LEDGER_ORDER, REPEATED, LedgerEntry
 
+# Gives a table by asset, role and batch.
+Scan = Callable[[str, str, str | None], pl.LazyFrame]
 KEY = ["record_id", "batch", "copy"]
 # The only asset in which several rows of a batch may share a record_id.
 _FIRST = catalog.RAW_CORPUS.name
@@ -28,8 +31,36 @@ class Gaps:
     unrecorded: int
 
 
+@dataclass(frozen=True)
+class Account:
+    """One batch: the rows read (record_id, batch, source, copy), the drops of all assets, and the ledger entries."""
+
+    batch: str
+    rows_read: pl.DataFrame
+    drops: pl.DataFrame
+    entries: pl.DataFrame
+
+
+def accounts(scan: Scan, batches: Sequence[str]) -> Iterator[Account]:
+    """The accounts of all batches, one in memory at a time, and last that of drops without a batch, if there are any.
+
+    ``scan`` gives a table by asset, role and batch, or all of a merged one for the batch None.
+    """
+    assignment = scan(catalog.SPLITS.name, "data", None).select("record_id", "source", "split").collect()
+    dropping = [each for each in catalog.ASSETS if each.drops]
+    for batch in batches:
+        rows_read = scan(_FIRST, "rows_read", batch).collect()
+        drops = pl.concat([scan(each.name, "drops", batch).collect() for each in dropping])
+        curated = scan(catalog.CURATED_CORPUS.name, "data", batch).select("record_id", "batch").collect()
+        yield Account(batch, rows_read, drops, build(rows_read, drops, curated, assignment))
+    drops = pl.concat([scan(each.name, "drops", "").collect() for each in dropping if not each.per_batch])
+    if drops.height:
+        nothing = LedgerEntry.create_empty()
+        yield Account("", nothing, drops, build(nothing, drops, nothing, assignment))
+
+
 def build(raw: pl.DataFrame, drops: pl.DataFrame, curated: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
-    """The ``LedgerEntry`` rows of all rows read, sorted by batch, record_id and copy.
+    """The ``LedgerEntry`` rows of some rows read, sorted by batch, record_id and copy.
 
     ``raw`` has one line for each row read (record_id, batch, source, copy), ``drops`` the ``Drop`` rows of all assets,
     ``curated`` the batch of each kept record, ``assignment`` its split.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
 
 import polars as pl
 
 from fineline.resources.core.storage.files import StorageError
+from fineline.resources.core.storage.root import Root
 
 _SCHEMA = pl.Schema({"record_id": pl.String(), "batch": pl.String()})
 _MESSAGES = ("prompt", "completion", "rejected")
@@ -19,12 +19,12 @@ _WORDS_OF_PATTERN = 40
 _LETTERS_OF_PATTERN = 1_000
 
 
-def mentions(raw: list[Path], quarantine: list[Path], text: str) -> pl.DataFrame:
+def mentions(root: Root, raw: list[str], quarantine: list[str], text: str) -> pl.DataFrame:
     """The record_id and batch of each record that mentions a text, in the order of batches and rows.
 
-    ``raw`` are the tables of the batches, ``quarantine`` those of the rows that broke a contract. The search covers
-    all strings of a record: messages, tools, label, group and metadata. The words of the text must follow one
-    another; the first and the last may be part of a longer word.
+    ``raw`` are the keys of the tables of the batches, ``quarantine`` those of the tables of rows that broke a contract.
+    The search covers all strings of a record: messages, tools, label, group and metadata. The words of the text must
+    follow one another; the first and the last may be part of a longer word.
 
     Raises:
         StorageError: the text has neither letters nor digits, or a table cannot be read.
@@ -40,8 +40,8 @@ def mentions(raw: list[Path], quarantine: list[Path], text: str) -> pl.DataFrame
     ]
     try:
         if beginnings == forms:
-            return pl.concat(pl.collect_all(_found(paths, matches) for paths, matches, _ in tables))
-        return pl.concat(_confirmed(*table, text) for table in tables)
+            return pl.concat(pl.collect_all(_found(root, keys, matches) for keys, matches, _ in tables))
+        return pl.concat(_confirmed(root, *table, text) for table in tables)
     except pl.exceptions.PolarsError as error:
         # The message of polars may contain the pattern, and so the text.
         raise StorageError(
@@ -55,20 +55,20 @@ def _in_record(pattern: str) -> pl.Expr:
     return pl.any_horizontal(*messages, *(pl.col(name).str.contains(pattern) for name in _STRINGS))
 
 
-def _found(paths: list[Path], matches: pl.Expr) -> pl.LazyFrame:
-    if not paths:
+def _found(root: Root, keys: list[str], matches: pl.Expr) -> pl.LazyFrame:
+    if not keys:
         return pl.LazyFrame(schema=_SCHEMA)
-    return pl.scan_parquet(paths).filter(matches).select(_SCHEMA.names())
+    return root.scan(keys).filter(matches).select(_SCHEMA.names())
 
 
-def _confirmed(paths: list[Path], begins: pl.Expr, columns: list[str], text: str) -> pl.DataFrame:
+def _confirmed(root: Root, keys: list[str], begins: pl.Expr, columns: list[str], text: str) -> pl.DataFrame:
     """The rows that mention the whole text, among those that mention its beginning."""
     # Imported here: it loads the contracts, which takes as long as searching a million records.
-    from fineline.resources.core.storage.inventory import parts
+    from fineline.resources.core.storage.parquet import row_groups
     from fineline.resources.governance.forgetting.texts import contains_any, fold, strings
 
     rows = [pl.DataFrame(schema=_SCHEMA)]
-    for part in (part for path in paths for part in parts(path)):
+    for part in (part for key in keys for part in row_groups(root, key)):
         candidates = part.filter(begins)
         whole = contains_any(strings(candidates.select(columns)), fold([text]))
         rows.append(candidates.filter(whole).select(_SCHEMA.names()))

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.resources.core.keys import stored_key
-from fineline.resources.core.storage.store import Manifest, Storage, batch_of
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.root import Root
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting.mentions import mentions
 from fineline.resources.models.exposure import ROLE as SEEN
 from fineline.resources.models.exposure import Sighting, lists, saw
@@ -24,7 +26,6 @@ from fineline.resources.models.exposure import Sighting, lists, saw
 T = TypeVar("T")
 
 SHOWN = 50
-TOMBSTONES = Path("forgotten") / "tombstones.parquet"
 # Assets whose rows show the end of many records at once.
 _ENDS = frozenset({catalog.RECORD_LEDGER.name, *(each.name for each in catalog.DATASETS)})
 # Columns that show what became of a record. None of them holds words of a record.
@@ -106,7 +107,7 @@ def trace(storage: Storage, record_ids: Sequence[str]) -> list[Trace]:
     Raises:
         StorageError: the key that hides forgotten ids cannot be used.
     """
-    return _unchanged(storage, lambda: _traces(storage, list(_tables(storage)), record_ids))
+    return _unchanged(storage, lambda: _traces(storage, _tables(storage), record_ids))
 
 
 def trace_text(storage: Storage, text: str) -> TextTrace:
@@ -120,20 +121,20 @@ def trace_text(storage: Storage, text: str) -> TextTrace:
 
 def _unchanged(storage: Storage, search: Callable[[], T]) -> T:
     """Search while every stored file is kept; repeat the search when a training ended and took its list with it."""
-    with storage.reading(folder.name for folder in storage.root.glob("assets/*")):
+    with storage.reading(Inventory(storage).assets()):
         while True:
-            trainings = [each.path for each in lists(storage) if each.manifest is None]
+            trainings = [each for each in lists(storage) if each.manifest is None]
             try:
                 return search()
             except FileNotFoundError:
-                if all(path.exists() for path in trainings):
+                if all(each.root.exists(each.key) for each in trainings):
                     raise
 
 
 def _trace_text(storage: Storage, text: str) -> TextTrace:
-    tables = list(_tables(storage))
+    tables = _tables(storage)
     corpus = {table.role: list(table.files) for table in tables if table.asset == catalog.RAW_CORPUS.name}
-    found = mentions(corpus.get("data", []), corpus.get("quarantine", []), text)
+    found = mentions(storage.at, corpus.get("data", []), corpus.get("quarantine", []), text)
     ids = found["record_id"].drop_nulls().unique(maintain_order=True)
     rows_by_batch = dict(found.group_by("batch").len().sort("batch").iter_rows())
     ends = [table for table in tables if table.role == SEEN or table.asset in _ENDS]
@@ -143,11 +144,12 @@ def _trace_text(storage: Storage, text: str) -> TextTrace:
 
 @dataclass(frozen=True)
 class _Table:
-    """The files of an asset in one role, each with its batch and data version."""
+    """The files of an asset in one role by key, each with its batch and data version."""
 
+    root: Root
     asset: str
     role: str
-    files: dict[Path, tuple[str | None, str | None]]
+    files: dict[str, tuple[str | None, str | None]]
 
 
 def _traces(storage: Storage, tables: Sequence[_Table], record_ids: Sequence[str]) -> list[Trace]:
@@ -158,64 +160,53 @@ def _traces(storage: Storage, tables: Sequence[_Table], record_ids: Sequence[str
     return [Trace(record_id, steps[record_id], forgotten_by.get(record_id)) for record_id in steps]
 
 
-def _tables(storage: Storage) -> Iterator[_Table]:
+def _tables(storage: Storage) -> list[_Table]:
     """All Parquet tables that manifests name, in the order in which records flow; models by their age."""
-    tables: dict[tuple[str, str], dict[Path, tuple[str | None, str | None]]] = {}
+    tables: dict[tuple[str, str], _Table] = {}
     made_at: dict[str, datetime] = {}
-    for manifest in _manifests(storage):
+    for manifest in Inventory(storage).manifests():
         made_at[manifest.asset] = manifest.made_at
-        for role, name in manifest.files.items():
-            if name.endswith(".parquet") and role != SEEN:
-                place = storage.file(manifest, role)
-                tables.setdefault((manifest.asset, role), {})[place] = (manifest.batch, manifest.data_version)
+        for role in manifest.tables:
+            table = tables.setdefault((manifest.asset, role), _Table(storage.at, manifest.asset, role, {}))
+            for batch, key in storage.keys(manifest, role).items():
+                table.files[key] = (batch, manifest.data_version)
     for each in lists(storage):
-        tables[each.asset, SEEN] = {each.path: (None, each.data_version)}
+        if each.manifest is None:
+            tables[each.asset, SEEN] = _Table(each.root, each.asset, SEEN, {each.key: (None, None)})
     now = datetime.now(UTC)
-    for asset, role in sorted(tables, key=lambda key: (catalog.position(key[0]), made_at.get(key[0], now), key)):
-        yield _Table(asset, role, tables[asset, role])
-
-
-def _manifests(storage: Storage) -> Iterator[Manifest]:
-    for folder in sorted(storage.root.glob("assets/*")):
-        parts = [batch_of(each) for each in sorted(folder.glob("batch=*"))]
-        for batch in parts or (None,):
-            manifest = storage.manifest(folder.name, batch)
-            if manifest is not None:
-                yield manifest
+    in_order = sorted(tables, key=lambda name: (catalog.position(name[0]), made_at.get(name[0], now), name))
+    return [tables[name] for name in in_order]
 
 
 def _steps(tables: Sequence[_Table], names: Sequence[str]) -> Iterator[tuple[str, Step]]:
     """The record_id and the step of each row of the tables that has one of these record_ids."""
     queries = [(table, query) for table in tables if (query := _query(table, names)) is not None]
     for (table, _), rows in zip(queries, pl.collect_all([query for _, query in queries]), strict=True):
-        files = {str(path): file for path, file in table.files.items()}
         for row in rows.iter_rows(named=True):
-            name, (batch, version) = row.pop("record_id"), files[row.pop("path")]
+            name, (batch, version) = row.pop("record_id"), table.files[row.pop("key")]
             facts = {key: value for key, value in row.items() if value is not None}
             yield name, Step(table.asset, batch, table.role, version, facts)
 
 
 def _query(table: _Table, names: Sequence[str]) -> pl.LazyFrame | None:
-    columns = pl.read_parquet_schema(next(iter(table.files)))
+    columns = table.root.scan([*table.files][:1]).collect_schema().names()
     if "record_id" not in columns:
         return None
     facts = [name for name in _FACTS if name in columns]
     # A batch that an older version wrote may lack a column.
-    rows = pl.scan_parquet(
-        list(table.files), include_file_paths="path", missing_columns="insert", extra_columns="ignore"
-    )
+    rows = table.root.scan([*table.files], keys_as="key", uneven=True)
     # polars compares a plain list with the statistics of each row group, which is slower for many names.
     wanted = names if len(names) <= 2 else pl.Series(names).implode()
-    return rows.filter(pl.col("record_id").is_in(wanted)).select("record_id", "path", *facts)
+    return rows.filter(pl.col("record_id").is_in(wanted)).select("record_id", "key", *facts)
 
 
 def _tombstones(storage: Storage, record_ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The record_id behind each name that records may be stored under, and the requests that forgot them."""
     known_as = {record_id: record_id for record_id in record_ids}
-    key, path = stored_key(storage.root), storage.root / TOMBSTONES
-    if key is None or not path.exists():
+    key = stored_key(storage.root)
+    if key is None or not storage.at.exists(layout.TOMBSTONES):
         return known_as, {}
     known_as |= {key.tombstone(record_id): record_id for record_id in record_ids}
-    rows = pl.scan_parquet(path).filter(pl.col("tombstone").is_in([*known_as]))
+    rows = storage.at.scan([layout.TOMBSTONES]).filter(pl.col("tombstone").is_in([*known_as]))
     requests = rows.filter(pl.col("kind") == "record").select("tombstone", "request_id").collect()
     return known_as, {known_as[tombstone]: request for tombstone, request in requests.iter_rows()}

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
+from pathlib import PurePosixPath
 
 import polars as pl
-from pydantic import ValidationError
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.presentation.tables import first_few
-from fineline.resources.core.storage.files import file_digest, folder_digest, joint_digest
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage, parts_digest
+from fineline.resources.core.storage.table_files import VERSIONED, data_version
 
 _CONTENT = "content-"
 _HASH = re.compile(r"-([0-9a-f]{16})$")
@@ -46,7 +47,7 @@ class Evidence:
     """Everything that the manifests under a storage root name.
 
     ``code_versions`` are the current ones by asset; an asset that is not among them counts as current. ``manifests``
-    are by label, ``unreadable`` the folders whose manifest cannot be parsed, and ``damaged`` the wrong files by label,
+    are by label, ``unreadable`` the labels of those that cannot be parsed, and ``damaged`` the wrong files by label,
     filled by ``check_files``.
     """
 
@@ -56,10 +57,9 @@ class Evidence:
         self.manifests: dict[str, Manifest] = {}
         self.unreadable: list[str] = []
         self.damaged: dict[str, list[str]] = {}
-        for path in sorted((storage.root / "assets").rglob("manifest.json")):
-            manifest = read_manifest(path)
+        for partition, manifest in Inventory(storage).written():
             if manifest is None:
-                self.unreadable.append(path.parent.relative_to(storage.root / "assets").as_posix())
+                self.unreadable.append(partition.label)
             elif manifest.asset not in _GOVERNANCE:
                 self.manifests[manifest.label] = manifest
 
@@ -72,15 +72,15 @@ class Evidence:
         checked = 0
         for name, manifest in self.manifests.items():
             wrong = []
-            for role, file in manifest.files.items():
-                path = self.storage.file(manifest, role)
-                named = _HASH.search(path.stem)
+            for key in (key for role in manifest.roles for key in self.storage.keys(manifest, role).values()):
+                file = key.removeprefix(f"{layout.folder(manifest.asset, manifest.batch)}/")
+                named = _HASH.search(PurePosixPath(file).stem)
                 checked += 1
-                if not path.exists():
+                if not self.storage.at.exists(key):
                     wrong.append(f"{file} is missing")
-                elif named is not None and path.is_file() and not self._digest(path).startswith(named[1]):
+                elif named is not None and not self.storage.at.digest(key).startswith(named[1]):
                     wrong.append(f"{file} was changed")
-            folders = {Path(file).parts[0] for file in manifest.files.values() if file.startswith(_CONTENT)}
+            folders = {name for name in manifest.contents if name.startswith(_CONTENT)}
             if not wrong:
                 wrong += [f"{each} was changed" for each in folders if each != f"{_CONTENT}{self._version(manifest)}"]
             if wrong:
@@ -89,11 +89,10 @@ class Evidence:
 
     def data_version(self, manifest: Manifest) -> str | None:
         """The data version computed from the stored bytes; None if the asset is neither a table nor a folder."""
-        if any(file.startswith(_CONTENT) for file in manifest.files.values()):
+        if any(name.startswith(_CONTENT) for name in manifest.contents):
             return self._version(manifest)
-        if {"data", "drops"} <= manifest.files.keys():
-            digests = [self._digest(self.storage.file(manifest, role)) for role in ("data", "drops")]
-            return joint_digest(*digests)[:16]
+        if set(VERSIONED) <= {*manifest.roles}:
+            return data_version({role: self.storage.digests(manifest, role) for role in VERSIONED})
         return None
 
     def usable(self, asset: str, batch: str | None = None) -> Manifest:
@@ -121,9 +120,17 @@ class Evidence:
         named = {name: each for name, each in manifest.inputs.items() if Partition.parse(name).asset in assets}
         return sorted(name for name in catalog.followed(manifest.asset, named) if stored.get(name) != named[name])
 
-    def scan(self, manifest: Manifest, role: str = "data") -> pl.LazyFrame:
-        """A table of an asset, lazily."""
-        return pl.scan_parquet(self.storage.file(manifest, role))
+    def scan(self, manifest: Manifest, role: str = "data", batches: Sequence[str] | None = None) -> pl.LazyFrame:
+        """A table of an asset, lazily; of a merged table all batches, or the given ones."""
+        return self.storage.scan(manifest, role, batches)
+
+    def batches(self, merged: Manifest, asset: str) -> list[str]:
+        """The batches of an asset that a merged one was made from. Raises NothingThere for none."""
+        inputs = map(Partition.parse, merged.inputs)
+        batches = sorted(each.batch for each in inputs if each.asset == asset and each.batch is not None)
+        if not batches:
+            raise NothingThere(f"{merged.asset} is made from no batch of {asset}")
+        return batches
 
     def scan_batches(self, merged: Manifest, asset: str, role: str = "data") -> pl.LazyFrame:
         """A per-batch table, lazily, with the batches that a merged asset was made from.
@@ -131,13 +138,15 @@ class Evidence:
         Raises:
             NotCheckable, NothingThere: one of the batches cannot be used, or there is none.
         """
-        inputs = [Partition.parse(name) for name in sorted(merged.inputs)]
-        parts = [self.usable(asset, each.batch) for each in inputs if each.asset == asset]
-        if not parts:
-            raise NothingThere(f"{merged.asset} is made from no batch of {asset}")
-        for part in parts:
-            self._require_current_code(part)
-        return pl.concat([self.scan(part, role) for part in parts])
+        return pl.concat([self.scan_asset(asset, role, batch) for batch in self.batches(merged, asset)])
+
+    def scan_asset(self, asset: str, role: str, batch: str | None) -> pl.LazyFrame:
+        """A usable table, lazily: one batch, or all of a merged asset for None. Raises NotCheckable, NothingThere."""
+        if not catalog.entry(asset).per_batch:
+            return self.scan(self.usable(asset), role, None if batch is None else [batch])
+        manifest = self.usable(asset, batch)
+        self._require_current_code(manifest)
+        return self.scan(manifest, role)
 
     def _require_current_code(self, manifest: Manifest) -> None:
         if self._code_versions.get(manifest.asset, manifest.code_version) != manifest.code_version:
@@ -148,7 +157,7 @@ class Evidence:
     def tables(self) -> Iterator[tuple[str, Manifest]]:
         """The label and manifest of each undamaged asset that has a table."""
         for name, manifest in self.manifests.items():
-            if "data" in manifest.files and name not in self.damaged:
+            if "data" in manifest.roles and name not in self.damaged:
                 yield name, manifest
 
     def height(self, manifest: Manifest, role: str) -> int:
@@ -156,31 +165,5 @@ class Evidence:
         return int(self.scan(manifest, role).select(pl.len()).collect().item())
 
     def _version(self, manifest: Manifest) -> str:
-        version = hashlib.sha256()
-        for role, file in manifest.files.items():
-            if file.startswith(_CONTENT):
-                version.update(self._digest(self.storage.file(manifest, role)).encode())
-        return version.hexdigest()[:16]
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = folder_digest(path) if path.is_dir() else file_digest(path)
-        return self._digests[path]
-
-    @cached_property
-    def _digests(self) -> dict[Path, str]:
-        return {}
-
-
-def manifests(storage: Storage) -> list[Manifest]:
-    """Every manifest that can be parsed, with those of governance assets."""
-    paths = sorted((storage.root / "assets").rglob("manifest.json"))
-    return [manifest for path in paths if (manifest := read_manifest(path)) is not None]
-
-
-def read_manifest(path: Path) -> Manifest | None:
-    """A manifest, or None if there is none or it cannot be parsed."""
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+        parts = [self.storage.key(manifest, role) for role, name in manifest.files.items() if name.startswith(_CONTENT)]
+        return parts_digest(self.storage.at, parts)[:16]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import dataframely as dy
 import polars as pl
 
 from fineline.data_contracts.audit import AuditFinding
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.audit import measures, tables
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere
@@ -36,25 +36,23 @@ PROMISES = {
 def audit(
     storage: Storage,
     recipe: Recipe,
-    contracts: Mapping[str, type[dy.Schema]],
     key: PseudonymKey,
     code_versions: Mapping[str, str] | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
-    """One ``AuditFinding`` for each promise. ``contracts`` are those of the assets that have a table, by name.
+    """One ``AuditFinding`` for each promise.
 
     The audit reads every stored byte once and holds one table at a time, while runs go on; it writes nothing. An
     asset behind its inputs, its code or its part of the recipe (``code_versions`` are the current ones) breaks no
     promise: a check that needs a current asset is ``not_checked`` then.
     """
-    assets = [folder.name for folder in (storage.root / "assets").glob("*")]
-    with storage.reading(assets):
+    with storage.reading(Inventory(storage).assets()):
         stored = Evidence(storage, code_versions)
         checks: dict[str, Callable[[], Finding]] = {
             "files_are_whole": partial(tables.files, stored),
             "data_versions_are_of_content": partial(tables.versions, stored),
             "rows_are_accounted_for": partial(tables.accounted, stored),
-            "tables_are_under_contract": partial(tables.contracts, stored, contracts),
+            "tables_are_under_contract": partial(tables.contracts, stored),
             "personal_data_stays_replaced": partial(measures.scrubbed, stored, recipe, key),
             "duplicates_stay_verified": partial(measures.duplicates, stored, recipe),
             "splits_do_not_leak": partial(measures.leaks, stored, recipe),

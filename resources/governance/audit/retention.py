@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from fineline.data_contracts import catalog
-from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.recipe.operations import Retention
-from fineline.resources.core.storage.files import make_writable
-from fineline.resources.core.storage.store import DAMAGED, Damaged, Storage, batch_of
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.root import Root
+from fineline.resources.core.storage.store import Damaged, Storage
 from fineline.resources.governance.audit.evidence import Evidence
 
 # A file that is being written, or read in an older version, is younger than this.
 UNFINISHED = timedelta(days=1)
-_TEMPORARY = (".", "new-")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Something to remove: its kind (checkpoints, batch, leftover), its path, its asset, and its size in bytes."""
+    """Something to remove: its kind (checkpoints, batch, leftover), its place, its asset, and its size in bytes."""
 
     kind: str
-    path: Path
+    root: Root
+    key: str
     asset: str
     size: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file or folder: when its newest file was written, and its size in bytes."""
+
+    root: Root
+    key: str
+    modified: datetime
+    size: int
+
+    def removal(self, kind: str, asset: str) -> Removal:
+        return Removal(kind, self.root, self.key, asset, self.size)
 
 
 def removable(storage: Storage, section: Retention, offered: Collection[str], now: datetime) -> list[Removal]:
@@ -54,23 +63,21 @@ def remove(storage: Storage, removals: Collection[Removal]) -> tuple[list[Remova
     busy: list[Removal] = []
     for asset in dict.fromkeys(each.asset for each in removals):
         mine = [each for each in removals if each.asset == asset]
-        with _lock_of(storage, asset) as free:
+        with storage.lock(asset, wait=False) as free:
             for each in mine if free else []:
-                if each.path.is_dir():
-                    shutil.rmtree(each.path)
-                else:
-                    each.path.unlink(missing_ok=True)
+                each.root.delete(each.key)
             (removed if free else busy).extend(mine)
     return removed, busy
 
 
 def _checkpoints(storage: Storage, kept: int) -> Iterator[Removal]:
-    trainings: dict[str, list[Path]] = {}
-    for folder in (storage.root / "checkpoints").glob("*-*"):
-        trainings.setdefault(folder.name.rpartition("-")[0], []).append(folder)
+    trainings: dict[str, list[_Found]] = {}
+    for name in storage.local.names(layout.CHECKPOINTS):
+        if found := _find(storage.local, f"{layout.CHECKPOINTS}/{name}"):
+            trainings.setdefault(name.rpartition("-")[0], []).append(found)
     for asset, folders in sorted(trainings.items()):
-        for folder in sorted(folders, key=_changed, reverse=True)[kept:]:
-            yield Removal("checkpoints", folder, asset, _size(folder))
+        for folder in sorted(folders, key=lambda each: each.modified, reverse=True)[kept:]:
+            yield folder.removal("checkpoints", asset)
 
 
 def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, now: datetime) -> Iterator[Removal]:
@@ -83,61 +90,35 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         for name in manifest.inputs
     }
     for asset in sorted(each.name for each in catalog.ASSETS if each.per_batch):
-        for folder in sorted(storage.folder(asset).glob("batch=*")):
-            batch = str(batch_of(folder))
-            if (
-                batch not in offered
-                and Partition(asset, batch).label not in needed
-                and _age(folder, now) > timedelta(days=days)
-            ):
-                yield Removal("batch", folder, asset, _size(folder))
+        for each in Inventory(storage).partitions(asset):
+            if each.batch is None or each.batch in offered or each.label in needed:
+                continue
+            found = _find(storage.at, layout.folder(asset, each.batch))
+            if found and now - found.modified > timedelta(days=days):
+                yield found.removal("batch", asset)
 
 
 def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Removal]:
-    assets = storage.root / "assets"
-    for folder in sorted([*assets.glob("*"), *assets.glob("*/batch=*")]):
-        asset = folder.relative_to(assets).parts[0]
+    for each in Inventory(storage).partitions():
+        folder = layout.folder(each.asset, each.batch)
         try:
-            manifest = storage.last_stored(asset, batch_of(folder))
+            manifest = storage.last_stored(each.asset, each.batch)
         except Damaged:
             continue
-        stands = "manifest.json" if (folder / "manifest.json").exists() else DAMAGED
-        named = {Path(name).parts[0] for name in (stands, *manifest.files.values())} if manifest else set()
-        for leftover in sorted(folder.iterdir()):
-            if leftover.name in named or leftover.name.startswith("batch="):
+        stands = layout.MANIFEST if storage.at.exists(layout.manifest(each.asset, each.batch)) else layout.DAMAGED
+        named = {stands, *manifest.contents} if manifest else set()
+        for name in storage.at.names(folder):
+            if name in named or layout.batch_of(name):
                 continue
-            unfinished = manifest is not None or leftover.name.startswith(_TEMPORARY)
-            if _age(leftover, now) > (UNFINISHED if unfinished else kept):
-                yield Removal("leftover", leftover, asset, _size(leftover))
+            found = _find(storage.at, f"{folder}/{name}")
+            age = UNFINISHED if manifest or layout.is_unfinished(name) else kept
+            if found and now - found.modified > age:
+                yield found.removal("leftover", each.asset)
 
 
-@contextmanager
-def _lock_of(storage: Storage, asset: str) -> Iterator[bool]:
-    """Hold an asset's lock and yield True; yield False, without waiting, if a run holds it."""
-    folder = storage.root / "locks"
-    make_writable(folder)
-    with (folder / f"{asset}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _files(path: Path) -> list[os.stat_result]:
-    below = path.rglob("*") if path.is_dir() else iter(())
-    return [each.stat() for each in (path, *below)]
-
-
-def _changed(path: Path) -> float:
-    """When its newest file was written, in seconds since 1970."""
-    return max(stat.st_mtime for stat in _files(path))
-
-
-def _age(path: Path, now: datetime) -> timedelta:
-    return timedelta(seconds=now.timestamp() - _changed(path))
-
-
-def _size(path: Path) -> int:
-    return sum(stat.st_size for stat in _files(path))
+def _find(root: Root, key: str) -> _Found | None:
+    """A file, or a folder with everything below it; None for a folder without files, or if it is gone."""
+    entries = [*root.list(key)]
+    if not entries:
+        return None
+    return _Found(root, key, max(entry.modified for entry in entries), sum(entry.size for entry in entries))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping
 
-import dataframely as dy
 import polars as pl
 
 from fineline.data_contracts import catalog
@@ -20,6 +18,8 @@ from fineline.resources.core.storage.tables import jsonl_bytes
 from fineline.resources.governance.accounting import ledger
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
 from fineline.resources.governance.forgetting import tombstones
+
+_WITH_CONTRACT = {asset.name: asset for asset in catalog.ASSETS if asset.contract}
 
 
 def files(stored: Evidence) -> Finding:
@@ -66,7 +66,7 @@ def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
     wanted["quarantine"] = manifest.quarantined
     problems = []
     for role, count in wanted.items():
-        if role in manifest.files and stored.height(manifest, role) != count:
+        if role in manifest.roles and stored.height(manifest, role) != count:
             problems.append(f"{role} should have {count} rows and has not")
     if manifest.rows_in != (manifest.rows or 0) + manifest.dropped + manifest.quarantined:
         problems.append("rows in are not the sum of rows kept, dropped and in quarantine")
@@ -76,32 +76,24 @@ def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
 def _ledger_gaps(stored: Evidence) -> tuple[dict[str, int], int]:
     """The gaps of the stored ledger, with its differences from a rebuilt one, and how many entries it has."""
     merged = stored.current(catalog.RECORD_LEDGER.name)
-    raw = stored.scan_batches(merged, catalog.RAW_CORPUS.name, "rows_read").collect()
-    parts = []
-    for asset in catalog.ASSETS:
-        if asset.drops and asset.per_batch:
-            parts.append(stored.scan_batches(merged, asset.name, "drops").collect())
-        elif asset.drops:
-            parts.append(stored.scan(stored.usable(asset.name), "drops").collect())
-    drops = pl.concat(parts)
-    curated, splits = (stored.scan(stored.usable(asset.name)) for asset in (catalog.CURATED_CORPUS, catalog.SPLITS))
-    rebuilt = ledger.build(raw, drops, curated.collect(), splits.collect())
-    entries = stored.scan(merged).collect()
-    gaps = dataclasses.asdict(ledger.find_gaps(entries, raw, drops))
-    gaps["entries unlike the rebuilt ones"] = rebuilt.join(
-        entries, on=rebuilt.columns, how="anti", nulls_equal=True
-    ).height
-    return gaps, entries.height
+    gaps: Counter[str] = Counter()
+    for account in ledger.accounts(stored.scan_asset, stored.batches(merged, catalog.RAW_CORPUS.name)):
+        entries = stored.scan(merged, batches=[account.batch]).collect()
+        gaps.update(dataclasses.asdict(ledger.find_gaps(entries, account.rows_read, account.drops)))
+        unlike = account.entries.join(entries, on=entries.columns, how="anti", nulls_equal=True)
+        gaps["entries unlike the rebuilt ones"] += unlike.height
+    return dict(gaps), stored.height(merged, "data")
 
 
-def contracts(stored: Evidence, contracts: Mapping[str, type[dy.Schema]]) -> Finding:
+def contracts(stored: Evidence) -> Finding:
     """Each table, its drops and its quarantine fit their contracts."""
     problems: list[str] = []
     checked = failures = 0
     for name, manifest in stored.tables():
-        roles = {"data": contracts.get(manifest.asset), "drops": Drop, "quarantine": QuarantinedRecord}
+        entry = _WITH_CONTRACT.get(manifest.asset)
+        roles = {"data": entry.schema if entry else None, "drops": Drop, "quarantine": QuarantinedRecord}
         for role, contract in roles.items():
-            if contract is None or role not in manifest.files:
+            if contract is None or role not in manifest.roles:
                 continue
             table = stored.scan(manifest, role).collect()
             missing = [column for column in contract.column_names() if column not in table.columns]
@@ -122,7 +114,8 @@ def exports(stored: Evidence) -> Finding:
         exports = [split for split in SPLITS if split in manifest.files]
         table = stored.scan(manifest).collect() if exports else pl.DataFrame()
         for split in exports:
-            lines = Counter(stored.storage.file(manifest, split).read_bytes().splitlines())
+            with stored.storage.at.open(stored.storage.key(manifest, split)) as file:
+                lines = Counter(line.rstrip(b"\n") for line in file)
             columns = list(json.loads(next(iter(lines)))) if lines else []
             rows = table.filter(pl.col("split") == split)
             if lines and not set(columns) <= set(rows.columns):
@@ -149,8 +142,8 @@ def forgotten(stored: Evidence, key: PseudonymKey) -> Finding:
     problems: list[str] = []
     checked = failures = 0
     for name, manifest in stored.tables():
-        for role, file in manifest.files.items():
-            if not file.endswith(".parquet") or "record_id" not in stored.scan(manifest, role).collect_schema():
+        for role in manifest.tables:
+            if "record_id" not in stored.scan(manifest, role).collect_schema():
                 continue
             ids = stored.scan(manifest, role).select("record_id").collect()["record_id"].drop_nulls()
             for each in ids.unique():

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import dagster as dg
 import polars as pl
 
 from fineline.data_contracts import catalog
@@ -14,17 +13,19 @@ from fineline.data_contracts.catalog import Partition
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.sources.files import batch_key
 from fineline.resources.data.sources.reader import list_batches
 from fineline.resources.governance.forgetting import tombstones
-from fineline.resources.governance.forgetting.dagster_history import cleanse, report_changes, report_flags
-from fineline.resources.governance.forgetting.journal import Journal, journal_path
-from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan, plan_path
-from fineline.resources.governance.forgetting.removal import Targets, remove
-from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, load
+from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
+from fineline.resources.governance.forgetting.journal import Journal
+from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan
+from fineline.resources.governance.forgetting.removal import remove
+from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, key_of, load
 from fineline.resources.governance.forgetting.sweep import Swept, sweep
+from fineline.resources.governance.forgetting.targets import Targets
 from fineline.resources.governance.forgetting.texts import contains_any
 from fineline.resources.governance.forgetting.tombstones import Tombstones
 from fineline.resources.models.exposure import Sighting, mark_forgotten
@@ -37,7 +38,7 @@ def carry_out(
     key: PseudonymKey,
     sources: Iterable[Source],
     request_id: str,
-    instance: dg.DagsterInstance,
+    history: DagsterHistory,
     log: Callable[[str], None],
 ) -> pl.DataFrame:
     """Forget what a waiting request names everywhere under the storage root, then sweep the root for it.
@@ -53,7 +54,7 @@ def carry_out(
     Tombstones.load(storage, key)
     request = load(storage, request_id)
     before = certificates(storage).filter(pl.col("request_id") == request_id)
-    resumed = plan_path(storage, request_id).exists()
+    resumed = storage.at.exists(key_of(request_id, "plan"))
     try:
         if before.height and before["asked"].item() != request.asked(key):
             raise ForgettingError(
@@ -68,15 +69,15 @@ def carry_out(
             finish(storage, request_id)
         raise
     log(f"{len(found.tombstones):,} records to forget")
-    journal = Journal(journal_path(storage, request_id))
+    journal = Journal(storage, request_id)
     remove(storage, Targets(found.tombstones, request.needles), journal, log)
     sightings = mark_forgotten(storage, found.tombstones, request_id)
     if found.tombstones:
         _empty_findings_cache(storage)
     sought = sorted({*request.needles, *found.sought})
-    cleansed = cleanse(instance, storage, sought)
-    report_changes(instance, storage, request_id)
-    report_flags(instance, sightings, request_id)
+    cleansed = history.cleanse(sought)
+    history.report_changes(request_id)
+    history.report_flags(sightings, request_id)
     swept = sweep(storage, sought)
     swept = Swept(swept.files, [*swept.remains, *cleansed.remains])
     row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
@@ -89,7 +90,7 @@ def carry_out(
 def certificates(storage: Storage) -> pl.DataFrame:
     """All certificates in order of time."""
     manifest = storage.manifest(catalog.FORGETTING_CERTIFICATES.name)
-    return pl.DataFrame(schema=SCHEMA) if manifest is None else pl.read_parquet(storage.file(manifest, "data"))
+    return pl.DataFrame(schema=SCHEMA) if manifest is None else storage.scan(manifest).collect()
 
 
 def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFrame:
@@ -105,8 +106,8 @@ def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFram
 def _empty_findings_cache(storage: Storage) -> None:
     """Remove the cache, in which the hashes of forgotten texts cannot be told from others, for all settings."""
     with storage.lock(catalog.SCRUBBED_CORPUS.name):
-        for path in storage.findings_cache.glob("*"):
-            path.unlink()
+        for name in storage.local.names(layout.FINDINGS_CACHE):
+            storage.local.delete(f"{layout.FINDINGS_CACHE}/{name}")
 
 
 def _outside(sources: Iterable[Source], found: Plan, sought: Sequence[str]) -> list[str]:

@@ -20,10 +20,13 @@ from fineline.resources.core.orchestrator.storage_internals import (
     SqlScheduleStorage,
     free_text,
 )
-from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, version_tags
+from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.inventory import folders, in_order
-from fineline.resources.core.storage.store import Manifest, Storage, batch_of
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.sweep import bytes_contain
 from fineline.resources.governance.forgetting.texts import blanked, contains_any
 from fineline.resources.models.exposure import Sighting
@@ -57,74 +60,73 @@ class _Changes:
     kept: set[str]
 
 
-def cleanse(instance: dg.DagsterInstance, storage: Storage, needles: Sequence[str]) -> Cleansed:
-    """Remove everything that contains one of the needles from Dagster's storage and logs.
+@dataclass(frozen=True)
+class DagsterHistory:
+    """What Dagster keeps about the assets of a storage root."""
 
-    A table in an asset's metadata loses the lines that contain one; the rest stays. The names of assets, batches,
-    steps and kinds of events stay, or Dagster could no longer read its history. The files of SQLite, and the changed
-    tables of PostgreSQL, are rewritten, so that nothing stays in free pages.
-    """
-    if not needles:
-        return Cleansed(0, [])
-    homes = {storage.root / "dagster", Path(instance.root_directory)}
-    databases = {path for home in homes for path in home.rglob("*.db")}
-    changes = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
-    changes += [_cleanse_server(connection, needles) for connection in _served(instance)]
-    logs = {path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}
-    lines = sum(_cleanse_log(path, needles) for path in sorted(logs))
-    kept = {place for each in changes for place in each.kept}
-    return Cleansed(lines + sum(each.values.total() for each in changes), sorted(kept))
+    instance: dg.DagsterInstance
+    storage: Storage
 
+    def cleanse(self, needles: Sequence[str]) -> Cleansed:
+        """Remove everything that contains one of the needles from Dagster's storage and logs.
 
-def report_changes(instance: dg.DagsterInstance, storage: Storage, request_id: str) -> list[str]:
-    """Report each asset whose data version differs from the last one in Dagster's history; returns their names."""
-    reported = []
-    for asset in in_order(storage):
-        for folder in folders(storage, asset):
-            manifest = storage.manifest(asset, batch_of(folder))
-            if manifest is None:
-                continue
-            last = _last(instance, manifest)
-            if last is None or (last.tags or {}).get(DATA_VERSION_TAG) == manifest.data_version:
-                continue
-            instance.report_runless_asset_event(_materialization(storage, manifest, last, request_id))
-            reported.append(asset)
-    return sorted(set(reported))
+        A table in an asset's metadata loses the lines that contain one; the rest stays. The names of assets, batches,
+        steps and kinds of events stay, or Dagster could no longer read its history. The files of SQLite, and the
+        changed tables of PostgreSQL, are rewritten, so that nothing stays in free pages.
+        """
+        if not needles:
+            return Cleansed(0, [])
+        homes = {self.storage.local.path(layout.DAGSTER_HOME), Path(self.instance.root_directory)}
+        databases = {path for home in homes for path in home.rglob("*.db")}
+        changes = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
+        changes += [_cleanse_server(connection, needles) for connection in _served(self.instance)]
+        logs = {path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}
+        lines = sum(_cleanse_log(path, needles) for path in sorted(logs))
+        kept = {place for each in changes for place in each.kept}
+        return Cleansed(lines + sum(each.values.total() for each in changes), sorted(kept))
 
+    def report_changes(self, request_id: str) -> list[str]:
+        """Report each asset whose data version differs from the last one in Dagster's history; returns their names."""
+        inventory = Inventory(self.storage)
+        reported = []
+        for manifest in (each for asset in inventory.in_order() for each in inventory.manifests(asset)):
+            last = self._last(manifest)
+            if last is not None and (last.tags or {}).get(DATA_VERSION_TAG) != manifest.data_version:
+                self.instance.report_runless_asset_event(self._materialization(manifest, last, request_id))
+                reported.append(manifest.asset)
+        return sorted(set(reported))
 
-def report_flags(instance: dg.DagsterInstance, sightings: Sequence[Sighting], request_id: str) -> None:
-    """Report for each stored model that it saw forgotten records."""
-    for each in sightings:
-        if each.data_version is not None:
-            flag = f"saw {each.records:,} records that request {request_id} has forgotten; train it again"
-            instance.report_runless_asset_event(dg.AssetObservation(each.asset, metadata={"flag": flag}))
+    def report_flags(self, sightings: Sequence[Sighting], request_id: str) -> None:
+        """Report for each stored model that it saw forgotten records."""
+        for each in sightings:
+            if each.data_version is not None:
+                flag = f"saw {each.records:,} records that request {request_id} has forgotten; train it again"
+                self.instance.report_runless_asset_event(dg.AssetObservation(each.asset, metadata={"flag": flag}))
 
+    def _materialization(
+        self, manifest: Manifest, last: dg.AssetMaterialization, request_id: str
+    ) -> dg.AssetMaterialization:
+        """An event for the stored table, with the metadata of its last event that still hold, such as a sample."""
+        return dg.AssetMaterialization(
+            manifest.asset,
+            partition=manifest.batch,
+            metadata={
+                **last.metadata,
+                **row_count(manifest),
+                "rows in": manifest.rows_in or 0,
+                "dropped": manifest.dropped,
+                "quarantined": manifest.quarantined,
+                "path": dg.MetadataValue.path(self.storage.location(manifest, "data")),
+                "rewritten": f"without what request {request_id} has forgotten",
+            },
+            tags=version_tags(manifest),
+        )
 
-def _materialization(
-    storage: Storage, manifest: Manifest, last: dg.AssetMaterialization, request_id: str
-) -> dg.AssetMaterialization:
-    """An event for the stored table, with the metadata of its last event that still hold, such as a sample."""
-    return dg.AssetMaterialization(
-        manifest.asset,
-        partition=manifest.batch,
-        metadata={
-            **last.metadata,
-            "dagster/row_count": manifest.rows or 0,
-            "rows in": manifest.rows_in or 0,
-            "dropped": manifest.dropped,
-            "quarantined": manifest.quarantined,
-            "path": dg.MetadataValue.path(str(storage.file(manifest, "data"))),
-            "rewritten": f"without what request {request_id} has forgotten",
-        },
-        tags=version_tags(manifest),
-    )
-
-
-def _last(instance: dg.DagsterInstance, manifest: Manifest) -> dg.AssetMaterialization | None:
-    key = dg.AssetKey(manifest.asset)
-    wanted = dg.AssetRecordsFilter(key, asset_partitions=[manifest.batch]) if manifest.batch else key
-    records = instance.fetch_materializations(wanted, limit=1).records
-    return records[0].asset_materialization if records else None
+    def _last(self, manifest: Manifest) -> dg.AssetMaterialization | None:
+        key = dg.AssetKey(manifest.asset)
+        wanted = dg.AssetRecordsFilter(key, asset_partitions=[manifest.batch]) if manifest.batch else key
+        records = self.instance.fetch_materializations(wanted, limit=1).records
+        return records[0].asset_materialization if records else None
 
 
 def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
@@ -133,7 +135,7 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
         changes = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if changes.values or any(bytes_contain(file, needles) for file in files):
+    if changes.values or any(_bytes_contain(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             # A reader such as the web server may hold the old pages for a moment.
@@ -198,7 +200,7 @@ def _blanked(stored: str, needles: Sequence[str]) -> str:
 
 
 def _cleanse_log(path: Path, needles: Sequence[str]) -> int:
-    if not bytes_contain(path, needles):
+    if not _bytes_contain(path, needles):
         return 0
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     found = contains_any(pl.Series(lines, dtype=pl.String), needles)
@@ -224,3 +226,7 @@ def _served(instance: dg.DagsterInstance) -> Iterator[sa.Connection]:
 
 def _is_file(connection: sa.Connection) -> bool:
     return connection.dialect.name == "sqlite" and Path(str(connection.engine.url.database)).is_file()
+
+
+def _bytes_contain(path: Path, needles: Sequence[str]) -> bool:
+    return bytes_contain(DiskRoot(path.parent), path.name, needles)

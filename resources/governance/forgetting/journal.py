@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.request import request_path, write_privately
+from fineline.resources.governance.forgetting.request import key_of
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,10 @@ class Change:
 class Journal:
     """The changes of one request in order, without repeats."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    def __init__(self, storage: Storage, request_id: str) -> None:
+        self._root, self._key = storage.at, key_of(request_id, "journal")
+        written = self._root.get(self._key)
+        lines = written.content.splitlines() if written else []
         self.changes = [Change(**json.loads(line)) for line in lines]
 
     def write(self, change: Change) -> None:
@@ -34,7 +34,8 @@ class Journal:
         if any((known.table, known.after) == (change.table, change.after) for known in self.changes):
             return
         self.changes.append(change)
-        write_privately(self.path, "".join(json.dumps(asdict(each)) + "\n" for each in self.changes).encode())
+        lines = "".join(json.dumps(asdict(each)) + "\n" for each in self.changes)
+        self._root.put(self._key, lines.encode(), private=True)
 
     def newest(self, table: str, version: str) -> str:
         """The version that these changes have turned a table's version into."""
@@ -42,8 +43,3 @@ class Journal:
             if change.table == table and change.before == version:
                 version = change.after
         return version
-
-
-def journal_path(storage: Storage, request_id: str) -> Path:
-    """The file of a request's journal."""
-    return request_path(storage, request_id).with_suffix(".journal")

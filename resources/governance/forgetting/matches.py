@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -16,13 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import FORGOTTEN
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.storage.inventory import manifests, parts
+from fineline.resources.core.storage.inventory import Inventory
+from fineline.resources.core.storage.parquet import row_groups
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.request import (
     NeedsConfirmation,
     Request,
-    request_path,
-    write_privately,
+    key_of,
 )
 from fineline.resources.governance.forgetting.texts import BETWEEN, contains_any, folded, strings
 
@@ -52,11 +51,6 @@ class Plan(BaseModel):
         return [*self.tombstones, *self.passages]
 
 
-def plan_path(storage: Storage, request_id: str) -> Path:
-    """The file of a request's plan."""
-    return request_path(storage, request_id).with_suffix(".plan")
-
-
 def plan(storage: Storage, key: PseudonymKey, request: Request) -> Plan:
     """Everything that the request matches now or matched in an interrupted attempt, stored for the next attempt.
 
@@ -64,8 +58,9 @@ def plan(storage: Storage, key: PseudonymKey, request: Request) -> Plan:
         NeedsConfirmation: more of the corpus contains a text than an unconfirmed request may forget, and no attempt
             has begun.
     """
-    path = plan_path(storage, request.request_id)
-    before = Plan.model_validate_json(path.read_bytes()) if path.exists() else None
+    place = key_of(request.request_id, "plan")
+    stored = storage.at.get(place)
+    before = Plan.model_validate_json(stored.content) if stored else None
     found = _find(storage, request)
     if before is None:
         _refuse_too_much(storage, request, found)
@@ -82,7 +77,7 @@ def plan(storage: Storage, key: PseudonymKey, request: Request) -> Plan:
             batches=sorted({*before.batches, *now.batches}),
             passages=sorted({*before.passages, *now.passages}),
         )
-    write_privately(path, now.model_dump_json().encode())
+    storage.at.put(place, now.model_dump_json().encode(), private=True)
     return now
 
 
@@ -95,8 +90,8 @@ def _find(storage: Storage, request: Request) -> pl.DataFrame:
     else:
         named = pl.col("source") == request.source if request.source else pl.col("batch") == request.batch
     rows = [pl.DataFrame(schema={"record_id": pl.String, "batch": pl.String})]
-    for manifest in manifests(storage, catalog.RAW_CORPUS.name):
-        rows_read, drops = (pl.scan_parquet(storage.file(manifest, role)) for role in ("rows_read", "drops"))
+    for manifest in Inventory(storage).manifests(catalog.RAW_CORPUS.name):
+        rows_read, drops = (storage.scan(manifest, role) for role in ("rows_read", "drops"))
         # The rows that earlier requests removed carry tombstones.
         gone = drops.filter(pl.col("rule") == FORGOTTEN)
         found = rows_read.filter(named).join(gone, on="record_id", how="anti")
@@ -107,9 +102,9 @@ def _find(storage: Storage, request: Request) -> pl.DataFrame:
 def _containing(storage: Storage, needles: list[str]) -> pl.DataFrame:
     rows = [pl.DataFrame(schema={"record_id": pl.String, "batch": pl.String})]
     for asset in CORPORA:
-        for manifest in manifests(storage, asset):
+        for manifest in Inventory(storage).manifests(asset):
             for role in ("data", "quarantine"):
-                for part in parts(storage.file(manifest, role)):
+                for part in row_groups(storage.at, storage.key(manifest, role)):
                     found = part.filter(contains_any(strings(part), needles))
                     rows.append(found.select(rows[0].columns).drop_nulls("record_id"))
     return pl.concat(rows)
@@ -118,7 +113,7 @@ def _containing(storage: Storage, needles: list[str]) -> pl.DataFrame:
 def _refuse_too_much(storage: Storage, request: Request, found: pl.DataFrame) -> None:
     if request.confirmed or not request.texts:
         return
-    total = sum(manifest.rows_in or 0 for manifest in manifests(storage, catalog.RAW_CORPUS.name))
+    total = sum(manifest.rows_in or 0 for manifest in Inventory(storage).manifests(catalog.RAW_CORPUS.name))
     records = found["record_id"].n_unique()
     if records > max(UNCONFIRMED_RECORDS, UNCONFIRMED_SHARE * total):
         raise NeedsConfirmation(
@@ -146,5 +141,5 @@ def _passages(storage: Storage, ids: set[str]) -> list[str]:
 
 
 def _raw_parts(storage: Storage) -> Iterator[pl.DataFrame]:
-    for manifest in manifests(storage, catalog.RAW_CORPUS.name):
-        yield from parts(storage.file(manifest, "data"))
+    for manifest in Inventory(storage).manifests(catalog.RAW_CORPUS.name):
+        yield from row_groups(storage.at, storage.key(manifest, "data"))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.storage.files import StorageError, make_writable
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.texts import fold
 
@@ -63,8 +61,7 @@ class Request(BaseModel):
 
 def check(request: Request) -> None:
     """Raise ForgettingError, without any of the texts, for a request that cannot be carried out."""
-    if not re.match(REQUEST_ID, request.request_id):
-        raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
+    key_of(request.request_id)
     if not 0 < len(request.reason.strip()) <= LONGEST_REASON:
         raise ForgettingError(f"a reason of at most {LONGEST_REASON} characters is needed; it stays in the certificate")
     if sum(map(bool, (request.records, request.texts, request.source, request.batch))) != 1:
@@ -80,11 +77,11 @@ def check(request: Request) -> None:
         )
 
 
-def request_path(storage: Storage, request_id: str) -> Path:
-    """The file in which a request waits until it is carried out. Raises ForgettingError for a malformed id."""
+def key_of(request_id: str, kind: str = "json") -> str:
+    """The key of a request, of its plan or of its journal. Raises ForgettingError for a malformed id."""
     if not re.match(REQUEST_ID, request_id):
         raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
-    return storage.root / "requests" / f"{request_id}.json"
+    return layout.request(request_id, kind)
 
 
 def put(storage: Storage, request: Request) -> None:
@@ -94,62 +91,46 @@ def put(storage: Storage, request: Request) -> None:
         ForgettingError: the request cannot be carried out, or another one with this id waits.
     """
     check(request)
-    path = request_path(storage, request.request_id)
-    if path.exists() and _content(load(storage, request.request_id)) != _content(request):
-        raise ForgettingError(f"another request {request.request_id} waits in {path.parent}; give this one its own id")
-    write_privately(path, request.model_dump_json().encode())
+    key = key_of(request.request_id)
+    if storage.at.exists(key) and _content(load(storage, request.request_id)) != _content(request):
+        folder = storage.at.location(layout.REQUESTS)
+        raise ForgettingError(f"another request {request.request_id} waits in {folder}; give this one its own id")
+    storage.at.put(key, request.model_dump_json().encode(), private=True)
 
 
 def load(storage: Storage, request_id: str) -> Request:
     """A waiting request. Raises ForgettingError if there is none, or it cannot be carried out."""
-    path = request_path(storage, request_id)
-    if not path.exists():
-        raise ForgettingError(f"no request {request_id} waits: put it into {path}, or run: fineline forget --help")
+    found, place = storage.at.get(key_of(request_id)), storage.at.location(key_of(request_id))
+    if found is None:
+        raise ForgettingError(f"no request {request_id} waits: put it into {place}, or run: fineline forget --help")
     try:
-        request = Request.model_validate_json(path.read_bytes())
+        request = Request.model_validate_json(found.content)
     except ValidationError as error:
         keys = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors(include_input=False)})
-        raise ForgettingError(f"{path} is no request; look at: {', '.join(filter(None, keys)) or 'its JSON'}") from None
+        raise ForgettingError(
+            f"{place} is no request; look at: {', '.join(filter(None, keys)) or 'its JSON'}"
+        ) from None
     if request.request_id != request_id:
-        raise ForgettingError(f"{path} holds a request with another id; the file's name must be the id")
+        raise ForgettingError(f"{place} holds a request with another id; the file's name must be the id")
     check(request)
     return request
 
 
 def waiting(storage: Storage) -> list[str]:
     """The ids of the waiting requests."""
-    return sorted(path.stem for path in (storage.root / "requests").glob("*.json") if re.match(REQUEST_ID, path.stem))
-
-
-def write_privately(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    make_writable(path.parent)
-    path.parent.chmod(0o700)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def destroy(path: Path) -> None:
-    """Overwrite a file, then remove it. A file system that copies on write may still keep its old blocks."""
-    with path.open("r+b") as file:
-        file.write(b"\0" * path.stat().st_size)
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()
+    ids = [name.removesuffix(".json") for name in storage.at.names(layout.REQUESTS) if name.endswith(".json")]
+    return [request_id for request_id in ids if re.match(REQUEST_ID, request_id)]
 
 
 def finish(storage: Storage, request_id: str) -> None:
     """Destroy a request with its plan and journal, and what a killed attempt left unfinished."""
-    path = request_path(storage, request_id)
-    for suffix in (".journal", ".plan", ".json"):
-        kept = path.with_suffix(suffix)
-        for each in [*path.parent.glob(f".{kept.name}.*"), kept]:
-            if each.exists():
-                destroy(each)
+    for kind in ("journal", "plan", "json"):
+        key = key_of(request_id, kind)
+        unfinished = f".{key.rpartition('/')[2]}."
+        for name in storage.at.names(layout.REQUESTS):
+            if name.startswith(unfinished):
+                storage.at.erase(f"{layout.REQUESTS}/{name}")
+        storage.at.erase(key)
 
 
 def _content(request: Request) -> Mapping[str, Any]:

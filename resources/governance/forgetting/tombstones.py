@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from io import BytesIO
-from pathlib import Path
 
 import polars as pl
 
 from fineline.data_contracts.forgetting import Tombstone
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.request import ForgettingError
 from fineline.resources.governance.forgetting.texts import BETWEEN, folded, strings, unescaped
 
 SCHEMA = Tombstone.create_empty().schema
-LOCK = "forgotten"
 
 
 def of_records(key: PseudonymKey, request_id: str, record_ids: Iterable[str]) -> pl.DataFrame:
@@ -42,20 +40,20 @@ def of_texts(key: PseudonymKey, request_id: str, needles: Iterable[str]) -> pl.D
 
 def add(storage: Storage, rows: pl.DataFrame) -> None:
     """Store tombstones for ever; those already stored stay as they are."""
-    with storage.lock(LOCK):
+    with storage.lock(layout.TOMBSTONES_LOCK):
         before = read(storage)
         table = pl.concat([before, rows.select(SCHEMA.names()).cast(SCHEMA)])
         table = table.unique(["request_id", "tombstone"], keep="first").sort("request_id", "kind", "tombstone")
         if not table.equals(before):
             content = BytesIO()
             Tombstone.validate(table).write_parquet(content)
-            write_atomically(_path(storage), content.getvalue())
+            storage.at.put(layout.TOMBSTONES, content.getvalue())
 
 
 def read(storage: Storage) -> pl.DataFrame:
     """All tombstones."""
-    path = _path(storage)
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=SCHEMA)
+    stored = storage.at.get(layout.TOMBSTONES)
+    return pl.read_parquet(stored.content) if stored else pl.DataFrame(schema=SCHEMA)
 
 
 class Tombstones:
@@ -150,7 +148,3 @@ def _phrase_hash(key: PseudonymKey, words: list[str]) -> str:
 
 def _anchor(key: PseudonymKey, word: str) -> int:
     return int.from_bytes(key.digest("forgotten word", word)[:2], "big")
-
-
-def _path(storage: Storage) -> Path:
-    return storage.root / "forgotten" / "tombstones.parquet"

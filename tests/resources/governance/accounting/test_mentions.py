@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.records import record, records
 from support.traced_storage import BROKEN, FIRST, KEPT, SECOND, SIMILAR, fill
 
+from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting import mentions as module
@@ -20,7 +21,7 @@ def corpus(tmp_path_factory):
     storage = Storage(tmp_path_factory.mktemp("mentions"))
     fill(storage)
     manifests = [storage.require("raw_corpus", batch) for batch in (FIRST, SECOND)]
-    return [[storage.file(manifest, role) for manifest in manifests] for role in ("data", "quarantine")]
+    return storage.at, *([storage.key(manifest, role) for manifest in manifests] for role in ("data", "quarantine"))
 
 
 def ids(corpus, text):
@@ -54,7 +55,7 @@ def test_a_text_without_letters_and_digits_is_refused(corpus):
 
 @pytest.mark.parametrize(("said", "text"), [("Zoë Müller", "zoë mÜLLER"), ("Ａｄａ", "Ａｄａ"), ("Ada", "Ａｄａ")])
 def test_letters_of_other_alphabets_and_widths_are_found(tmp_path, said, text):
-    assert mentions([written(tmp_path, [said])], [], text).height == 1
+    assert mentions(DiskRoot(tmp_path), [written(tmp_path, [said])], [], text).height == 1
 
 
 LONG = " ".join(f"Wört{number}" for number in range(600))
@@ -66,21 +67,21 @@ LONG = " ".join(f"Wört{number}" for number in range(600))
 def test_a_long_text_is_found_where_all_of_it_is_said(tmp_path, text):
     cut, other = text[: len(text) // 2], text[:-7] + "another"
     path = written(tmp_path, [f"“{text.upper()}”!", cut, other, text.replace(" ", "\n* "), f"and then {text}, he said"])
-    assert mentions([path], [], text)["batch"].to_list() == ["0", "3", "4"]
+    assert mentions(DiskRoot(tmp_path), [path], [], text)["batch"].to_list() == ["0", "3", "4"]
 
 
 def test_a_long_text_is_found_in_quarantine_where_it_is_escaped(tmp_path):
     said = [json.dumps({"text": each}, ensure_ascii=False) for each in (LONG.replace(" ", "\n"), LONG[:-1])]
     pl.DataFrame({"record_id": ["a", "b"], "batch": ["0", "1"], "record": said}).write_parquet(tmp_path / "q.parquet")
-    assert mentions([], [tmp_path / "q.parquet"], LONG)["batch"].to_list() == ["0"]
+    assert mentions(DiskRoot(tmp_path), [], ["q.parquet"], LONG)["batch"].to_list() == ["0"]
 
 
 @pytest.mark.parametrize("text", ["Ada Lovelace", LONG], ids=["short", "long"])
 def test_a_table_that_cannot_be_read_is_told_without_the_text(tmp_path, text):
     path = written(tmp_path, [text])
-    pl.read_parquet(path).drop("group").write_parquet(path)
+    pl.read_parquet(tmp_path / path).drop("group").write_parquet(tmp_path / path)
     with pytest.raises(StorageError, match="cannot be read") as refused:
-        mentions([path], [], text)
+        mentions(DiskRoot(tmp_path), [path], [], text)
     assert not re.search("ada|wört", "".join(traceback.format_exception(refused.value)).lower())
 
 
@@ -98,7 +99,7 @@ def test_found_is_what_has_the_words_in_order(tmp_path, monkeypatch, limits, sai
         return
     path = written(tmp_path, said)
     expected = [number for number, each in enumerate(said) if wanted in " ".join(words(each))]
-    found = mentions([path], [], text)["batch"].to_list()
+    found = mentions(DiskRoot(tmp_path), [path], [], text)["batch"].to_list()
     assert found == [str(number) for number in expected]
 
 
@@ -109,4 +110,4 @@ def words(text):
 def written(folder, texts):
     rows = [record(text, question="?", batch=str(number)) for number, text in enumerate(texts)]
     records(*rows).write_parquet(folder / "rows.parquet")
-    return folder / "rows.parquet"
+    return "rows.parquet"

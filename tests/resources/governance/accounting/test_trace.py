@@ -7,6 +7,7 @@ from support.records import record, records
 from support.traced_storage import AGAIN, BROKEN, FIRST, HELD_OUT, KEPT, SECOND, SIMILAR, fill
 
 from fineline.resources.core.keys import load_key
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting import trace as tracing
 from fineline.resources.models import exposure as seen
@@ -190,11 +191,11 @@ def test_no_trace_holds_what_a_record_says(storage):
 
 def test_a_forgotten_record_is_found_by_its_tombstone_and_names_the_request(storage):
     record_id = KEPT["record_id"]
-    tombstone = load_key(storage.root).digest("tombstone", record_id)[:16].hex()
+    tombstone = load_key(storage.root).tombstone(record_id)
     seen.mark_forgotten(storage, {record_id: tombstone}, "R-17")
     rows = {"tombstone": [tombstone], "request_id": ["R-17"], "kind": ["record"]}
-    (storage.root / tracing.TOMBSTONES).parent.mkdir()
-    pl.DataFrame(rows).write_parquet(storage.root / tracing.TOMBSTONES)
+    storage.local.path(layout.TOMBSTONES).parent.mkdir()
+    pl.DataFrame(rows).write_parquet(storage.local.path(layout.TOMBSTONES))
     (trace,) = tracing.trace(storage, [record_id])
     assert trace.forgotten_by == "R-17"
     assert steps(storage, KEPT, "sft_model", "seen") == [

@@ -44,7 +44,7 @@ def put(path, days=0):
 
 def found(storage, offered=BATCHES, **section):
     removals = removable(storage, Retention(**section), offered, NOW)
-    return [(each.kind, each.path.relative_to(storage.root).as_posix()) for each in removals]
+    return [(each.kind, each.key) for each in removals]
 
 
 def age_all(storage, days):
@@ -161,7 +161,7 @@ def test_what_is_removed_is_gone_with_its_size_told_and_the_rest_reads_as_before
     removed, busy = remove(storage, removals)
     assert busy == []
     assert sum(each.size for each in removed) >= 20
-    assert not any(each.path.exists() for each in removed)
+    assert not any(each.root.exists(each.key) for each in removed)
     assert removable(storage, Retention(), BATCHES, NOW) == []
     before = storage.require("record_ledger").data_version
     write_ledger(storage)
@@ -178,7 +178,7 @@ def test_what_is_of_an_asset_that_a_run_makes_is_left(storage):
         fcntl.flock(lock, fcntl.LOCK_EX)
         removed, busy = remove(storage, removals)
     assert ([each.asset for each in removed], [each.asset for each in busy]) == (["curated_corpus"], ["splits"])
-    assert busy[0].path.exists()
+    assert busy[0].root.exists(busy[0].key)
 
 
 def test_the_lock_is_the_one_that_a_run_holds(storage):

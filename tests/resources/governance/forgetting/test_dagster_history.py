@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.governance.forgetting.dagster_history import Cleansed, cleanse, report_changes
+from fineline.resources.governance.forgetting.dagster_history import Cleansed, DagsterHistory
 from fineline.resources.governance.forgetting.sweep import sweep
 
 SOUGHT = ["margaret thompson", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"]
@@ -49,7 +49,7 @@ def run(instance):
 
 
 def test_only_what_says_it_goes_from_metadata_messages_and_checks(storage, instance, run):
-    assert cleanse(instance, storage, SOUGHT).values > 0
+    assert DagsterHistory(instance, storage).cleanse(SOUGHT).values > 0
     (record,) = instance.fetch_materializations(dg.AssetKey("corpus"), limit=1).records
     metadata = record.asset_materialization.metadata
     assert metadata["sample"].value.splitlines()[2:] == ["| ffffffffffffffffffffffffffffffff | assistant: another |"]
@@ -69,10 +69,10 @@ def test_no_file_keeps_it_and_a_second_time_finds_nothing(storage, instance, run
     log = storage.root / "dagster" / "storage" / run / "compute_logs" / "x.err"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("before\nof Margaret Thompson\nafter\n")
-    cleanse(instance, storage, SOUGHT)
+    DagsterHistory(instance, storage).cleanse(SOUGHT)
     assert log.read_text() == "before\nafter\n"
     assert sweep(storage, SOUGHT).remains == []
-    assert cleanse(instance, storage, SOUGHT) == Cleansed(0, [])
+    assert DagsterHistory(instance, storage).cleanse(SOUGHT) == Cleansed(0, [])
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("no_evasion", asset="evaluation")])
@@ -86,7 +86,7 @@ def evaluation(context):
 def test_what_names_an_asset_a_step_or_a_kind_of_event_stays_readable(storage, instance, needle):
     run = dg.materialize([evaluation], instance=instance).run_id
     kinds = [entry.get_dagster_event().event_type for entry in instance.all_logs(run) if entry.is_dagster_event]
-    cleanse(instance, storage, [needle])
+    DagsterHistory(instance, storage).cleanse([needle])
     entries = instance.all_logs(run)
     assert [entry.get_dagster_event().event_type for entry in entries if entry.is_dagster_event] == kinds
     assert {entry.step_key for entry in entries} == {None, "evaluation"}
@@ -106,19 +106,19 @@ def test_what_names_an_asset_a_step_or_a_kind_of_event_stays_readable(storage, i
 def test_batches_that_are_named_so_stay_and_are_told(storage, instance):
     names = ["support/margaret-thompson-1.txt", "support/margaret-thompson-2.txt", "support/other.txt"]
     instance.add_dynamic_partitions("batches", names)
-    told = cleanse(instance, storage, SOUGHT)
+    told = DagsterHistory(instance, storage).cleanse(SOUGHT)
     assert instance.get_dynamic_partitions("batches") == names
     assert told.values == 0
     assert told.kept == ["dynamic_partitions.partition"]
     for name in names[:2]:
         instance.delete_dynamic_partition("batches", name)
-    assert cleanse(instance, storage, SOUGHT).kept == []
+    assert DagsterHistory(instance, storage).cleanse(SOUGHT).kept == []
 
 
 def test_a_cursor_of_the_daemon_stays_readable(storage, instance):
     cursor = {"asset_daemon": "eJyEvaMargaret+Thompson/=="}
     instance.daemon_cursor_storage.set_cursor_values(cursor)
-    cleanse(instance, storage, ["margaret thompson"])
+    DagsterHistory(instance, storage).cleanse(["margaret thompson"])
     assert instance.daemon_cursor_storage.get_cursor_values({"asset_daemon"}) == cursor
 
 
@@ -132,7 +132,7 @@ def test_what_a_killed_attempt_left_in_free_pages_goes_too(storage):
             connection.exec_driver_sql("DELETE FROM asset_check_executions")
             connection.commit()
         assert sweep(storage, SOUGHT).remains != []
-        cleanse(instance, storage, SOUGHT)
+        DagsterHistory(instance, storage).cleanse(SOUGHT)
         assert sweep(storage, SOUGHT).remains == []
 
 
@@ -154,9 +154,11 @@ def test_dagster_is_told_versions_that_it_does_not_know_yet(storage):
 
     with dg.DagsterInstance.ephemeral() as instance:
         put("v1")
-        assert report_changes(instance, storage, "R-17") == [], "of what Dagster has no event, there is nothing to tell"
+        assert DagsterHistory(instance, storage).report_changes("R-17") == [], (
+            "of what Dagster has no event, there is nothing to tell"
+        )
         event = dg.AssetMaterialization("corpus", partition="a", tags={"dagster/data_version": "v1"})
         instance.report_runless_asset_event(event)
         put("v2")
-        assert report_changes(instance, storage, "R-17") == ["corpus"]
-        assert report_changes(instance, storage, "R-17") == []
+        assert DagsterHistory(instance, storage).report_changes("R-17") == ["corpus"]
+        assert DagsterHistory(instance, storage).report_changes("R-17") == []

@@ -19,18 +19,20 @@ from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.governance.forgetting import certificate, tombstones
 from fineline.resources.governance.forgetting import matches as planning
 from fineline.resources.governance.forgetting.certificate import carry_out
-from fineline.resources.governance.forgetting.journal import Journal, journal_path
-from fineline.resources.governance.forgetting.matches import plan, plan_path
-from fineline.resources.governance.forgetting.removal import Targets, remove
+from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
+from fineline.resources.governance.forgetting.journal import Journal
+from fineline.resources.governance.forgetting.matches import plan
+from fineline.resources.governance.forgetting.removal import remove
 from fineline.resources.governance.forgetting.request import (
     ForgettingError,
     NeedsConfirmation,
     Request,
     finish,
+    key_of,
     put,
-    request_path,
 )
 from fineline.resources.governance.forgetting.sweep import sweep
+from fineline.resources.governance.forgetting.targets import Targets
 from fineline.resources.governance.forgetting.tombstones import Tombstones
 from fineline.resources.models import exposure as seen
 
@@ -71,7 +73,9 @@ def forget(storage, **what):
 
 
 def carried_out(storage, instance, request_id="R-17", sources=()):
-    table = carry_out(storage, load_key(storage.root), sources, request_id, instance, lambda _: None)
+    table = carry_out(
+        storage, load_key(storage.root), sources, request_id, DagsterHistory(instance, storage), lambda _: None
+    )
     (row,) = table.filter(pl.col("request_id") == request_id).iter_rows(named=True)
     return row
 
@@ -96,7 +100,7 @@ def test_what_much_of_the_corpus_says_must_be_confirmed(storage, monkeypatch):
     monkeypatch.setattr(planning, "UNCONFIRMED_RECORDS", 1)
     with pytest.raises(NeedsConfirmation, match=r"2 of 7 records contain .* Nothing was forgotten.* --yes"):
         forget(storage, texts=[PERSON])
-    assert not request_path(storage, "R-17").exists(), "a refused request does not stay with what it names"
+    assert not storage.at.exists(key_of("R-17")), "a refused request does not stay with what it names"
     assert forget(storage, texts=[PERSON], confirmed=True)["records"] == 2
 
 
@@ -249,7 +253,7 @@ def test_killed_before_any_commit_the_same_request_completes_it(storage, monkeyp
         patch.setattr(Storage, "commit", kill_at_step)
         with pytest.raises(Killed):
             forget(storage, texts=[PERSON])
-    assert plan_path(storage, "R-17").exists()
+    assert storage.at.exists(key_of("R-17", "plan"))
     row = forget(storage, texts=[PERSON])
     assert row["records"] == 2
     assert {each["table"]: each["rows"] for each in row["removed"]} == WHOLE
@@ -318,7 +322,7 @@ def test_what_refuses_a_request_under_way_leaves_its_plan(storage, monkeypatch):
         patch.setattr(certificate, "plan", refuse)
         with pytest.raises(ForgettingError, match="not as it stands"):
             forget(storage, texts=[PERSON])
-    assert plan_path(storage, "R-17").exists()
+    assert storage.at.exists(key_of("R-17", "plan"))
     assert forget(storage, texts=[PERSON])["records"] == 2
 
 
@@ -329,9 +333,9 @@ def test_a_request_under_another_key_is_refused_and_changes_nothing(storage):
     put(storage, Request(request_id="R-18", reason="erasure request", texts=[PERSON]))
     another = PseudonymKey(b"other" * 8)
     with dg.DagsterInstance.ephemeral() as instance, pytest.raises(ForgettingError, match="bring back the key"):
-        carry_out(storage, another, [], "R-18", instance, lambda _: None)
+        carry_out(storage, another, [], "R-18", DagsterHistory(instance, storage), lambda _: None)
     assert tombstones.read(storage).equals(before)
-    assert not plan_path(storage, "R-18").exists()
+    assert not storage.at.exists(key_of("R-18", "plan"))
     with dg.DagsterInstance.ephemeral() as instance:
         assert carried_out(storage, instance, "R-18")["records"] == 1
 
@@ -340,7 +344,7 @@ def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage)
     manifest = storage.require("splits")
     storage.file(manifest, "drops").unlink()
     ids_of = dict.fromkeys(BOTH, "f" * 32)
-    remove(storage, Targets(ids_of, ["ada lovelace"]), Journal(journal_path(storage, "R-17")), lambda _: None)
+    remove(storage, Targets(ids_of, ["ada lovelace"]), Journal(storage, "R-17"), lambda _: None)
     assert not list(storage.folder("splits").glob("data*"))
     assert list(storage.folder("splits").glob("quarantine*")), "what has nothing of it stays"
     assert HELD_OUT["record_id"] in ids(storage, "raw_corpus", [FIRST])

@@ -5,7 +5,7 @@ import pytest
 
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, load, put, request_path
+from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, key_of, load, put
 
 PERSON = "Margaret Thompson"
 
@@ -22,7 +22,7 @@ def request(**values):
 def test_a_request_is_read_as_it_was_put_and_only_its_owner_may_read_it(storage):
     put(storage, request())
     assert load(storage, "R-17") == request()
-    path = request_path(storage, "R-17")
+    path = storage.local.path(key_of("R-17"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -55,7 +55,7 @@ def test_an_id_is_of_one_request(storage):
 
 
 def test_a_file_that_is_no_request_is_told_by_the_names_of_its_keys_alone(storage):
-    path = request_path(storage, "R-17")
+    path = storage.local.path(key_of("R-17"))
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"request_id": "R-17", "reason": "x", "texts": PERSON}))
     with pytest.raises(ForgettingError, match="look at: texts") as refused:
@@ -67,7 +67,7 @@ def test_a_file_that_is_no_request_is_told_by_the_names_of_its_keys_alone(storag
 
 def test_a_finished_request_leaves_nothing_not_even_of_an_interrupted_write(storage):
     put(storage, request())
-    folder = request_path(storage, "R-17").parent
+    folder = storage.local.path(key_of("R-17")).parent
     for name in ("R-17.plan", "R-17.journal", ".R-17.json.0a1b", ".R-17.plan.0a1b"):
         (folder / name).write_text(PERSON)
     (folder / "R-18.json").write_text("other")

@@ -2,12 +2,14 @@ import json
 import random
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
+from fineline.resources.core.storage.disk import DiskRoot
+from fineline.resources.core.storage.root import Entry
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting import sweep as sweeping
 from fineline.resources.governance.forgetting.sweep import sweep
 
 SOUGHT = ["jörg öztürk"]
@@ -107,6 +109,6 @@ def test_a_file_that_goes_while_it_is_looked_at_holds_nothing(storage, monkeypat
     vocabulary = storage.folder("base_model") / "vocabulary.txt"
     vocabulary.parent.mkdir()
     vocabulary.write_text("words")
-    listed = sweeping._files
-    monkeypatch.setattr(sweeping, "_files", lambda folder: [*listed(folder), folder / "index.db-shm"])
+    listed, gone = DiskRoot.list, Entry("dagster/index.db-shm", 1, datetime.now(UTC))
+    monkeypatch.setattr(DiskRoot, "list", lambda root, folder="": [*listed(root, folder), gone])
     assert sweep(storage, SOUGHT).remains == []

@@ -1,0 +1,28 @@
+"""What an audit of the small storage is made with, and ways to spoil what it audits."""
+
+import json
+
+from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.recipe.recipe import Recipe
+
+RECIPE = Recipe.model_validate(
+    {
+        "name": "small",
+        "sources": [{"name": "notes", "kind": "files", "path": "notes", "licence": "CC0-1.0"}],
+        "scrub": {"entities": ["EMAIL_ADDRESS", "SECRET"], "canaries_per_entity": 2, "workers": 1},
+        "datasets": {"sft": {}},
+        "training": {"stages": [{"method": "sft"}]},
+        "decontaminate": {"ngram": 5},
+    }
+)
+KEY = PseudonymKey(b"k" * 32)
+
+
+def edit_manifest(storage, asset, batch=None, **values):
+    path = storage.folder(asset, batch) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def rewrite(path, content):
+    path.unlink()
+    path.write_bytes(content)
