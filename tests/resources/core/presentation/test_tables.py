@@ -4,7 +4,14 @@ import polars as pl
 from support.records import record, records
 
 from fineline.resources.core.presentation import plots
-from fineline.resources.core.presentation.tables import TABLE_ROWS, first_few, frame_table, markdown_table, sample_table
+from fineline.resources.core.presentation.tables import (
+    TABLE_ROWS,
+    counts_by,
+    first_few,
+    frame_table,
+    markdown_table,
+    sample_table,
+)
 
 
 def test_text_with_pipes_tags_and_line_breaks_cannot_break_the_table():
@@ -50,3 +57,7 @@ def test_plots_are_images_in_markdown():
         image = base64.b64decode(text.partition("base64,")[2].rstrip(")"))
         assert image.startswith(b"\x89PNG")
         assert len(image) > 5_000
+
+
+def test_counts_are_in_the_order_of_the_values():
+    assert counts_by(pl.DataFrame({"split": ["train", "test", "train"]}), "split") == {"test": 1, "train": 2}

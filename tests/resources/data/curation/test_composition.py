@@ -1,7 +1,8 @@
 import polars as pl
+import pytest
 from support.records import record, records
 
-from fineline.resources.data.curation.composition import topics
+from fineline.resources.data.curation.composition import composition, topics
 
 PETS = ["My cat purrs at night", "Feed the kitten twice", "Our cat chases every kitten", "The kitten and the cat sleep"]
 MONEY = [
@@ -12,7 +13,7 @@ MONEY = [
 ]
 
 
-def test_topics_are_counted_and_called_by_their_own_words():
+def test_topics_are_counted_and_named_by_their_own_words():
     table = records(*[record(text, kind="text", prompt=[]) for text in [*PETS, *MONEY, "The cat has a kitten"]])
     found = topics(table, 2)
     assert found["records"].to_list() == [5, 4]
@@ -28,3 +29,24 @@ def test_fewer_texts_than_topics_are_topics_of_their_own():
     assert topics(table.clear(), 5).schema == topics(table, 5).schema == {
         "topic": pl.String, "records": pl.UInt32, "share": pl.Float64,
     }  # fmt: skip
+
+
+def records_of(source: str, count: int, label: str | None = None) -> pl.DataFrame:
+    return records(*[record(f"answer {n}", source=source, label=label) for n in range(count)])
+
+
+def test_the_composition_counts_sources_labels_and_lengths():
+    table = pl.concat([records_of("a", 3, "x"), records_of("b", 1)])
+    assert composition(table).select("by", "value", "records", "share").rows() == [
+        ("source", "a", 3, 0.75),
+        ("source", "b", 1, 0.25),
+        ("label", "a: x", 3, 0.75),
+        ("length", "up to 100 characters", 4, 1.0),
+    ]
+    assert composition(table.clear()).is_empty()
+
+
+@pytest.mark.parametrize(("length", "band"), [(100, "up to 100"), (101, "up to 500"), (9000, "over 8000")])
+def test_a_length_band_is_of_characters(length: int, band: str):
+    bands = composition(records(record("x" * length))).filter(by="length")["value"]
+    assert bands.to_list() == [f"{band} characters"]

@@ -55,7 +55,7 @@ def test_scripts_without_spaces_are_compared_by_characters():
     assert found([f"他说{sentence}。", "春天的时候花园里"], [sentence]) == [True, False]
 
 
-def test_nothing_overlaps_with_nothing():
+def test_empty_texts_overlap_with_nothing():
     assert found([None, "", "..."], [None, "", "!"]) == [False] * 3
     assert found([], [THIRTEEN]) == []
     assert found([THIRTEEN], []) == [False]
@@ -75,7 +75,7 @@ TEXTS = st.lists(st.lists(st.sampled_from("abc"), max_size=8).map(" ".join), max
 
 @settings(max_examples=80)
 @given(texts=TEXTS, against=TEXTS, ngram=st.integers(1, 5), at_once=st.integers(1, 9))
-def test_what_is_found_is_what_shares_a_run_of_words(texts: list[str], against: list[str], ngram: int, at_once: int):
+def test_texts_overlap_if_they_share_a_run_of_words(texts: list[str], against: list[str], ngram: int, at_once: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contamination, "TEXTS_AT_ONCE", at_once)
         assert found([*texts], [*against], ngram=ngram) == [by_hand(text, against, ngram) for text in texts]
@@ -100,7 +100,7 @@ def test_a_repeated_prompt_and_a_repeated_answer_are_found_with_the_names_of_the
     }
 
 
-def test_short_answers_and_system_messages_repeat_nobody():
+def test_short_answers_and_system_messages_are_not_compared():
     system = {"role": "system", "content": THIRTEEN}
     prompts = [[system, {"role": "user", "content": text}] for text in ("First?", "Second?")]
     ours, theirs = (record("Yes.", prompt=prompt) for prompt in prompts)
@@ -113,7 +113,7 @@ def test_plain_texts_and_rejected_answers_are_compared():
     assert set(repeated([text, pair], set=[record(THIRTEEN)])) == {text["record_id"], pair["record_id"]}
 
 
-def test_an_evaluation_set_is_read_as_a_source_is(tmp_path: Path):
+def test_an_evaluation_set_is_read_like_a_source(tmp_path: Path):
     path = tmp_path / "test.jsonl"
     source = Files(name="test", kind="files", path=path, licence="MIT")
     path.write_text(json.dumps({"question": QUESTION, "answer": "5"}) + "\n" + "half a li")

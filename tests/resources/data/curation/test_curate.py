@@ -1,13 +1,11 @@
 import polars as pl
 from support.records import record, records
 
-from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.data.curation.curate import curate
-from fineline.resources.data.deduplication.clusters import cluster_size_bands
 
 
 def clustered(table, groups):
-    """Clusters of a table of records; the first record of each group stays."""
+    """Clusters of a table of records; the first record of each is the representative."""
     rows = []
     for members in groups:
         for position, index in enumerate(members):
@@ -44,14 +42,3 @@ def test_each_record_is_kept_or_dropped_with_its_rule():
         table["record_id"][3]: ("curated_corpus", "contaminated"),
     }
     assert made.rows_in == made.frame.height + made.drops.height
-
-
-def test_cluster_sizes_count_records_and_sum_to_all():
-    clusters = pl.DataFrame({"cluster": ["a", "b", "b", *["c"] * 4, *["d"] * 30]})
-    assert cluster_size_bands(clusters) == {
-        "1 (unique)": 1, "2": 2, "3 to 5": 4, "6 to 20": 0, "more than 20": 30,
-    }  # fmt: skip
-
-
-def test_counts_are_in_the_order_of_the_values():
-    assert counts_by(pl.DataFrame({"split": ["train", "test", "train"]}), "split") == {"test": 1, "train": 2}

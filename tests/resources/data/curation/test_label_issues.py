@@ -95,7 +95,7 @@ def test_the_order_of_the_input_does_not_matter():
     assert issues_of(records, SECTION).equals(issues_of(records.sort("record_id", descending=True), SECTION))
 
 
-def test_embeddings_know_a_wrong_label_whose_words_are_new():
+def test_embeddings_find_a_wrong_label_whose_words_are_new():
     cats = [f"My {animal} {does}." for animal in ("cat", "kitten", "tabby") for does in ("purrs", "naps", "hunts mice")]
     cars = [f"The {vehicle} {does}." for vehicle in ("car", "truck", "van") for does in ("stalls", "brakes", "parks")]
     rows = [*[(text, "pets") for text in cats], *[(text, "traffic") for text in cars], ("A siamese meows.", "traffic")]
@@ -120,7 +120,7 @@ def test_only_the_named_sources_are_judged():
     assert set(judged["source"]) == {"dogs"}
 
 
-def test_the_rarest_label_is_told_when_it_is_rare():
+def test_the_rarest_label_is_flagged_if_it_is_rare():
     records = records_of([*animals(60), *[("swims and blubs", "fish")] * 3])
     issues = issues_of(records, SECTION)
     assert set(issues.filter("is_rare_label")["label"]) == {"fish"}

@@ -23,7 +23,7 @@ Corpus = dict[tuple[str, str], int]
 
 
 def text_of(source: str, name: str, number: int, version: int) -> str:
-    """Of the four texts of a batch, only the second is another one in each version."""
+    """A text of a batch; of its four texts only the second differs between versions."""
     named = f"{source} {name} {number} {version if number == 1 else 0}"
     return f"{named}: {' '.join(random.Random(named).choices(WORDS, k=5))}"
 
@@ -53,7 +53,7 @@ def records_of(corpus: Corpus) -> pl.DataFrame:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Puts stand-ins in the place of the model and of cleanlab; returns what they are asked."""
+    """Replaces the model and cleanlab by stand-ins; returns the texts and sources that they get."""
     asked: dict[str, list[str]] = {"embedded": [], "judged": []}
 
     def embed(texts, progress=None):
@@ -88,7 +88,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 
 def after(judged: Judged, before: Corpus, now: Corpus) -> Judged:
-    """What holds of an earlier outcome: features of batches that are as they were."""
+    """The part of an earlier result that can be reused: the features of unchanged batches."""
     same = [f"{source}/{name}" for (source, name), version in now.items() if before.get((source, name)) == version]
     return Judged(judged.issues, judged.features.filter(pl.col("batch").is_in(same)))
 
@@ -100,7 +100,7 @@ CORPORA = st.dictionaries(
 
 @settings(max_examples=40, deadline=None)
 @given(corpora=st.lists(CORPORA, min_size=2, max_size=4))
-def test_batches_that_come_change_or_go_leave_what_judging_anew_gives(corpora: list[Corpus]):
+def test_reusing_an_earlier_result_gives_what_judging_from_scratch_gives(corpora: list[Corpus]):
     with pytest.MonkeyPatch.context() as patch:
         stand_in(patch)
         judged, before = judge_labels(records_of(corpora[0]), SECTION), corpora[0]
@@ -112,7 +112,7 @@ def test_batches_that_come_change_or_go_leave_what_judging_anew_gives(corpora: l
             before = now
 
 
-def test_only_a_source_with_news_is_judged_again_and_only_its_news_embedded(made):
+def test_only_a_changed_source_is_judged_again_and_only_its_new_texts_are_embedded(made):
     before: Corpus = {("cats", "a"): 0, ("cars", "a"): 0}
     judged = judge_labels(records_of(before), SECTION)
     now: Corpus = {**before, ("cats", "b"): 0}
@@ -133,7 +133,7 @@ def test_a_source_that_lost_a_batch_is_judged_again_without_embedding(made):
     assert made == {"embedded": [], "judged": ["cats"]}
 
 
-def test_words_have_no_embeddings_and_a_source_without_news_keeps_its_issues(monkeypatch: pytest.MonkeyPatch):
+def test_words_have_no_embeddings_and_an_unchanged_source_keeps_its_issues(monkeypatch: pytest.MonkeyPatch):
     words = Labels(folds=2, features="words")
     corpus: Corpus = {("cats", "a"): 0, ("cats", "b"): 0}
     judged = judge_labels(records_of(corpus), words)

@@ -1,12 +1,10 @@
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import record, records
 
 from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.curation import Balance
-from fineline.resources.data.curation.composition import composition
 from fineline.resources.data.datasets.balance import balanced
 
 
@@ -32,7 +30,7 @@ def test_the_first_rows_of_a_source_and_of_a_label_stay():
     assert set(drops["rule"]) == {"over_cap"}
 
 
-def test_validation_and_test_rows_stay_as_they_come():
+def test_validation_and_test_rows_are_not_balanced():
     rows = rows_of({"a": 5}, "test")
     kept, _ = balanced(rows, Balance(maximum_per_source=1, weights={"a": 0}))
     assert kept.equals(rows)
@@ -50,7 +48,7 @@ def test_weights_are_the_parts_of_each_source():
     weights=st.dictionaries(st.sampled_from("abc"), st.floats(0.1, 10), max_size=3),
     wanted=st.integers(1, 40),
 )
-def test_every_beginning_has_the_mix_and_more_data_takes_nothing_away(
+def test_every_prefix_has_the_mix_and_more_data_drops_no_row(
     counts: dict[str, int], weights: dict[str, float], wanted: int
 ):
     section = Balance(weights=weights)
@@ -64,20 +62,3 @@ def test_every_beginning_has_the_mix_and_more_data_takes_nothing_away(
             assert abs(begun.filter(source=source).height - part) <= 1 + len(counts) / 2
     more, _ = balanced(rows_of({source: count + 5 for source, count in counts.items()}), section)
     assert set(kept["record_id"]) <= set(more["record_id"])
-
-
-def test_the_composition_counts_sources_labels_and_lengths():
-    table = pl.concat([rows_of({"a": 3}, label="x"), rows_of({"b": 1})])
-    assert composition(table).select("by", "value", "records", "share").rows() == [
-        ("source", "a", 3, 0.75),
-        ("source", "b", 1, 0.25),
-        ("label", "a: x", 3, 0.75),
-        ("length", "up to 100 characters", 4, 1.0),
-    ]
-    assert composition(table.clear()).is_empty()
-
-
-@pytest.mark.parametrize(("length", "band"), [(100, "up to 100"), (101, "up to 500"), (9000, "over 8000")])
-def test_a_length_band_is_of_characters(length: int, band: str):
-    bands = composition(records(record("x" * length))).filter(by="length")["value"]
-    assert bands.to_list() == [f"{band} characters"]

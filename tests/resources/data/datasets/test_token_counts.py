@@ -32,7 +32,7 @@ TEXTS = st.dictionaries(st.sampled_from("abcdefgh"), st.text("xy\n", max_size=3)
 
 
 @given(TEXTS, TEXTS)
-def test_counts_that_are_kept_are_those_that_counting_anew_gives(before: dict[str, str], now: dict[str, str]):
+def test_reused_counts_equal_new_counts(before: dict[str, str], now: dict[str, str]):
     none, first = split_known(rows_of(before), None)
     known = joined(none, first, counts_of(first))
     held, new = split_known(rows_of(now), known)

@@ -23,17 +23,17 @@ def strings(series: pl.Series) -> list[str]:
 @given(st.lists(TEXTS, max_size=6))
 @example(["\u1100\u1161\u11a8", "\uac00\u11a8", "\u09c7\u09be", "\uff76\uff9e"])
 @example(["", " ", "  a  b ", "ÅÅÅ", "e\u0301", "\xa0x\xa0"])
-def test_machine_code_normalises_as_the_definition_does(given_texts: list[str]):
+def test_kernels_normalise_as_the_reference_does(given_texts: list[str]):
     assert strings(pl.Series(given_texts, dtype=pl.String)) == [normalise(text) for text in given_texts]
 
 
-def test_every_character_of_the_tables_is_normalised_as_the_definition_does():
+def test_every_character_of_the_tables_is_normalised_as_the_reference_does():
     characters = [chr(code) for code in range(0x20000) if not 0xD800 <= code < 0xE000]
     surrounded = [f"X{character}y" for character in characters]
     assert strings(pl.Series(surrounded)) == [normalise(text) for text in surrounded]
 
 
-def test_slices_come_in_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
+def test_slices_keep_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(texts, "ROWS_AT_ONCE", 3)
     sizes = list(in_slices(pl.Series(["a"] * 7), lambda part: part.rows))
     assert sizes == [3, 3, 1]
@@ -48,7 +48,7 @@ def test_a_missing_text_is_refused():
         normalise_all(pl.Series(["a", None]))
 
 
-def test_the_texts_given_are_left_as_they_were():
+def test_the_given_texts_are_not_changed():
     given_texts = pl.Series(["a\u0327\u0301", "B"])
     assert strings(given_texts) == ["\u00e1\u0327", "b"]
     assert given_texts.to_list() == ["a\u0327\u0301", "B"]

@@ -15,7 +15,7 @@ from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication import lsh as bands
 from fineline.resources.data.deduplication.buffers import normalise
-from fineline.resources.data.deduplication.clusters import find_clusters
+from fineline.resources.data.deduplication.clusters import cluster_size_bands, find_clusters
 from fineline.resources.data.deduplication.shingles import content_hash, shingles
 from fineline.resources.data.deduplication.signatures import sign
 
@@ -297,7 +297,7 @@ def test_near_duplicates_in_code_without_spaces_are_found():
 
 
 def grown(rows: list[dict], parts: int, section: Deduplicate) -> pl.DataFrame:
-    """The clusters when batch after batch comes in, with what earlier calls measured."""
+    """The clusters after one batch was added after the other, each call reusing the pairs of the one before."""
     known, signatures, found = None, [], None
     for stop in range(1, parts + 1):
         part = frame(*(each for number, each in enumerate(rows) if number % parts == stop - 1))
@@ -358,3 +358,10 @@ def test_signatures_of_records_that_are_gone_are_refused():
     others = frame(row("a", LONG), row("c", f"{LONG} b"))
     with pytest.raises(ValueError, match="1 signed records are not in the corpus"):
         find_clusters(records.lazy(), sign(others, SECTION).lazy(), SECTION)
+
+
+def test_cluster_sizes_count_records_and_sum_to_all():
+    clusters = pl.DataFrame({"cluster": ["a", "b", "b", *["c"] * 4, *["d"] * 30]})
+    assert cluster_size_bands(clusters) == {
+        "1 (unique)": 1, "2": 2, "3 to 5": 4, "6 to 20": 0, "more than 20": 30,
+    }  # fmt: skip

@@ -36,7 +36,7 @@ def test_all_pairs_that_share_a_band_are_candidates_once(rows: list[list[int]]):
 
 @settings(max_examples=200, deadline=None)
 @given(rows=ROWS, leaders=st.integers(1, 3))
-def test_of_a_large_bucket_the_first_are_paired_with_all(rows: list[list[int]], leaders: int):
+def test_only_the_first_members_of_a_large_bucket_are_paired_with_all(rows: list[list[int]], leaders: int):
     expected = set()
     for band in range(3):
         for key in range(3):
@@ -52,7 +52,7 @@ def test_pairs_are_positions_in_the_order_given():
     assert paired([[0, 0, 0], [1, 1, 1], [0, 2, 2]], order=[1, 0]) == []
 
 
-def test_sizes_that_rule_the_threshold_out_are_left_out():
+def test_pairs_whose_sizes_rule_the_threshold_out_are_skipped():
     rows = [[0, 0, 0]] * 3
     assert paired(rows, threshold=0.7, sizes=[7, 10, 6]) == [(0, 1), (0, 2)]
 
@@ -65,7 +65,7 @@ def test_the_keys_of_two_records_agree_in_the_bands_in_which_their_signatures_do
     assert (keys[0] != keys[1]).nonzero()[0].tolist() == [3 // rows]
 
 
-def test_members_are_where_a_pair_stands_among_all_that_are_in_pairs():
+def test_members_are_the_rows_of_all_pairs_and_the_positions_of_each_pair():
     rows, left, right = members(
         pl.DataFrame({"left": [2, 2, 5], "right": [5, 9, 9]}, schema_overrides={"left": pl.UInt32})
     )

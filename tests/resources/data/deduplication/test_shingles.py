@@ -62,7 +62,7 @@ def test_shingles_are_runs_of_units_as_they_stand_in_the_text():
 
 @settings(max_examples=150, deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4), words=st.integers(1, 6))
-def test_machine_code_finds_the_same_shingles(texts: list[str], words: int):
+def test_kernels_find_the_shingles_of_the_reference(texts: list[str], words: int):
     sets = ShingleSets.of(pl.Series(texts), words)
     for row, text in enumerate(texts):
         expected = {xxhash.xxh64_intdigest(shingle.encode()) for shingle in shingles(normalise(text), words)}

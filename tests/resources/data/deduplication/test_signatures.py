@@ -43,7 +43,7 @@ def records_of(answers: list[str], prompt: str | None = None, rejected: str | No
 
 
 def jaccard(left: str, right: str, words: int) -> float:
-    """By the definition, on lists of words, and not with the module's own shingles."""
+    """The similarity by definition, on lists of words, without the shingles of the module."""
     first, second = (
         {tuple(text.split()[i : i + words]) for i in range(max(1, len(text.split()) - words + 1))}
         for text in (left, right)

@@ -20,9 +20,9 @@ def removed(near_text):
     )
 
 
-def test_a_similar_record_was_removed_rightly():
+def test_a_removed_record_that_resembles_its_cluster_is_verified():
     assert unverified(*removed(f"{SENTENCE} lunch"), Deduplicate()) == 0
 
 
-def test_a_record_that_is_not_similar_to_its_cluster_is_found():
+def test_a_removed_record_that_does_not_resemble_its_cluster_is_counted():
     assert unverified(*removed("something that has nothing at all to do with foxes or with rivers"), Deduplicate()) == 1

@@ -12,7 +12,7 @@ def measured(text: str) -> dict[str, Any]:
     return pl.DataFrame({"text": [text]}).select(**by_words(TEXT), **by_lines(TEXT)).row(0, named=True)
 
 
-def test_words_are_counted_also_where_no_space_is_between_them():
+def test_words_are_counted_in_scripts_without_spaces():
     assert measured("two words")["words"] == 2
     found = measured("春天的花园 is spring")
     assert (found["words"], found["mean_word_length"]) == (7, pytest.approx(13 / 7))
@@ -22,7 +22,7 @@ def test_stop_words_are_counted_once_each():
     assert measured("The cat, the dog AND the bird have to go.")["stop_words"] == 4
 
 
-def test_lines_are_counted_by_what_they_are():
+def test_lines_are_counted_by_kind():
     found = measured("- a point\n\nIt ends here.\nand this goes on for more than thirty characters\nWait...")
     assert found["bullet_line_share"] == 0.25
     assert found["ellipsis_line_share"] == 0.25
@@ -38,7 +38,7 @@ def test_repeats_are_counted_beyond_the_first():
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "\u200b"])
-def test_a_text_without_words_has_ratios_of_nothing(text: str):
+def test_the_ratios_of_a_text_without_words_are_zero(text: str):
     assert all(0 <= value <= 1 for name, value in measured(text).items() if name != "mean_word_length")
 
 
@@ -54,5 +54,5 @@ def test_a_text_without_words_has_ratios_of_nothing(text: str):
         ("I am so sad about that :(", False),
     ],
 )
-def test_an_unfinished_answer_is_known_by_its_end(text: str, stops: bool):
+def test_an_unfinished_answer_is_recognised_by_its_end(text: str, stops: bool):
     assert pl.DataFrame({"text": [text]}).select(is_truncated(TEXT)).item() is stops

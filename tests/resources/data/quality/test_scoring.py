@@ -52,7 +52,7 @@ def test_prose_passes():
         ("Write this:\n```python\nprint(1)", "truncated"),
     ],
 )
-def test_an_answer_that_breaks_a_rule_is_named_by_it(answer: str, rule: str):
+def test_an_answer_fails_the_rule_that_it_breaks(answer: str, rule: str):
     assert failed(answer) == rule
 
 
@@ -77,24 +77,24 @@ LINES = "The first line is here.\nThe second line is another one."
         ("This { is what a program looks like }", "curly_brace", {"drop_curly_braces": True}),
     ],
 )
-def test_a_plain_text_that_breaks_a_rule_for_texts_is_named_by_it(text: str, rule: str, options: dict[str, Any]):
+def test_a_plain_text_fails_the_rule_for_texts_that_it_breaks(text: str, rule: str, options: dict[str, Any]):
     section = Quality(texts=TextQuality(**{"maximum_repeated_line_characters": 0.1, **options}))
     assert failed(text, section, kind="text", prompt=[]) == rule
     assert failed(text, section) is None, "chats are not held to the rules of the web"
 
 
-def test_phrases_said_again_are_named_so():
+def test_an_answer_of_repeated_phrases_fails():
     phrase = "the cat sat on the mat near a red door"
     section = Quality(maximum_top_ngram_characters={}, maximum_repeated_ngram_characters={8: 0.3})
     assert failed(f"{phrase} where {phrase}", section) == "repeated_ngrams"
     assert failed(f"{phrase} where nobody ever sat on any other mat", section) is None
 
 
-def test_a_short_answer_may_say_a_phrase_twice():
+def test_a_short_answer_may_repeat_a_phrase():
     assert failed("The sun rose. The sun set.") is None
 
 
-def test_an_answer_in_another_language_is_named_so_where_the_recipe_lists_languages():
+def test_an_answer_in_another_language_fails_if_the_recipe_lists_languages():
     german = "Die Funktion gibt eine Liste aller Wörter zurück, die in dem Text mehr als einmal vorkommen."
     assert failed(german) is None
     assert failed(german, Quality(languages=["de", "en"])) is None
@@ -114,7 +114,7 @@ def test_rules_without_a_threshold_drop_nothing():
         assert failed(answer, lenient) is None
 
 
-def test_measures_are_kept_of_records_that_pass():
+def test_records_that_pass_keep_their_measures():
     assert score(records_of(PROSE), SECTION)["language"].item() is None
     scored = score(records_of(PROSE), Quality(languages=["en"])).row(0, named=True)
     assert (scored["words"], scored["stop_words"], scored["language"]) == (11, 2, "en")
@@ -129,12 +129,12 @@ def test_records_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
     assert reported == [(2, 5), (4, 5), (5, 5)]
 
 
-def test_a_record_that_is_mostly_replaced_is_named_so():
+def test_a_record_that_is_mostly_replaced_fails():
     assert failed("<PERSON> called <PERSON> about it.", replacements=4) == "mostly_replaced"
     assert failed("<PERSON> called <PERSON> about it.", replacements=2) is None
 
 
-def test_replaced_spans_are_held_against_the_words_of_the_whole_record():
+def test_the_replaced_share_counts_the_words_of_the_whole_record():
     scored = score(records_of("one two three four five six", replacements=5), SECTION)
     assert scored["replaced_share"].item() == 0.5
 
@@ -153,7 +153,7 @@ def test_the_first_broken_rule_in_the_order_of_the_rules_is_named():
         "I won't answer that question for you.",
     ],
 )
-def test_refusals_are_known_in_several_wordings(answer: str):
+def test_refusals_are_recognised_in_several_wordings(answer: str):
     assert failed(answer) == "refusal"
 
 
@@ -176,7 +176,7 @@ def test_the_better_answer_of_a_preference_may_decline():
     assert failed(answer, kind="preference", rejected=rejected) is None
 
 
-def test_refusals_stay_where_the_recipe_says_so():
+def test_refusals_pass_if_the_recipe_keeps_them():
     assert failed("I'm sorry, but I can't help with that request.", Quality(drop_refusals=False)) is None
 
 
@@ -226,7 +226,7 @@ def clusters_of(records: pl.DataFrame, stays: list[bool]) -> pl.DataFrame:
     return records.select("record_id", "batch", representative=pl.Series(stays))
 
 
-def test_only_representatives_that_are_not_known_are_read_and_the_outcome_is_the_same(
+def test_only_new_representatives_are_scored_and_the_result_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ):
     records = records_of(PROSE, "too few", PROSE + " Or not.", "Another answer that is new.")

@@ -140,7 +140,7 @@ def test_new_records_follow_a_group_whose_old_records_are_gone():
     assert split(assign(frame([row("b", "g"), *singles(50)]), SECTION, before), "b") == "test"
 
 
-def test_a_new_record_that_ties_two_splits_is_held_out_of_both_and_moves_nobody():
+def test_a_new_record_that_ties_two_splits_is_excluded_and_moves_no_other():
     old = [row("a", "g"), row("b", "h", cluster="d")]
     history = pinned(frame(old), {"a": "train", "b": "test"})
     after = assign_all(frame([*old, row("tie", "g", cluster="d"), row("follower", "g")]), SECTION, history)
@@ -150,7 +150,7 @@ def test_a_new_record_that_ties_two_splits_is_held_out_of_both_and_moves_nobody(
     ]
 
 
-def test_new_records_that_tie_two_splits_only_together_are_held_out_with_their_like():
+def test_new_records_that_tie_two_splits_together_are_excluded():
     old = [row("a", "g", cluster="c"), row("b", "h", cluster="d")]
     history = pinned(frame(old), {"a": "test", "b": "validation"})
     chain = [row("new", "n", cluster="c"), row("middle", "n"), row("newer", "n", cluster="d")]
@@ -161,7 +161,7 @@ def test_new_records_that_tie_two_splits_only_together_are_held_out_with_their_l
     assert set(after.excluded["rule"]) == {"ties_splits"}
 
 
-def test_a_record_that_was_held_out_stays_held_out_when_assigned_again():
+def test_an_excluded_record_stays_excluded_in_the_next_assignment():
     old = [row("a", "g"), row("b", "h", cluster="d")]
     history = pinned(frame(old), {"a": "train", "b": "test"})
     today = frame([*old, row("tie", "g", cluster="d")])
@@ -171,7 +171,7 @@ def test_a_record_that_was_held_out_stays_held_out_when_assigned_again():
     assert again.excluded.equals(first.excluded)
 
 
-def test_of_old_records_that_a_new_rule_makes_one_group_those_outside_train_are_held_out():
+def test_earlier_records_that_a_new_recipe_groups_are_excluded_unless_in_train():
     old = [row("a", "g"), row("b", "g"), row("c", "h"), row("d", "h")]
     history = pinned(frame(old), {"a": "test", "b": "train", "c": "validation", "d": "test"})
     after = assign_all(frame([*old, row("e", "g")]), SECTION, history)
@@ -201,14 +201,14 @@ def test_equal_prompts_may_be_divided_where_the_recipe_says_so():
     assert assign(frame(rows), section)["split"].n_unique() == 3
 
 
-def test_a_record_that_comes_back_is_where_it_was():
+def test_a_record_that_returns_gets_its_earlier_split():
     first = assign_all(frame(singles(100)), SECTION)
     gone = assign_all(frame(singles(50)), SECTION, first.history)
     back = assign(frame(singles(100)), SECTION, extend(first.history, gone.history))
     assert split_of(back) == split_of(first.records)
 
 
-def test_new_groups_fill_what_the_old_ones_lack():
+def test_new_groups_fill_the_shares_that_earlier_ones_lack():
     curated = frame(singles(200))
     before = pinned(curated.head(100), {f"single {i}": "train" for i in range(200)})
     shares = proportions(assign(curated, SECTION, before), SECTION)
@@ -240,7 +240,7 @@ def test_records_that_no_cluster_names_keep_their_split():
     assert split_of(follow_clusters(before, clusters({}))) == split_of(before)
 
 
-def test_a_record_that_replaces_records_of_two_splits_is_held_out():
+def test_a_record_that_replaces_records_of_two_splits_is_excluded():
     history = pinned(frame([row("a"), row("b")]), {"a": "validation", "b": "train"})
     followed = follow_clusters(history, clusters({"a": "new", "b": "new", "new": "new"}))
     after = assign_all(frame([row("new"), row("other")]), SECTION, followed)
@@ -273,7 +273,7 @@ def test_shares_are_shown_by_each_dimension_of_the_strata():
     assert table["gap"][0] <= 0.01
 
 
-def test_strata_that_miss_a_share_are_named_with_what_kept_them_from_it():
+def test_strata_that_miss_a_share_are_listed_with_the_reason():
     curated = frame(
         [
             *singles(500, label="even"),
@@ -323,7 +323,7 @@ def test_the_order_of_the_input_does_not_matter(rows: list[dict[str, Any]], shuf
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, more=ROWS, gone=st.sets(st.integers(0, 39)))
-def test_growth_and_loss_move_no_record_and_tear_nothing_apart(
+def test_growth_and_loss_move_no_record_and_separate_no_group(
     rows: list[dict[str, Any]], more: list[dict[str, Any]], gone: set[int]
 ):
     first = assign_all(frame(rows), SECTION)
@@ -348,7 +348,7 @@ def test_growth_and_loss_move_no_record_and_tear_nothing_apart(
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, more=ROWS)
-def test_what_is_assigned_and_held_out_depends_on_no_order(rows: list[dict[str, Any]], more: list[dict[str, Any]]):
+def test_assigned_and_excluded_records_depend_on_no_order(rows: list[dict[str, Any]], more: list[dict[str, Any]]):
     history = assign_all(frame(rows), SECTION).history
     today = list({made["record_id"]: made for made in [*more, *rows]}.values())
     one, other = assign_all(frame(today), SECTION, history), assign_all(frame(today[::-1]), SECTION, history[::-1])

@@ -132,13 +132,13 @@ def test_training_records_that_repeat_a_held_out_prompt_are_found_in_question_an
     assert set(found["record_id"]) == {ROWS["record_id"][1], ROWS["record_id"][2]}
 
 
-def test_the_check_sees_by_plain_text_what_the_hashes_found():
+def test_the_plain_text_check_finds_what_the_hashes_find():
     assert repeated_prompts(ROWS, SPLITS, DECONTAMINATE) == 2
     kept = SPLITS.join(repeats_of_held_out_prompts(ROWS, SPLITS, DECONTAMINATE), on="record_id", how="anti")
     assert repeated_prompts(ROWS, kept, DECONTAMINATE) == 0
 
 
-def test_words_that_stand_in_many_texts_are_a_phrase_and_no_repetition():
+def test_words_in_many_texts_are_a_phrase_and_do_not_count():
     section = DECONTAMINATE.model_copy(update={"maximum_repeats": 1})
     assert repeats_of_held_out_prompts(ROWS, SPLITS, section).is_empty()
     assert repeated_prompts(ROWS, SPLITS, section) == 0

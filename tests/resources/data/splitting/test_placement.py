@@ -50,7 +50,7 @@ def test_no_held_out_split_gets_more_than_its_share_from_large_groups(seed: int)
     assert [splits.count(split) for split in SHARES] == [8, 1, 1]
 
 
-def test_what_is_put_already_counts():
+def test_records_that_are_placed_already_count():
     groups = groups_of(*[{"a": 1}] * 100)
     placement = Placement({"a": {"train": 160, "validation": 20, "test": 20}})
     placement.put({"a": 20}, "test")
