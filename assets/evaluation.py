@@ -38,14 +38,14 @@ def evaluation(
     Guarantees: all models read the same test records, none of which was trained on; differences come with
     a bootstrap interval and a paired test.
     """
-    from fineline.resources.models.evaluation.promotion import decide, loss_intervals
+    from fineline.resources.models.evaluation.promotion import judge, loss_intervals
 
     models = [name for name in run.asset.upstream if catalog.entry(name).contract is None]
     losses, answers, scores = _measure(run, models, evaluation, maximum_tokens, threads)
-    decision = decide(losses, models[-1], models[0], promotion, evaluation)
+    verdict = judge(losses, models[-1], models[0], promotion, evaluation)
     held_out = loss_intervals(losses, evaluation)
-    run.check("promoted_on_evidence", decision.promote, " ".join(decision.reasons))
-    facts = {"held-out loss": held_out, "scores": scores, "reasons": decision.reasons}
+    run.check("promoted_on_evidence", verdict.promote, " ".join(verdict.reasons))
+    facts = {"held-out loss": held_out, "scores": scores, "reasons": verdict.reasons}
     plot = intervals(f"Held-out loss, with its {evaluation.confidence:.0%} interval", held_out, "nats a token")
     run.write(
         TableOutput(losses, rows_in=losses.height, side_tables={"answers": answers}, facts=facts),
@@ -53,7 +53,7 @@ def evaluation(
             **facts,
             "held-out loss": dg.MetadataValue.md(plot),
             "answers": dg.MetadataValue.md(sample_table(answers.sort("record_id", "model"), rows=9)),
-            "slices": dg.MetadataValue.md(frame_table(decision.table)),
+            "slices": dg.MetadataValue.md(frame_table(verdict.table)),
         },
     )
 

@@ -54,7 +54,7 @@ def trained_model(run: FolderRun, stage: AnyStage, dtype: Dtype, threads: int | 
         run.log.info(f"{run.name} is not trained yet: {run.storage.require(decision).facts['sentence']}")
         return
     checkpoints = run.checkpoints()
-    exposure.begin(run.storage, checkpoints, dataset, before)
+    exposure.begin_training(run.storage, checkpoints, dataset, before)
     has_validation = run.storage.require(dataset).facts["validation rows"] > 0
     with run.storage.new_folder(run.name) as output:
         task = Train(
@@ -69,6 +69,6 @@ def trained_model(run: FolderRun, stage: AnyStage, dtype: Dtype, threads: int | 
             threads=threads,
         )
         result = run.work(task)
-        parts, exposed = {"model": "merged", "adapter": "adapter"}, partial(exposure.begun, checkpoints)
+        parts, exposed = {"model": "merged", "adapter": "adapter"}, partial(exposure.in_training, checkpoints)
         run.store(output, parts, result, exposed=exposed, curve=output / "curve.jsonl")
     shutil.rmtree(checkpoints)

@@ -14,7 +14,7 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.models import Retrain
 from fineline.resources.core.recipe.training import Training
-from fineline.resources.planning.retraining import Decision, decide
+from fineline.resources.planning.retraining import RetrainDecision, decide_retraining
 from fineline.resources.planning.version import VERSION
 
 
@@ -25,7 +25,7 @@ def retrain_decision(run: FolderRun, retrain: Retrain, training: Training) -> No
     Guarantees: models are trained on its decision alone; its data version changes only when it decides to
     train from something else than before.
     """
-    decision = decide(run.storage, retrain, training, datetime.now(UTC))
+    decision = decide_retraining(run.storage, retrain, training, datetime.now(UTC))
     facts = {
         "train": decision.train,
         "sentence": decision.sentence,
@@ -37,7 +37,7 @@ def retrain_decision(run: FolderRun, retrain: Retrain, training: Training) -> No
     run.record(decision.version, facts, {**_shown(decision), **decision.figures})
 
 
-def _shown(decision: Decision) -> dict[str, str | dg.MetadataValue]:
+def _shown(decision: RetrainDecision) -> dict[str, str | dg.MetadataValue]:
     table = pl.DataFrame([dataclasses.asdict(reason) for reason in decision.reasons])
     table = table.with_columns(met=pl.when("met").then(pl.lit("yes")).otherwise(pl.lit("no")))
     verdict = "train" if decision.train else "wait"

@@ -14,7 +14,7 @@ from fineline.resources.core.storage.tables import Origin, TableOutput, dropped,
 from fineline.resources.data.curation.curate import curate
 from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.governance.accounting import ledger
-from fineline.resources.models import exposure as seen
+from fineline.resources.models import exposure
 
 BATCHES = 20
 # Characters that are taken of a row's text; with the answer, a record has about 300 bytes.
@@ -50,7 +50,7 @@ def fill(storage: Storage, records: int) -> None:
     _put(storage, "sft_dataset", _training_rows(curated, assignment), SftRow)
     _train(storage, "sft_model", "sft_dataset", "base_model")
     _train(storage, "aligned_model", "sft_dataset", "sft_model")
-    _model(storage, "release", seen.read(storage, "aligned_model"))
+    _model(storage, "release", exposure.read(storage, "aligned_model"))
 
 
 def _put(storage: Storage, asset: str, rows: pl.DataFrame, contract: type[dy.Schema]) -> None:
@@ -151,15 +151,15 @@ def _training_rows(curated: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFr
 
 def _train(storage: Storage, model: str, dataset: str, before: str) -> None:
     checkpoints = storage.root / "checkpoints" / model
-    seen.begin(storage, checkpoints, dataset, before)
-    _model(storage, model, seen.begun(checkpoints))
-    (checkpoints / "seen.parquet").unlink()
+    exposure.begin_training(storage, checkpoints, dataset, before)
+    _model(storage, model, exposure.in_training(checkpoints))
+    (checkpoints / "exposure.parquet").unlink()
 
 
 def _model(storage: Storage, model: str, records: pl.DataFrame) -> None:
     with storage.new_folder(model) as folder:
         (folder / "weights").write_text(model)
-        files = {seen.ROLE: seen.write(storage, model, records)}
+        files = {exposure.ROLE: exposure.write(storage, model, records)}
         manifest = Manifest(
             asset=model, batch=None, data_version="", code_version="1", inputs={}, files=files, run_id="bench"
         )

@@ -1,4 +1,4 @@
-"""What a model has seen, and what evaluation measured of it."""
+"""Contracts of what a model has seen and of what evaluation measured."""
 
 import dataframely as dy
 import polars as pl
@@ -6,10 +6,10 @@ import polars as pl
 from fineline.data_contracts.records import RECORD_ID_PATTERN
 
 
-class SeenRecord(dy.Schema):
-    """A record that a model was trained on or validated with, and the data set that brought it.
+class ExposedRecord(dy.Schema):
+    """A record that a model was trained on or validated with, and the dataset that it was in.
 
-    Of a ``forgotten`` record only a keyed hash is left as its record_id, and the ``request`` that asked for it.
+    A ``forgotten`` record keeps only a keyed hash as its record_id, and the ``request`` that forgot it.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)

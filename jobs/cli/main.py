@@ -172,9 +172,9 @@ def _forget(arguments: argparse.Namespace) -> None:
 
 def _models(_arguments: argparse.Namespace) -> None:
     from fineline.jobs.cli.trace import models_report
-    from fineline.resources.models.exposure import registry
+    from fineline.resources.models.exposure import model_registry
 
-    print(models_report(registry(_storage())))
+    print(models_report(model_registry(_storage())))
 
 
 def _schema(_arguments: argparse.Namespace) -> None:

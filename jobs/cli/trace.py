@@ -9,7 +9,7 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.governance.accounting.trace import Step, TextTrace, Trace
-from fineline.resources.models.exposure import ROLE, Sighting
+from fineline.resources.models.exposure import ROLE, ExposedModel
 
 
 def record_report(trace: Trace) -> str:
@@ -72,7 +72,7 @@ def _shown(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _sighting(sighting: Sighting) -> tuple[str, str, str]:
+def _sighting(sighting: ExposedModel) -> tuple[str, str, str]:
     return sighting.asset, sighting.data_version or "in training", f"{sighting.records:,} of them"
 
 

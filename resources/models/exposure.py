@@ -1,7 +1,7 @@
-"""Which records each model saw, itself or as the model that it was trained from, and which of them are forgotten.
+"""Exposure: which records each model has seen, itself or through the model it was trained from.
 
-The list lies beside the weights and is no part of their version: what a model saw can be marked without making
-it anew. While a model is trained, the list of what it sees lies with its checkpoints.
+The list is stored beside the weights and is no part of their version, so forgotten records can be marked in it without
+training again. While a model is trained, its list is stored with its checkpoints.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.root import Root
 from fineline.resources.core.storage.store import Storage
 
-ROLE = "seen"
-LOCK = layout.SEEN_LOCK
+ROLE = "exposure"
+LOCK = layout.EXPOSURE_LOCK
 _KEY = ["record_id", "dataset"]
 _ROW_GROUP = 100_000
 _REGISTRY = pl.Schema(
@@ -38,8 +38,8 @@ _REGISTRY = pl.Schema(
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """How many of the records asked for a model saw; ``data_version`` is None for one still in training."""
+class ExposedModel:
+    """A model that has seen some of the records asked for; ``data_version`` is None for one still in training."""
 
     asset: str
     data_version: str | None
@@ -47,8 +47,8 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class SeenList:
-    """Where a list is stored; ``manifest`` is that of its model, None while the model is still in training."""
+class ExposureList:
+    """Where a list is stored, with the manifest of its model; None while the model is in training."""
 
     asset: str
     root: Root
@@ -66,18 +66,18 @@ class SeenList:
         return None if self.manifest is None else self.manifest.data_version
 
 
-def lists(storage: Storage) -> Iterator[SeenList]:
-    """The lists of all stored models and releases, and of trainings that have not ended."""
+def exposure_lists(storage: Storage) -> Iterator[ExposureList]:
+    """The lists of all stored models and releases, and of unfinished trainings."""
     for manifest in _models(storage):
-        yield SeenList(manifest.asset, storage.at, storage.key(manifest, ROLE), manifest)
+        yield ExposureList(manifest.asset, storage.at, storage.key(manifest, ROLE), manifest)
     for training in storage.local.names(layout.CHECKPOINTS):
         folder = f"{layout.CHECKPOINTS}/{training}"
-        if storage.local.exists(f"{folder}/{layout.SEEN_IN_TRAINING}"):
-            yield SeenList(folder, storage.local, f"{folder}/{layout.SEEN_IN_TRAINING}", None)
+        if storage.local.exists(f"{folder}/{layout.EXPOSURE_IN_TRAINING}"):
+            yield ExposureList(folder, storage.local, f"{folder}/{layout.EXPOSURE_IN_TRAINING}", None)
 
 
 def read(storage: Storage, asset: str) -> pl.DataFrame:
-    """What a stored model saw; no rows for one that is not stored, or was trained elsewhere as the base model was."""
+    """The exposure of a stored model; no rows for one that is not stored, or was trained elsewhere."""
     manifest = storage.manifest(asset)
     if manifest is None or ROLE not in manifest.files:
         return pl.DataFrame(schema=_schema())
@@ -85,42 +85,45 @@ def read(storage: Storage, asset: str) -> pl.DataFrame:
 
 
 def write(storage: Storage, asset: str, seen: pl.DataFrame) -> str:
-    """Store a list in the asset's folder under a name of its content, which it returns for the manifest."""
+    """Store a list in the asset's folder, named by its content. Returns the name, for the manifest."""
     return storage.add(asset, None, f"{ROLE}.parquet", _bytes(seen))
 
 
-def begin(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
-    """Store with a training's checkpoints what it sees: a data set, and all that the model it starts from saw."""
+def begin_training(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
+    """Store the exposure of a training with its checkpoints: a dataset, and the exposure of the model before it."""
     with storage.lock(LOCK):
         seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
-        write_atomically(checkpoints / layout.SEEN_IN_TRAINING, _bytes(seen.sort(_KEY)))
+        write_atomically(checkpoints / layout.EXPOSURE_IN_TRAINING, _bytes(seen.sort(_KEY)))
 
 
-def begun(checkpoints: Path) -> pl.DataFrame:
-    """What the training with these checkpoints sees, as marked until now."""
-    return pl.read_parquet(checkpoints / layout.SEEN_IN_TRAINING)
+def in_training(checkpoints: Path) -> pl.DataFrame:
+    """The exposure of the training with these checkpoints, with the marks made so far."""
+    return pl.read_parquet(checkpoints / layout.EXPOSURE_IN_TRAINING)
 
 
-def saw(storage: Storage, record_ids: Collection[str]) -> list[Sighting]:
-    """The models, releases and unfinished trainings that saw any of the records; tombstones find forgotten ones."""
+def exposed_models(storage: Storage, record_ids: Collection[str]) -> list[ExposedModel]:
+    """The models, releases and unfinished trainings that have seen any of the records.
+
+    Forgotten records are found by their tombstones.
+    """
     wanted = pl.Series(list(record_ids), dtype=pl.String).implode()
     sightings = []
-    for found in lists(storage):
+    for found in exposure_lists(storage):
         matches = found.root.scan([found.key]).filter(pl.col("record_id").is_in(wanted))
         records = matches.select(pl.col("record_id").n_unique()).collect().item()
         if records:
-            sightings.append(Sighting(found.asset, found.data_version, records))
+            sightings.append(ExposedModel(found.asset, found.data_version, records))
     return sightings
 
 
-def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str) -> list[Sighting]:
-    """Put tombstones in the place of record_ids in every list, and flag the models whose lists held any.
+def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str) -> list[ExposedModel]:
+    """Replace record_ids by tombstones in every list, and flag the models whose lists held any.
 
-    ``tombstones`` maps record_ids to theirs. Each list is replaced as a whole; after an interruption, the same
-    call goes on where it stopped. Returns who saw any of them, whichever call marked it.
+    ``tombstones`` maps record_ids to their tombstones. Each list is replaced as a whole, and after an interruption the
+    same call completes the work. Returns all models that have seen any of the records, whichever call marked them.
     """
     with storage.lock(LOCK):
-        for found in lists(storage):
+        for found in exposure_lists(storage):
             seen = found.root.scan([found.key]).collect()
             marked = _marked(seen, tombstones, request)
             if marked.equals(seen):
@@ -130,16 +133,16 @@ def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str
             else:
                 _replace(storage, found.manifest, marked)
         _remove_unnamed(storage)
-    return saw(storage, tombstones.values())
+    return exposed_models(storage, tombstones.values())
 
 
-def forgotten_seen(storage: Storage, asset: str) -> int:
-    """How many records a stored model saw that were forgotten since."""
+def forgotten_records(storage: Storage, asset: str) -> int:
+    """How many of the records that a stored model has seen are forgotten."""
     return read(storage, asset).filter("forgotten")["record_id"].n_unique()
 
 
 def flags(seen: pl.DataFrame) -> list[str]:
-    """A line for each request that asked to forget what a model saw."""
+    """A line for each request that forgot records which a model has seen."""
     by_request = seen.filter("forgotten").group_by("request").agg(pl.col("record_id").n_unique()).sort("request")
     return [
         f"saw {count:,} record{'' if count == 1 else 's'} forgotten by request {request}"
@@ -148,12 +151,12 @@ def flags(seen: pl.DataFrame) -> list[str]:
 
 
 def flags_metadata(manifest: Manifest) -> dict[str, Any]:
-    """What the UI shows of a model's flags; empty where it has none."""
+    """A model's flags for the UI; empty where it has none."""
     return {"flags": "; ".join(manifest.flags)} if manifest.flags else {}
 
 
-def registry(storage: Storage) -> pl.DataFrame:
-    """The stored models and releases: which weights, when, by which run, how many records they saw, and flags."""
+def model_registry(storage: Storage) -> pl.DataFrame:
+    """The stored models and releases: weights, time, run, number of records trained on, and flags."""
     rows = [
         (m.asset, m.data_version, m.made_at, m.run_id, _trained_on(storage.scan(m, ROLE)), m.flags)
         for m in _models(storage)
@@ -171,7 +174,7 @@ def _trained_on(seen: pl.LazyFrame) -> int:
 
 
 def _shown(storage: Storage, dataset: str) -> pl.DataFrame:
-    """What training on a dataset shows to a model, as ``SeenRecord`` rows: all but its test rows."""
+    """The rows of a dataset that training shows to a model: train and validation. Returns ExposedRecord rows."""
     rows = storage.scan(storage.require(dataset))
     shown = rows.select("record_id", split=pl.col("split").cast(pl.String)).filter(pl.col("split") != "test")
     new = {"dataset": pl.lit(dataset), "forgotten": pl.lit(False), "request": pl.lit(None)}
@@ -195,7 +198,7 @@ def _replace(storage: Storage, manifest: Manifest, seen: pl.DataFrame) -> None:
 
 def _remove_unnamed(storage: Storage) -> None:
     """Remove lists that no manifest names, such as one that a killed call had already replaced."""
-    named = {found.key for found in lists(storage)}
+    named = {found.key for found in exposure_lists(storage)}
     for asset in Inventory(storage).assets():
         for name in storage.at.names(layout.folder(asset)):
             key = f"{layout.folder(asset)}/{name}"
@@ -210,7 +213,7 @@ def _bytes(seen: pl.DataFrame) -> bytes:
 
 
 def _schema() -> pl.Schema:
-    # Imported here: contracts take as long to load as a million records to look through.
-    from fineline.data_contracts.models import SeenRecord
+    # Imported here: importing the contracts takes as long as scanning a million records.
+    from fineline.data_contracts.models import ExposedRecord
 
-    return SeenRecord.create_empty().schema
+    return ExposedRecord.create_empty().schema

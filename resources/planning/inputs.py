@@ -12,7 +12,7 @@ from fineline.resources.core.keys import stored_key
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Blocked, Damaged, Manifest, NotMaterialized, Storage, changed_inputs
-from fineline.resources.planning.retraining import approval, decide
+from fineline.resources.planning.retraining import approval, decide_retraining
 
 # The names of inputs that are no asset.
 ARRIVAL, DECISION = "arrival", "decision"
@@ -110,7 +110,7 @@ def _decision(storage: Storage, recipe: Recipe, asset: Asset) -> str:
     """
     try:
         with storage.reading([*asset.upstream, *(stage.model for stage in recipe.training.stages)]):
-            return decide(storage, recipe.retrain, recipe.training, datetime.now(UTC)).version
+            return decide_retraining(storage, recipe.retrain, recipe.training, datetime.now(UTC)).version
     except (Blocked, Damaged, NotMaterialized):
         return BLOCKED
 

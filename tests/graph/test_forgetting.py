@@ -15,7 +15,7 @@ from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make, prepare_home
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.governance.forgetting.request import Request, put
-from fineline.resources.models import exposure as seen
+from fineline.resources.models import exposure
 from fineline.resources.project import current_project
 
 pytestmark = pytest.mark.model
@@ -198,7 +198,7 @@ def test_dagster_was_told_the_new_version_of_each_rewritten_batch(world):
 
 
 def test_a_model_that_saw_a_forgotten_record_is_flagged(world):
-    assert seen.forgotten_seen(world.storage, "sft_model") >= 1
+    assert exposure.forgotten_records(world.storage, "sft_model") >= 1
     assert any("R-18" in flag for flag in world.storage.require("sft_model").flags)
     (told,) = world.instance.fetch_observations(dg.AssetKey("sft_model"), limit=1).records
     assert "R-18" in told.asset_observation.metadata["flag"].value

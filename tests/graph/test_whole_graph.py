@@ -11,7 +11,7 @@ from support.corpus import TOKEN
 from fineline.jobs.cli import summary as report
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.models.exposure import saw
+from fineline.resources.models.exposure import exposed_models
 
 pytestmark = pytest.mark.model
 
@@ -143,10 +143,10 @@ def test_train_records_were_seen_by_the_models_and_the_release_and_test_records_
         rows = scan_table(world.storage, dataset).collect()
         for split in ("train", "validation"):
             shown = rows.filter(pl.col("split") == split)["record_id"].to_list()
-            sightings = {sighting.asset: sighting.records for sighting in saw(world.storage, shown)}
+            sightings = {sighting.asset: sighting.records for sighting in exposed_models(world.storage, shown)}
             assert models <= set(sightings)
             assert all(sightings[model] == len(shown) for model in models)
-        assert saw(world.storage, rows.filter(pl.col("split") == "test")["record_id"].to_list()) == []
+        assert exposed_models(world.storage, rows.filter(pl.col("split") == "test")["record_id"].to_list()) == []
     assert not list(world.storage.root.glob("checkpoints/*")), "what a training saw is kept with its model"
 
 

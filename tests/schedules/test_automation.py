@@ -20,10 +20,11 @@ from fineline.resources.core.storage.store import Manifest
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.planning.inputs import inputs_now, versions_or_missing, why_stale
 from fineline.resources.planning.plan import plan
-from fineline.resources.planning.retraining import DECISION, decide
+from fineline.resources.planning.retraining import decide_retraining
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
+RETRAIN_DECISION = "retrain_decision"
 BATCHES = ["colours/first.jsonl", "colours/second.jsonl", *[f"notes/note-{n}.md" for n in range(10)]]
 PER_BATCH = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
 MERGED = [
@@ -112,8 +113,8 @@ class Graph:
         if before is not None and not why_stale(node.asset, before, node.code_version, inputs):
             return
         version, facts, files = digest(node.name, node.code_version, inputs), {}, {}
-        if node.name == DECISION:
-            decision = decide(storage, recipe.retrain, recipe.training, datetime.now(UTC))
+        if node.name == RETRAIN_DECISION:
+            decision = decide_retraining(storage, recipe.retrain, recipe.training, datetime.now(UTC))
             version, facts = decision.version, {"sentence": decision.sentence, "approved": dict(decision.approved)}
             facts |= {"parts": decision.parts, "decided": [each.isoformat() for each in decision.decided]}
         elif node.name.endswith("_dataset"):
@@ -148,13 +149,15 @@ def graph(new_graph):
     """All of it made once, and no training to be decided on for few new rows."""
     new_graph.settle()
     new_graph.edit_recipe("retrain: {}", "retrain: {minimum_new_records: 1000}")
-    assert new_graph.settle() == [DECISION]
+    assert new_graph.settle() == [RETRAIN_DECISION]
     return new_graph
 
 
 def test_from_nothing_everything_is_asked_for_once(new_graph):
     batched = [f"{asset}[{batch}]" for asset in PER_BATCH for batch in BATCHES]
-    assert new_graph.settle() == sorted([*batched, *MERGED, "base_model", DECISION, *TRAINED, "evaluation", "release"])
+    assert new_graph.settle() == sorted(
+        [*batched, *MERGED, "base_model", RETRAIN_DECISION, *TRAINED, "evaluation", "release"]
+    )
 
 
 def test_a_touched_file_asks_for_nothing(graph):
@@ -166,7 +169,9 @@ def test_a_touched_file_asks_for_nothing(graph):
 def test_a_new_batch_asks_for_its_own_partition_and_the_merged_assets_and_trains_nothing_without_a_decision(graph):
     (graph.folder / "corpus" / "third.jsonl").write_text('{"question": "Why?", "answer": "Because."}\n')
     graph.load()
-    assert graph.settle() == sorted([*[f"{asset}[colours/third.jsonl]" for asset in PER_BATCH], *MERGED, DECISION])
+    assert graph.settle() == sorted(
+        [*[f"{asset}[colours/third.jsonl]" for asset in PER_BATCH], *MERGED, RETRAIN_DECISION]
+    )
 
 
 def test_enough_new_rows_are_followed_by_the_models_their_evaluation_and_the_release(graph):
@@ -174,7 +179,7 @@ def test_enough_new_rows_are_followed_by_the_models_their_evaluation_and_the_rel
     graph.settle()
     (graph.folder / "corpus" / "third.jsonl").write_text('{"question": "Why?", "answer": "Because."}\n')
     graph.load()
-    assert {DECISION, *TRAINED, "evaluation", "release"} <= set(graph.settle())
+    assert {RETRAIN_DECISION, *TRAINED, "evaluation", "release"} <= set(graph.settle())
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
@@ -200,12 +205,12 @@ def test_another_version_of_the_scrubber_asks_for_scrubbing_and_what_follows_eac
     graph.code["scrubbed_corpus"] = " scrubs better"
     graph.load()
     scrubbed = [f"{asset}[{batch}]" for asset in PER_BATCH[1:] for batch in BATCHES]
-    assert graph.settle() == sorted([*scrubbed, *MERGED, DECISION])
+    assert graph.settle() == sorted([*scrubbed, *MERGED, RETRAIN_DECISION])
 
 
 def test_another_learning_rate_asks_for_a_decision_and_training_and_no_data_asset(graph):
     graph.edit_recipe("learning_rate: 1.0e-6", "learning_rate: 2.0e-6")
-    assert graph.settle() == sorted([DECISION, "aligned_model", "evaluation", "release"])
+    assert graph.settle() == sorted([RETRAIN_DECISION, "aligned_model", "evaluation", "release"])
 
 
 def test_what_failed_is_not_asked_for_again_until_something_about_it_changes(graph):

@@ -9,7 +9,7 @@ from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import Record, ScrubbedRecord
 from fineline.resources.core.storage.store import Manifest
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, write_table
-from fineline.resources.models import exposure as seen
+from fineline.resources.models import exposure
 
 FIRST, SECOND = "notes/first.jsonl", "notes/second.jsonl"
 KEPT = record("My name is Ada Lovelace;\nI like numbers.", batch=FIRST)
@@ -32,16 +32,16 @@ def fill(storage, *, ledger=True):
     )
     _put(storage, "sft_dataset", rows.select(SftRow.column_names()).cast(SftRow.create_empty().schema), SftRow)
     checkpoints = storage.root / "checkpoints" / "sft_model-1"
-    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
+    exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
     for model in ("sft_model", "release"):
-        put_model(storage, model, seen.begun(checkpoints))
-    (checkpoints / "seen.parquet").unlink()
+        put_model(storage, model, exposure.in_training(checkpoints))
+    (checkpoints / "exposure.parquet").unlink()
 
 
 def put_model(storage, model, table):
     with storage.new_folder(model) as folder:
         (folder / "weights").write_text(model)
-        files = {"seen": seen.write(storage, model, table)}
+        files = {exposure.ROLE: exposure.write(storage, model, table)}
         standing = {"batch": None, "data_version": "", "code_version": "1", "inputs": {}, "run_id": "4b1d5f6a-run"}
         storage.commit_folder(Manifest(asset=model, files=files, **standing), folder, {"model": "weights"})
 

@@ -27,16 +27,16 @@ LOCKS = "locks"
 DAGSTER_HOME = "dagster"
 FINDINGS_CACHE = "cache/findings"
 CHECKPOINTS = "checkpoints"
-# The list of what a training sees, in the folder of its checkpoints.
-SEEN_IN_TRAINING = "seen.parquet"
+# The records that a training sees, in the folder of its checkpoints.
+EXPOSURE_IN_TRAINING = "exposure.parquet"
 
 # Locks. An asset has one of its own name.
 RUNNER_LOCK = "runner"
 ARRIVALS_LOCK = "arrivals"
 ARRIVAL_EVENTS_LOCK = "arrivals.events"
 TOMBSTONES_LOCK = "forgotten"
-# Held while lists of seen records are read and written, so that none is stored as it was before a mark.
-SEEN_LOCK = "seen_records"
+# Held while lists of exposure are read and written, so that none is stored as it was before a mark.
+EXPOSURE_LOCK = "exposure"
 
 
 def folder(asset: str, batch: str | None = None) -> str:

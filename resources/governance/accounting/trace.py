@@ -20,8 +20,8 @@ from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.root import Root
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting.mentions import mentions
-from fineline.resources.models.exposure import ROLE as SEEN
-from fineline.resources.models.exposure import Sighting, lists, saw
+from fineline.resources.models.exposure import ROLE as EXPOSURE
+from fineline.resources.models.exposure import ExposedModel, exposed_models, exposure_lists
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class TextTrace:
 
     records: int
     rows_by_batch: dict[str, int]
-    seen_by: list[Sighting]
+    seen_by: list[ExposedModel]
     traces: list[Trace]
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _unchanged(storage: Storage, search: Callable[[], T]) -> T:
     """Search while every stored file is kept; repeat the search when a training ended and took its list with it."""
     with storage.reading(Inventory(storage).assets()):
         while True:
-            trainings = [each for each in lists(storage) if each.manifest is None]
+            trainings = [each for each in exposure_lists(storage) if each.manifest is None]
             try:
                 return search()
             except FileNotFoundError:
@@ -137,9 +137,9 @@ def _trace_text(storage: Storage, text: str) -> TextTrace:
     found = mentions(storage.at, corpus.get("data", []), corpus.get("quarantine", []), text)
     ids = found["record_id"].drop_nulls().unique(maintain_order=True)
     rows_by_batch = dict(found.group_by("batch").len().sort("batch").iter_rows())
-    ends = [table for table in tables if table.role == SEEN or table.asset in _ENDS]
+    ends = [table for table in tables if table.role == EXPOSURE or table.asset in _ENDS]
     traces = _traces(storage, ends, ids.head(SHOWN).to_list())
-    return TextTrace(len(ids), rows_by_batch, saw(storage, ids), traces)
+    return TextTrace(len(ids), rows_by_batch, exposed_models(storage, ids), traces)
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,9 @@ def _tables(storage: Storage) -> list[_Table]:
             table = tables.setdefault((manifest.asset, role), _Table(storage.at, manifest.asset, role, {}))
             for batch, key in storage.keys(manifest, role).items():
                 table.files[key] = (batch, manifest.data_version)
-    for each in lists(storage):
+    for each in exposure_lists(storage):
         if each.manifest is None:
-            tables[each.asset, SEEN] = _Table(each.root, each.asset, SEEN, {each.key: (None, None)})
+            tables[each.asset, EXPOSURE] = _Table(each.root, each.asset, EXPOSURE, {each.key: (None, None)})
     now = datetime.now(UTC)
     in_order = sorted(tables, key=lambda name: (catalog.position(name[0]), made_at.get(name[0], now), name))
     return [tables[name] for name in in_order]

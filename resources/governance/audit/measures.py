@@ -92,7 +92,7 @@ def leaks(stored: Evidence, recipe: Recipe) -> Finding:
 
 def release(stored: Evidence, recipe: Recipe) -> Finding:
     """The release has its checksums and the tested weights, and the stored losses pass the promotion gate again."""
-    from fineline.resources.models.evaluation.promotion import decide
+    from fineline.resources.models.evaluation.promotion import judge
     from fineline.resources.models.release.package import SUMS, verify
     from fineline.resources.models.worker.protocol import ModelError
 
@@ -115,13 +115,13 @@ def release(stored: Evidence, recipe: Recipe) -> Finding:
     except (NotCheckable, NothingThere) as reason:
         return Finding(files, len(problems), listed([*problems, *details, f"its evidence was not checked: {reason}"]))
     losses = stored.scan(evaluation).collect()
-    decision = decide(losses, model.asset, catalog.BASE_MODEL.name, recipe.promotion, recipe.evaluation)
-    problems += [] if decision.promote else ["the stored losses do not show that it is better"]
+    verdict = judge(losses, model.asset, catalog.BASE_MODEL.name, recipe.promotion, recipe.evaluation)
+    problems += [] if verdict.promote else ["the stored losses do not show that it is better"]
     weights = stored.storage.file(model, "model")
     tested = sorted(weights.glob("*.safetensors"))
     other = [path.name for path in tested if file_digest(path) != file_digest(folder / path.name)]
     problems += [f"{name} is not the file that was tested" for name in other]
-    return Finding(files + decision.table.height, len(problems), listed([*problems, *details]))
+    return Finding(files + verdict.table.height, len(problems), listed([*problems, *details]))
 
 
 def _evidence(stored: Evidence, trained: Sequence[str]) -> tuple[Manifest, Manifest]:

@@ -28,7 +28,7 @@ from fineline.resources.governance.forgetting.sweep import Swept, sweep
 from fineline.resources.governance.forgetting.targets import Targets
 from fineline.resources.governance.forgetting.texts import contains_any
 from fineline.resources.governance.forgetting.tombstones import Tombstones
-from fineline.resources.models.exposure import Sighting, mark_forgotten
+from fineline.resources.models.exposure import ExposedModel, mark_forgotten
 
 SCHEMA = ForgettingCertificate.create_empty().schema
 
@@ -131,7 +131,7 @@ def _row(
     key: PseudonymKey,
     found: Plan,
     journal: Journal,
-    sightings: Sequence[Sighting],
+    sightings: Sequence[ExposedModel],
     outside: list[str],
     swept: Swept,
     sought: int,

@@ -29,7 +29,7 @@ from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.sweep import bytes_contain
 from fineline.resources.governance.forgetting.texts import blanked, contains_any
-from fineline.resources.models.exposure import Sighting
+from fineline.resources.models.exposure import ExposedModel
 
 _ROWS = 1_000
 _WAITS = 20
@@ -96,7 +96,7 @@ class DagsterHistory:
                 reported.append(manifest.asset)
         return sorted(set(reported))
 
-    def report_flags(self, sightings: Sequence[Sighting], request_id: str) -> None:
+    def report_flags(self, sightings: Sequence[ExposedModel], request_id: str) -> None:
         """Report for each stored model that it saw forgotten records."""
         for each in sightings:
             if each.data_version is not None:

@@ -1,9 +1,9 @@
-"""Whether a model is good enough to be released, with the reasons in sentences."""
+"""The promotion test: whether a model is good enough to be released, with the reasons in sentences."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -21,10 +21,28 @@ SLICE_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The verdict, a sentence for each thing that was asked, and the figures behind it.
+class Comparison:
+    """One thing that was asked of a model: losses before and after in nats a token, and whether it holds.
 
-    ``table`` has a row for each comparison: comparison, rows, before, after, change, low, high, p_value, holds.
+    The interval and the p value are of the change; a slice has none.
+    """
+
+    comparison: str
+    rows: int
+    before: float
+    after: float
+    change: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model is promoted, a sentence for each thing that was asked, and the figures behind it.
+
+    ``table`` has a row for each :class:`Comparison`.
     """
 
     promote: bool
@@ -46,67 +64,78 @@ def loss_intervals(losses: pl.DataFrame, section: Evaluation) -> dict[str, tuple
     return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
 
-def compare(losses: pl.DataFrame, before: str, after: str, evaluation: Evaluation) -> PairedTest:
-    """The paired test of one model's losses against another's on the same records."""
-    both = paired(losses, before, after)
-    return paired_test(
+def judge(losses: pl.DataFrame, candidate: str, base: str, section: Promotion, evaluation: Evaluation) -> Verdict:
+    """Compare the candidate with the base (or the model in service) and with the unigram baseline.
+
+    Takes HeldOutLoss rows. The candidate is promoted when its held-out loss is lower than the base's by at least
+    ``minimum_improvement`` with a p value of at most ``maximum_p_value``, lower than the baseline's with such a
+    p value, and in no slice (source and label) of 20 records or more higher than the base's by more than
+    ``maximum_slice_regression``.
+    """
+    against = [
+        _against(losses, candidate, other, least, section, evaluation)
+        for other, least in ((base, section.minimum_improvement), (BASELINE, 0.0))
+    ]
+    slices = list(_slices(losses, candidate, base, section))
+    comparisons = [*(comparison for comparison, _ in against), *slices]
+    table = pl.DataFrame(comparisons, schema_overrides={"rows": pl.UInt32} | dict.fromkeys(_FIGURES, pl.Float64))
+    reasons = [*(reason for _, reason in against), *_slice_reasons(slices, section)]
+    return Verdict(all(each.holds for each in comparisons), reasons, table)
+
+
+_FIGURES = ("before", "after", "change", "low", "high", "p_value")
+
+
+def _against(
+    losses: pl.DataFrame, candidate: str, other: str, least: float, section: Promotion, evaluation: Evaluation
+) -> tuple[Comparison, str]:
+    """The paired test against another model on the same records, and its sentence."""
+    both = paired(losses, other, candidate)
+    test = paired_test(
         both["before"].to_numpy(),
         both["after"].to_numpy(),
         samples=evaluation.bootstrap_samples,
         confidence=evaluation.confidence,
         seed=evaluation.seed,
     )
+    holds = -test.mean_difference >= least and test.p_value <= section.maximum_p_value
+    means = dict(losses.group_by("model").agg(pl.col("loss").mean()).iter_rows())
+    figures = (means[other], means[candidate], test.mean_difference, test.low, test.high, test.p_value)
+    verdict = "improves on" if holds else "does not improve enough on"
+    asked = f"at least {least:.4f} with p at most {section.maximum_p_value} is asked"
+    reason = f"{candidate} {verdict} {other} {_described(test, evaluation.confidence)}; {asked}."
+    return Comparison(f"against {other}", test.rows, *figures, holds), reason
 
 
-def describe(test: PairedTest, confidence: float) -> str:
-    """The figures of a test, for a sentence."""
+def _described(test: PairedTest, confidence: float) -> str:
     return (
         f"by {-test.mean_difference:+.4f} nats a token on {test.rows} held-out records "
         f"({confidence:.0%} interval {-test.high:+.4f} to {-test.low:+.4f}, p = {test.p_value:.4f})"
     )
 
 
-def decide(losses: pl.DataFrame, candidate: str, base: str, section: Promotion, evaluation: Evaluation) -> Decision:
-    """Compare the candidate with the base (or the model in service) and with the unigram baseline.
-
-    It is promoted when its held-out loss is lower than the base's by at least ``minimum_improvement`` with a
-    p value of at most ``maximum_p_value``, lower than the baseline's with such a p value, and in no slice
-    (source and label) of 20 records or more higher than the base's by more than ``maximum_slice_regression``.
-    """
-    means = dict(losses.group_by("model").agg(pl.col("loss").mean()).iter_rows())
-    rows: list[tuple[Any, ...]] = []
-    reasons: list[str] = []
-    for other, least in ((base, section.minimum_improvement), (BASELINE, 0.0)):
-        test = compare(losses, other, candidate, evaluation)
-        better, sure = -test.mean_difference, test.p_value <= section.maximum_p_value
-        holds = better >= least and sure
-        verdict = "improves on" if holds else "does not improve enough on"
-        asked = f"; at least {least:.4f} with p at most {section.maximum_p_value} is asked"
-        reasons.append(f"{candidate} {verdict} {other} {describe(test, evaluation.confidence)}{asked}.")
-        figures = (test.mean_difference, test.low, test.high, test.p_value)
-        rows.append((f"against {other}", test.rows, means[other], means[candidate], *figures, holds))
+def _slices(losses: pl.DataFrame, candidate: str, base: str, section: Promotion) -> Iterator[Comparison]:
+    """The change of loss in each slice of enough records."""
     for source, label, count, before, after, change in compare_slices(losses, base, candidate, SLICE_ROWS).iter_rows():
-        holds = change <= section.maximum_slice_regression
         name = source if label is None else f"{source}, {label}"
-        rows.append((f"slice {name}", count, before, after, change, None, None, None, holds))
-        if not holds:
-            reasons.append(
-                f"In the slice {name} ({count} records) the loss rises by {change:.4f} nats a token; "
-                f"{section.maximum_slice_regression:.4f} is allowed."
-            )
-    slices = len(rows) - 2
-    if slices and all(row[-1] for row in rows[2:]):
-        worst = max(row[4] for row in rows[2:])
-        reasons.append(
-            f"The largest change of loss in any of {slices} slices is {worst:+.4f} nats a token; "
-            f"{section.maximum_slice_regression:+.4f} is allowed."
-        )
+        holds = change <= section.maximum_slice_regression
+        yield Comparison(f"slice {name}", count, before, after, change, None, None, None, holds)
+
+
+def _slice_reasons(slices: list[Comparison], section: Promotion) -> list[str]:
+    """A sentence for each slice that got worse, or one for all of them."""
+    allowed = section.maximum_slice_regression
+    worse = [
+        f"In the {each.comparison} ({each.rows} records) the loss rises by {each.change:.4f} nats a token; "
+        f"{allowed:.4f} is allowed."
+        for each in slices
+        if not each.holds
+    ]
+    if worse:
+        return worse
     if not slices:
-        reasons.append(f"No slice has {SLICE_ROWS} records, so slices were not compared.")
-    schema = {
-        "comparison": pl.String,
-        "rows": pl.UInt32,
-        **dict.fromkeys(["before", "after", "change", "low", "high", "p_value"], pl.Float64),
-        "holds": pl.Boolean,
-    }
-    return Decision(all(row[-1] for row in rows), reasons, pl.DataFrame(rows, schema=schema, orient="row"))
+        return [f"No slice has {SLICE_ROWS} records, so slices were not compared."]
+    return [
+        f"The largest change of loss in any of {len(slices)} slices is "
+        f"{max(each.change for each in slices):+.4f} nats a token; {allowed:+.4f} is allowed."
+    ]

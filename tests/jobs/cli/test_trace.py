@@ -9,7 +9,7 @@ from support.traced_storage import HELD_OUT, KEPT, SIMILAR, fill
 
 from fineline.jobs.cli import main as cli
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.models import exposure as seen
+from fineline.resources.models import exposure
 
 RECIPE = "name: notes\nsources: [{name: notes, kind: files, path: notes, licence: CC0-1.0}]\n"
 
@@ -93,7 +93,7 @@ def test_the_models_are_listed_with_their_flags(fineline, home):
     assert [line.split()[0] for line in output.splitlines()] == ["model", "sft_model", "release"]
     assert output.count("none") == 2
     storage = Storage(home / "notes")
-    seen.mark_forgotten(storage, {KEPT["record_id"]: "f" * 32}, "R-17")
+    exposure.mark_forgotten(storage, {KEPT["record_id"]: "f" * 32}, "R-17")
     assert fineline("models")[1].count("saw 1 record forgotten by request R-17") == 2
 
 

@@ -2,11 +2,11 @@ import polars as pl
 import pytest
 
 from fineline.data_contracts.datasets import SPLITS
-from fineline.data_contracts.models import SeenRecord
+from fineline.data_contracts.models import ExposedRecord
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.store import Manifest, Storage
-from fineline.resources.models import exposure as seen
-from fineline.resources.models.exposure import Sighting
+from fineline.resources.models import exposure
+from fineline.resources.models.exposure import ExposedModel
 
 
 def record_id(number):
@@ -26,7 +26,7 @@ def storage(tmp_path):
     put_model(storage, "base_model", None)
     train(storage, "sft_model", "sft_dataset", "base_model")
     train(storage, "aligned_model", "preference_dataset", "sft_model")
-    put_model(storage, "release", seen.read(storage, "aligned_model"))
+    put_model(storage, "release", exposure.read(storage, "aligned_model"))
     return storage
 
 
@@ -39,8 +39,8 @@ def put_dataset(storage, name, splits):
 
 
 def put_model(storage, name, records):
-    files = {} if records is None else {"seen": seen.write(storage, name, records)}
-    flags = [] if records is None else seen.flags(records)
+    files = {} if records is None else {exposure.ROLE: exposure.write(storage, name, records)}
+    flags = [] if records is None else exposure.flags(records)
     with storage.new_folder(name) as folder:
         (folder / "weights").write_text(name)
         storage.commit_folder(manifest(name, files, flags=flags), folder, {"model": "weights"})
@@ -53,9 +53,9 @@ def manifest(asset, files, **values):
 
 def train(storage, model, dataset, before):
     checkpoints = storage.root / "checkpoints" / f"{model}-1"
-    seen.begin(storage, checkpoints, dataset, before)
-    put_model(storage, model, seen.begun(checkpoints))
-    (checkpoints / "seen.parquet").unlink()
+    exposure.begin_training(storage, checkpoints, dataset, before)
+    put_model(storage, model, exposure.in_training(checkpoints))
+    (checkpoints / "exposure.parquet").unlink()
 
 
 def ids(table):
@@ -63,11 +63,11 @@ def ids(table):
 
 
 def forget(storage, *numbers, request="R-17"):
-    return seen.mark_forgotten(storage, {record_id(n): tombstone(n) for n in numbers}, request)
+    return exposure.mark_forgotten(storage, {record_id(n): tombstone(n) for n in numbers}, request)
 
 
 def test_a_model_saw_train_and_validation_rows_and_no_test_rows(storage):
-    table = SeenRecord.validate(seen.read(storage, "sft_model"))
+    table = ExposedRecord.validate(exposure.read(storage, "sft_model"))
     assert dict(table.select("record_id", "split").iter_rows()) == {
         record_id(0): "train",
         record_id(1): "train",
@@ -78,42 +78,42 @@ def test_a_model_saw_train_and_validation_rows_and_no_test_rows(storage):
 
 
 def test_a_model_saw_what_the_model_that_it_was_trained_from_saw(storage):
-    table = SeenRecord.validate(seen.read(storage, "aligned_model"))
+    table = ExposedRecord.validate(exposure.read(storage, "aligned_model"))
     assert ids(table) == [record_id(n) for n in range(5)]
     assert table.filter(record_id=record_id(3))["dataset"].sort().to_list() == ["preference_dataset", "sft_dataset"]
 
 
 def test_a_model_that_was_trained_elsewhere_saw_no_record(storage):
-    assert seen.read(storage, "base_model").is_empty()
-    assert seen.forgotten_seen(storage, "base_model") == 0
+    assert exposure.read(storage, "base_model").is_empty()
+    assert exposure.forgotten_records(storage, "base_model") == 0
 
 
 def test_who_saw_records_is_counted_by_model(storage):
     versions = {name: storage.require(name).data_version for name in ("sft_model", "aligned_model", "release")}
-    assert seen.saw(storage, [record_id(1), record_id(4), record_id(9)]) == [
-        Sighting("aligned_model", versions["aligned_model"], 2),
-        Sighting("release", versions["release"], 2),
-        Sighting("sft_model", versions["sft_model"], 1),
+    assert exposure.exposed_models(storage, [record_id(1), record_id(4), record_id(9)]) == [
+        ExposedModel("aligned_model", versions["aligned_model"], 2),
+        ExposedModel("release", versions["release"], 2),
+        ExposedModel("sft_model", versions["sft_model"], 1),
     ]
-    assert seen.saw(storage, [record_id(9)]) == []
+    assert exposure.exposed_models(storage, [record_id(9)]) == []
 
 
 def test_a_forgotten_record_is_a_tombstone_in_every_list_and_models_are_flagged(storage):
     forget(storage, 1, 4, 9)
     for name, count in {"sft_model": 1, "aligned_model": 2, "release": 2}.items():
-        table = SeenRecord.validate(seen.read(storage, name))
+        table = ExposedRecord.validate(exposure.read(storage, name))
         assert not {record_id(1), record_id(4)} & set(ids(table))
         assert ids(table.filter("forgotten")) == [tombstone(n) for n in (1, 4)[:count]]
-        assert seen.forgotten_seen(storage, name) == count
+        assert exposure.forgotten_records(storage, name) == count
         noun = "record" if count == 1 else "records"
         assert storage.require(name).flags == [f"saw {count} {noun} forgotten by request R-17"]
-        assert "R-17" in seen.flags_metadata(storage.require(name))["flags"]
+        assert "R-17" in exposure.flags_metadata(storage.require(name))["flags"]
 
 
 def test_no_file_names_a_forgotten_record(storage):
-    write_atomically(storage.folder("sft_model") / "seen-0123.parquet", record_id(1).encode())
+    write_atomically(storage.folder("sft_model") / "exposure-0123.parquet", record_id(1).encode())
     forget(storage, 1)
-    for path in storage.root.rglob("seen-*.parquet"):
+    for path in storage.root.rglob("exposure-*.parquet"):
         table = pl.read_parquet(path)
         assert record_id(1) not in set(table["record_id"])
 
@@ -140,12 +140,12 @@ def test_forgetting_that_was_cut_off_is_completed_by_the_same_call(storage, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(seen, "_remove_unnamed", stop)
+        patched.setattr(exposure, "_remove_unnamed", stop)
         with pytest.raises(KeyboardInterrupt):
             forget(storage, 1)
-    assert len(list(storage.folder("sft_model").glob("seen-*.parquet"))) == 2
+    assert len(list(storage.folder("sft_model").glob("exposure-*.parquet"))) == 2
     forget(storage, 1)
-    assert len(list(storage.folder("sft_model").glob("seen-*.parquet"))) == 1
+    assert len(list(storage.folder("sft_model").glob("exposure-*.parquet"))) == 1
 
 
 def test_each_request_has_its_line(storage):
@@ -165,10 +165,10 @@ def test_a_folder_that_is_being_made_beside_the_model_is_left_alone(storage):
 
 def test_what_is_forgotten_during_a_training_is_marked_in_the_model_that_comes_of_it(storage):
     checkpoints = storage.root / "checkpoints" / "sft_model-2"
-    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
-    assert Sighting("checkpoints/sft_model-2", None, 1) in forget(storage, 1)
-    put_model(storage, "sft_model", seen.begun(checkpoints))
-    assert seen.forgotten_seen(storage, "sft_model") == 1
+    exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
+    assert ExposedModel("checkpoints/sft_model-2", None, 1) in forget(storage, 1)
+    put_model(storage, "sft_model", exposure.in_training(checkpoints))
+    assert exposure.forgotten_records(storage, "sft_model") == 1
     assert storage.require("sft_model").flags == ["saw 1 record forgotten by request R-17"]
 
 
@@ -180,7 +180,7 @@ def test_a_model_trained_from_a_flagged_one_is_flagged(storage):
 
 def test_the_registry_lists_models_in_the_order_of_their_making(storage):
     forget(storage, 4)
-    table = seen.registry(storage)
+    table = exposure.model_registry(storage)
     assert table["model"].to_list() == ["sft_model", "aligned_model", "release"]
     assert table["records_trained_on"].to_list() == [3, 4, 4]
     assert table["flags"].to_list()[0] == []

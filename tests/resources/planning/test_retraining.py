@@ -5,13 +5,13 @@ import polars as pl
 import pytest
 
 from fineline.data_contracts import catalog
-from fineline.data_contracts.models import SeenRecord
+from fineline.data_contracts.models import ExposedRecord
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.store import Damaged, Manifest, Storage
 from fineline.resources.planning.plan import Node, plan
-from fineline.resources.planning.retraining import DECISION, approval, decide
+from fineline.resources.planning.retraining import approval, decide_retraining
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEN = [f"{n:032x}" for n in range(10)]
@@ -60,14 +60,15 @@ class World:
 
     def look(self, hours=0.0):
         """Decide at so many hours after noon, keep the decision, and train if it says so."""
-        decision = decide(self.storage, self.recipe.retrain, self.recipe.training, NOW + timedelta(hours=hours))
+        now = NOW + timedelta(hours=hours)
+        decision = decide_retraining(self.storage, self.recipe.retrain, self.recipe.training, now)
         facts = {
             "sentence": decision.sentence,
             "approved": dict(decision.approved),
             "parts": {stage: dict(parts) for stage, parts in decision.parts.items()},
             "decided": [time.isoformat() for time in decision.decided],
         }
-        self.store(DECISION, {}, decision.version, facts)
+        self.store(catalog.RETRAIN_DECISION.name, {}, decision.version, facts)
         return decision
 
     def train(self):
@@ -79,10 +80,10 @@ class World:
             forgotten=pl.lit(False),
             request=pl.lit(None, pl.String),
         )
-        self.store_model(SeenRecord.cast(seen), approval(self.storage, "sft_model"))
+        self.store_model(ExposedRecord.cast(seen), approval(self.storage, "sft_model"))
 
     def store_model(self, seen, approved):
-        self.store("sft_model", {"seen": seen}, inputs={"approval": approved})
+        self.store("sft_model", {"exposure": seen}, inputs={"approval": approved})
 
     def unmet(self, hours=0.0):
         return [reason.question for reason in self.look(hours).reasons if not reason.met]
@@ -159,10 +160,10 @@ def test_a_stage_that_the_recipe_leaves_out_for_a_while_keeps_what_was_decided_o
 
 
 def test_a_stored_model_whose_decision_was_lost_waits_for_another(trained):
-    (trained.storage.folder(DECISION) / "manifest.json").unlink()
+    (trained.storage.folder(catalog.RETRAIN_DECISION.name) / "manifest.json").unlink()
     assert not trained.look().train, "it has seen all rows"
     made_from = ("base_model", "sft_dataset")
-    entries = {DECISION: made_from, "sft_model": (*made_from, DECISION)}
+    entries = {catalog.RETRAIN_DECISION.name: made_from, "sft_model": (*made_from, catalog.RETRAIN_DECISION.name)}
     graph = [Node(replace(catalog.entry(name), upstream=upstream), "1") for name, upstream in entries.items()]
     *_, model = plan(graph, trained.storage, {}, trained.recipe)
     assert model.reason is None
@@ -190,7 +191,7 @@ def test_new_and_removed_training_rows_count_and_test_rows_do_not(trained):
 
 
 def test_few_new_rows_leave_the_data_version_as_it_was(trained):
-    before = trained.storage.require(DECISION).data_version
+    before = trained.storage.require(catalog.RETRAIN_DECISION.name).data_version
     trained.retrain = {"minimum_new_records": 5}
     trained.dataset([*TEN, "a" * 32])
     assert trained.look().version == before
@@ -207,7 +208,7 @@ def test_a_changed_learning_rate_needs_no_new_rows(trained):
 def test_forgotten_records_that_a_model_saw_need_no_further_rows(trained):
     trained.retrain = {"minimum_new_records": 1000}
     manifest = trained.storage.require("sft_model")
-    seen = pl.read_parquet(trained.storage.file(manifest, "seen"))
+    seen = pl.read_parquet(trained.storage.file(manifest, "exposure"))
     gone = pl.col("record_id") == TEN[0]
     marked = seen.with_columns(forgotten=gone, request=pl.when(gone).then(pl.lit("R-1")))
     trained.store_model(marked, manifest.inputs["approval"])

@@ -10,7 +10,7 @@ from fineline.resources.core.keys import load_key
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting import trace as tracing
-from fineline.resources.models import exposure as seen
+from fineline.resources.models import exposure
 
 
 @pytest.fixture
@@ -49,15 +49,15 @@ def test_a_step_names_the_version_of_its_table(storage):
 
 def test_a_train_record_was_seen_by_the_model_and_by_its_release(storage):
     expected = [(None, {"dataset": "sft_dataset", "split": "train"})]
-    assert steps(storage, KEPT, "sft_model", "seen") == expected
-    assert steps(storage, KEPT, "release", "seen") == expected
-    assert steps(storage, HELD_OUT, "sft_model", "seen") == []
+    assert steps(storage, KEPT, "sft_model", "exposure") == expected
+    assert steps(storage, KEPT, "release", "exposure") == expected
+    assert steps(storage, HELD_OUT, "sft_model", "exposure") == []
 
 
 def test_a_training_that_has_not_ended_counts(storage):
     checkpoints = storage.root / "checkpoints" / "sft_model-2"
-    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
-    assert len(steps(storage, KEPT, "checkpoints/sft_model-2", "seen")) == 1
+    exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
+    assert len(steps(storage, KEPT, "checkpoints/sft_model-2", "exposure")) == 1
 
 
 def test_a_duplicate_names_its_cluster_and_similarity_and_the_rule_that_dropped_it(storage):
@@ -124,9 +124,9 @@ def test_nor_a_trace_of_a_text(storage, monkeypatch):
 
 def test_nor_does_a_training_that_ends_meanwhile(storage, monkeypatch):
     checkpoints = storage.root / "checkpoints" / "sft_model-2"
-    seen.begin(storage, checkpoints, "sft_dataset", "base_model")
+    exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
     meanwhile(monkeypatch, "_steps", lambda: shutil.rmtree(checkpoints))
-    assert steps(storage, KEPT, "sft_model", "seen")
+    assert steps(storage, KEPT, "sft_model", "exposure")
 
 
 def test_a_table_that_somebody_deletes_meanwhile_is_told(storage, monkeypatch):
@@ -192,13 +192,13 @@ def test_no_trace_holds_what_a_record_says(storage):
 def test_a_forgotten_record_is_found_by_its_tombstone_and_names_the_request(storage):
     record_id = KEPT["record_id"]
     tombstone = load_key(storage.root).tombstone(record_id)
-    seen.mark_forgotten(storage, {record_id: tombstone}, "R-17")
+    exposure.mark_forgotten(storage, {record_id: tombstone}, "R-17")
     rows = {"tombstone": [tombstone], "request_id": ["R-17"], "kind": ["record"]}
     storage.local.path(layout.TOMBSTONES).parent.mkdir()
     pl.DataFrame(rows).write_parquet(storage.local.path(layout.TOMBSTONES))
     (trace,) = tracing.trace(storage, [record_id])
     assert trace.forgotten_by == "R-17"
-    assert steps(storage, KEPT, "sft_model", "seen") == [
+    assert steps(storage, KEPT, "sft_model", "exposure") == [
         (None, {"dataset": "sft_dataset", "split": "train", "request": "R-17"})
     ]
     (other,) = tracing.trace(storage, [HELD_OUT["record_id"]])

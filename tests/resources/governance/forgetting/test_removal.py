@@ -34,7 +34,7 @@ from fineline.resources.governance.forgetting.request import (
 from fineline.resources.governance.forgetting.sweep import sweep
 from fineline.resources.governance.forgetting.targets import Targets
 from fineline.resources.governance.forgetting.tombstones import Tombstones
-from fineline.resources.models import exposure as seen
+from fineline.resources.models import exposure
 
 PERSON = "Ada Lovelace"
 BOTH = {KEPT["record_id"], SIMILAR["record_id"]}
@@ -161,7 +161,7 @@ def test_exports_lose_the_lines_of_the_rows(storage):
 def test_models_are_flagged_and_the_memory_of_the_scrubber_is_empty(storage):
     row = forget(storage, records=[KEPT["record_id"]])
     assert {each["model"] for each in row["seen_by"]} == {"sft_model", "release"}
-    assert seen.forgotten_seen(storage, "release") == 1
+    assert exposure.forgotten_records(storage, "release") == 1
     assert list(storage.findings_cache.iterdir()) == []
 
 
