@@ -1,4 +1,4 @@
-"""Failed runs are told to a webhook, where the recipe names one."""
+"""The sensor that reports failed runs to the webhook that the recipe names."""
 
 import os
 from typing import Any
@@ -14,13 +14,13 @@ _LONGEST_TEXT = 2_900  # characters; Slack takes 3,000
 
 
 def failure_alerts(recipe: str, section: Alerts) -> dg.SensorDefinition:
-    """The sensor that tells failed runs of a recipe; it is off where the recipe names no webhook."""
+    """The sensor that reports failed runs of a recipe; it is off if the recipe names no webhook."""
     variable = section.webhook_variable
 
     @dg.run_failure_sensor(
         name="failure_alerts",
-        description="Posts what failed to the webhook that the recipe's section alerts names, with a link to the run.",
-        # Also runs of the command line, which have no code location.
+        description="Posts the failures of a run, with a link to it, to the webhook that the recipe names in alerts.",
+        # Includes runs of the command line, which have no code location.
         monitor_all_code_locations=True,
         default_status=dg.DefaultSensorStatus.RUNNING if variable else dg.DefaultSensorStatus.STOPPED,
     )
@@ -32,16 +32,15 @@ def failure_alerts(recipe: str, section: Alerts) -> dg.SensorDefinition:
             return dg.SkipReason(f"the environment variable {variable} is not set where Dagster runs")
         run = context.dagster_run
         if run.tags.get(WILL_RETRY_TAG) == "true":
-            return dg.SkipReason("Dagster tries the run again; only its last failure is told")
-        told = message(recipe, run.job_name, run.run_id, failures(context.instance, run.run_id), section)
-        post(url, told)
+            return dg.SkipReason("Dagster tries the run again; only its last failure is reported")
+        post(url, message(recipe, run.job_name, run.run_id, failures(context.instance, run.run_id), section))
         return None
 
     return failure_alerts
 
 
 def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alerts) -> dict[str, Any]:
-    """What is posted of a failed run, in the form that the recipe asks for."""
+    """The body that is posted for a failed run, in the format that the recipe asks for."""
     link = f"{section.link.rstrip('/')}/runs/{run_id}"
     if section.format == "json":
         return {
@@ -68,5 +67,5 @@ def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alert
 
 
 def _escaped(text: str) -> str:
-    """Slack reads three characters as marks: https://docs.slack.dev/messaging/formatting-message-text."""
+    """Text without Slack's three control characters: https://docs.slack.dev/messaging/formatting-message-text."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

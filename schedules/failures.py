@@ -10,10 +10,10 @@ import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED
 
-LONGEST = 300
+LONGEST = 300  # characters of a reason
 
-# Errors whose messages say what to do, and hold nothing of a record.
-TOLD = {
+# Fineline's errors by class: their messages say what to do, and hold nothing of a record.
+OWN_ERRORS = {
     "SourceError",
     "ScrubError",
     "ModelError",
@@ -31,14 +31,14 @@ TOLD = {
 
 @dataclass(frozen=True)
 class Failures:
-    """The failed steps of a run with the reason of each, and its failed checks as ``asset: check``."""
+    """The reason of each failed step of a run, and the failed checks as ``asset: check``."""
 
     steps: dict[str, str]
     checks: list[str]
 
 
 def failures(instance: dg.DagsterInstance, run_id: str) -> Failures:
-    """What failed in a run. Of errors that are not this project's own only the class is told."""
+    """The failures of a run. Of an error that is not Fineline's own only the class is given."""
     wanted = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     steps: dict[str, str] = {}
     checks: list[str] = []
@@ -54,16 +54,16 @@ def failures(instance: dg.DagsterInstance, run_id: str) -> Failures:
 
 
 def most_telling_error(error: dg.SerializableErrorInfo | None) -> tuple[str, str, bool]:
-    """The class and the words of the error that says most, and whether it is one of the project's own.
+    """The class and message of the most telling error in a chain of causes, and whether it is one of Fineline's own.
 
-    That is the first of the project's own in the chain of causes, else the innermost.
+    That is the first of Fineline's own errors, else the innermost error.
     """
     chain = list(_chain(error))
-    chosen = next((each for each in chain if each.cls_name in TOLD), chain[-1] if chain else None)
+    chosen = next((each for each in chain if each.cls_name in OWN_ERRORS), chain[-1] if chain else None)
     if chosen is None:
         return "Error", "", False
-    words = re.sub(rf"^[\w.]*{chosen.cls_name}: ", "", chosen.message.strip())
-    return str(chosen.cls_name), words, chosen.cls_name in TOLD
+    message = re.sub(rf"^[\w.]*{chosen.cls_name}: ", "", chosen.message.strip())
+    return str(chosen.cls_name), message, chosen.cls_name in OWN_ERRORS
 
 
 def _chain(error: dg.SerializableErrorInfo | None) -> Iterator[dg.SerializableErrorInfo]:
@@ -73,8 +73,8 @@ def _chain(error: dg.SerializableErrorInfo | None) -> Iterator[dg.SerializableEr
 
 
 def _reason(error: dg.SerializableErrorInfo | None) -> str:
-    name, words, ours = most_telling_error(error)
+    name, message, own = most_telling_error(error)
     if name == CHECK_FAILED:
         return "a blocking check failed"
-    first = words.splitlines()[0] if words else ""
-    return f"{name}: {first[:LONGEST]}" if ours else name
+    first = message.splitlines()[0] if message else ""
+    return f"{name}: {first[:LONGEST]}" if own else name

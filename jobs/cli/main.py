@@ -1,4 +1,8 @@
-"""The command line: run, plan, ui, trace, forget, models, schema."""
+"""The command line: run, plan, ui, trace, forget, models, schema.
+
+Modules that load Dagster are imported inside the commands: a mistake in the recipe is reported before they load, and
+commands that only read what is stored never load them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def main() -> None:
     if arguments.home:
         os.environ["FINELINE_HOME"] = arguments.home
     try:
-        arguments.does(arguments)
+        arguments.function(arguments)
     except KeyboardInterrupt:
         print("\nStopped. What is complete is kept: run the same command again to go on.", file=sys.stderr)
         raise SystemExit(130) from None
@@ -36,32 +40,30 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--recipe",
-        help="recipe file, or the name of a shipped one (default: FINELINE_RECIPE, else quickstart)",
-    )
+    recipe = "recipe file, or the name of a shipped one (default: FINELINE_RECIPE, else quickstart)"
+    shared.add_argument("--recipe", help=recipe)
     shared.add_argument("--home", help="storage root (default: FINELINE_HOME, else .fineline)")
     parser = argparse.ArgumentParser("fineline", description="Fine-tune language models from data you can account for.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, does: Callable[[argparse.Namespace], None], says: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, parents=[shared], help=says, description=says)
-        made.set_defaults(does=does)
-        return made
+    def command(name: str, function: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[shared], help=summary, description=summary)
+        added.set_defaults(function=function)
+        return added
 
     command("run", _run, "make what is missing or changed")
-    command("plan", _plan, "say what would be made")
+    command("plan", _plan, "list what a run would make, and why")
     ui = command("ui", _ui, "open the UI")
     ui.add_argument("--port", type=int, default=3000, help="port of the UI")
-    trace = command("trace", _trace, "say where a record is, what it became, and which data sets and models saw it")
+    trace = command("trace", _trace, "show where a record is, what it became, and which datasets and models saw it")
     wanted = trace.add_mutually_exclusive_group(required=True)
     wanted.add_argument("record_id", nargs="?", type=_record_id, help="32 hexadecimal digits")
-    wanted.add_argument("--text", help="all records that mention this text; - reads it from standard input")
+    wanted.add_argument("--text", help="all records that contain this text; - reads it from standard input")
     trace.add_argument("--json", action="store_true", help="print JSON")
     forgetting.add_arguments(
         command("forget", _forget, "remove records, a text, a source or a batch from everything stored")
     )
-    command("models", _models, "list the stored models: from how many records each was made, and what is flagged")
+    command("models", _models, "list the stored models, with the number of records that each saw, and their flags")
     command("schema", _schema, "print the recipe's JSON schema")
     return parser
 
@@ -73,8 +75,6 @@ def _record_id(value: str) -> str:
 
 
 def _project() -> Project:
-    # Imported here, as in the commands below: a mistake in the recipe is told before Dagster is loaded, and the
-    # commands that only read what is stored never load it.
     from fineline.resources.project import current_project
 
     try:
@@ -93,50 +93,40 @@ def _storage() -> Storage:
 def _run(_arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     project = _project()
-    from fineline.jobs import runner as run
+    from fineline.jobs import runner
     from fineline.jobs.cli import readiness
-    from fineline.jobs.cli import summary as report
+    from fineline.jobs.cli.summary import summary
     from fineline.resources.data.formats.rows import SourceError
 
     preflight.stop_with(readiness.problems(project))
     try:
-        with run.only_runner(project.storage):
-            made, skipped = run.make_recipe(project)
-    except (run.RunFailed, StorageError, SourceError) as error:
+        with runner.only_runner(project.storage):
+            made, skipped = runner.make_recipe(project)
+    except (runner.RunFailed, StorageError, SourceError) as error:
         raise SystemExit(f"\nfineline stopped.\n{error}") from error
-    print(report.summary(project, made, skipped, seconds=time.monotonic() - started))
+    print(summary(project, made, skipped, seconds=time.monotonic() - started))
 
 
 def _plan(_arguments: argparse.Namespace) -> None:
     project = _project()
-    from fineline.jobs import runner as run
+    from fineline.jobs.runner import plan_recipe
 
-    for task in run.plan_recipe(project):
+    for task in plan_recipe(project):
         verb = "make" if task.reason else "wait" if task.waits else "skip"
         print(f"{verb:<5} {task.label}: {task.reason or task.waits or 'up to date'}")
 
 
 def _ui(arguments: argparse.Namespace) -> None:
     project = _project()
-    from fineline.jobs import runner as run
-    from fineline.resources.core.storage.files import StorageError
+    from fineline.jobs.runner import prepare_home
 
     preflight.stop_with(preflight.check_port(arguments.port))
     try:
-        run.prepare_home(project)
+        prepare_home(project)
     except StorageError as error:
         raise SystemExit(f"fineline: {error}") from error
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "fineline.jobs.definitions",
-        "-p",
-        str(arguments.port),
-    ]
-    os.execv(sys.executable, command)
+    definitions = ["-m", "fineline.jobs.definitions"]
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *definitions, "-p", str(arguments.port)])
 
 
 def _trace(arguments: argparse.Namespace) -> None:

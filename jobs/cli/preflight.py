@@ -1,4 +1,4 @@
-"""What a machine must have before any work is done; run by plain Python, before anything is installed.
+"""Checks of what a machine must have before anything is installed; plain Python runs this file.
 
 python3 jobs/cli/preflight.py
 """
@@ -19,7 +19,7 @@ MEMORY_GIB = 4.0
 
 
 def check_python(version: tuple[int, int] = (sys.version_info[0], sys.version_info[1])) -> list[str]:
-    """Python must be new enough and able to make virtual environments."""
+    """Problems of this Python: too old, or unable to create virtual environments."""
     problems = []
     if version < PYTHON:
         problems.append(
@@ -32,7 +32,7 @@ def check_python(version: tuple[int, int] = (sys.version_info[0], sys.version_in
 
 
 def check_disk(folder: Path, needed_gib: float, what: str) -> list[str]:
-    """There must be room where ``folder`` is, or will be."""
+    """The problem of too little free space where ``folder`` is or will be, if there is one."""
     existing = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
     free = shutil.disk_usage(existing).free / 2**30
     if free >= needed_gib:
@@ -41,7 +41,7 @@ def check_disk(folder: Path, needed_gib: float, what: str) -> list[str]:
 
 
 def check_memory(needed_gib: float = MEMORY_GIB, available_gib: float | None = None) -> list[str]:
-    """Memory that is free, or can be freed, now."""
+    """The problem of too little available memory, if there is one."""
     if available_gib is None:
         available_gib = _available_gib()
     if available_gib is None or available_gib >= needed_gib:
@@ -53,7 +53,7 @@ def check_memory(needed_gib: float = MEMORY_GIB, available_gib: float | None = N
 
 
 def check_writable(folder: Path) -> list[str]:
-    """The folder, or the nearest one above it that exists, must be writable."""
+    """The problem of a folder that cannot be written, or cannot be created, if there is one."""
     existing = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return []
@@ -61,7 +61,7 @@ def check_writable(folder: Path) -> list[str]:
 
 
 def check_port(port: int) -> list[str]:
-    """The port of the UI must be free on this machine."""
+    """The problem of a port of the UI that is in use on this machine, if there is one."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         if probe.connect_ex(("127.0.0.1", port)) != 0:
@@ -78,14 +78,9 @@ def _available_gib() -> float | None:
 
 
 def stop_with(problems: list[str]) -> None:
-    """End the program with the problems, one a line, when there are any."""
+    """Exit with the problems, one a line, if there are any."""
     if problems:
-        print(
-            "Fineline cannot start yet:",
-            *[f"  - {problem}" for problem in problems],
-            sep="\n",
-            file=sys.stderr,
-        )
+        print("Fineline cannot start yet:", *[f"  - {problem}" for problem in problems], sep="\n", file=sys.stderr)
         raise SystemExit(2)
 
 

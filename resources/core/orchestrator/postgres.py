@@ -1,4 +1,4 @@
-"""PostgreSQL as the memory of Dagster, in place of SQLite files under the storage root."""
+"""PostgreSQL as Dagster's storage, in place of SQLite files under the storage root."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fineline.resources.core.storage.files import StorageError
 
 VARIABLE = "FINELINE_POSTGRES_URL"
 EXAMPLE = "postgresql://user:password@host:5432/database"
-# Dagster asks for psycopg2, which is no longer SQLAlchemy's own choice for such an address.
+# Dagster needs psycopg2, which is no longer SQLAlchemy's default driver for such an address.
 DRIVER = "postgresql+psycopg2"
 SECONDS = 5
 
-# What the server or its driver says, and what that means. Their own words may hold parts of the address.
+# Parts of messages of the server or its driver, and what they mean. The messages may hold parts of the address.
 REASONS = {
     "Connection refused": "no server listens there",
     "could not translate host name": "there is no such host",
@@ -30,12 +30,12 @@ REASONS = {
 
 
 def prepare(recipe: str) -> None:
-    """See that the server answers, make the recipe's schema there, and complete the address in the environment.
+    """Create the recipe's schema on the server, and complete the address in the environment.
 
-    Two recipes may share a database: each has a schema of its own, as each has a folder of its own.
+    Two recipes may share a database, since each has a schema of its own.
 
     Raises:
-        StorageError: a package is missing, or the server does not answer. The password is never told.
+        StorageError: a package is missing, or the server cannot be used. The message never holds the password.
     """
     if importlib.util.find_spec("dagster_postgres") is None:
         raise StorageError(
@@ -51,8 +51,8 @@ def prepare(recipe: str) -> None:
                 connection.execute(CreateSchema(schema, if_not_exists=True))
                 url = url.update_query_dict({"options": f'-csearch_path="{schema}"'})
     except DBAPIError as error:
-        said = str(error.orig)
-        reason = next((meaning for words, meaning in REASONS.items() if words in said), type(error.orig).__name__)
+        message = str(error.orig)
+        reason = next((meaning for words, meaning in REASONS.items() if words in message), type(error.orig).__name__)
         raise StorageError(
             f"the PostgreSQL server that {VARIABLE} names cannot be used: {reason}. Start it, correct the variable "
             f"({EXAMPLE}), or unset it to use SQLite under the storage root."
@@ -62,11 +62,11 @@ def prepare(recipe: str) -> None:
     os.environ[VARIABLE] = url.render_as_string(hide_password=False)
 
 
-def _address(given: str) -> URL:
+def _address(value: str) -> URL:
     try:
-        url = make_url(given)
+        url = make_url(value)
     except (ArgumentError, ValueError):
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
-        raise StorageError(f"{VARIABLE} holds no address of a PostgreSQL database. Set it as in {EXAMPLE}") from None
+        raise StorageError(f"{VARIABLE} holds no address of a PostgreSQL database. It looks like {EXAMPLE}") from None
     return url.set(drivername=DRIVER)

@@ -1,4 +1,4 @@
-"""Dagster's settings for a storage root: how runs are started, watched, retried and queued, and where it remembers."""
+"""Dagster's settings for a storage root: how runs are started, watched, retried and queued, and Dagster's storage."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from fineline.resources.core.orchestrator import postgres
 from fineline.resources.core.storage.files import write_atomically
 
-# A file that begins so is ours, and written anew at each start.
+# A file that begins with this line is Fineline's, and is rewritten at each start.
 HEADER = "# Dagster's settings for this storage root."
 
 SETTINGS = f"""\
 {HEADER}
-# Written anew at each start of fineline; to keep settings of your own, take these two lines out.
+# Fineline rewrites this file at each start; to keep settings of your own, delete these two lines.
 telemetry:
   enabled: false
 nux:
   enabled: false
 
-# A run whose process was killed is noticed within 20 seconds and tried again from the step that it was at. A step
-# that failed by itself is not: what may pass is tried again within its run, the rest would fail again.
+# A run whose process was killed is noticed within 20 seconds and retried from the step that was interrupted. A step
+# that failed is not retried here: transient errors are retried within the run, and others would fail again.
 run_launcher:
   module: fineline.resources.core.orchestrator.launcher
   class: HealthCheckedRunLauncher
@@ -42,7 +42,7 @@ run_queue:
 concurrency:
   runs:
     max_concurrent_runs: 2
-  # At most one step of a pool at a time; the pool "training" holds what needs all of a machine's memory.
+  # At most one step of a pool at a time; steps that need all of a machine's memory are in the pool "training".
   pools:
     granularity: op
     default_limit: 1
@@ -57,7 +57,7 @@ retention:
 """
 
 POSTGRES = f"""
-# The address is read from the environment whenever Dagster starts and is written nowhere, for it may hold a password.
+# Dagster reads the address from the environment when it starts; it is written nowhere, as it may hold a password.
 storage:
   postgres:
     postgres_url:
@@ -66,9 +66,9 @@ storage:
 
 
 def write_settings(home: Path, recipe: str) -> None:
-    """Write ``dagster.yaml``, unless there is one that a user wrote.
+    """Write ``dagster.yaml``, unless a user wrote one.
 
-    Where FINELINE_POSTGRES_URL is set, Dagster remembers there what it did, in a schema of the recipe's name.
+    If FINELINE_POSTGRES_URL is set, Dagster's storage is on that server, in a schema named after the recipe.
 
     Raises:
         StorageError: the PostgreSQL server cannot be used; the message says what to do.

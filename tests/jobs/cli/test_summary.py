@@ -18,7 +18,7 @@ def test_what_waits_is_told_apart_from_what_is_up_to_date(project):
         Task("sft_model", None, None, missing=True, waits="retrain_decision: wait: training rows: 3 new (≥ 10)"),
     ]
     text = summary(project, [], skipped, seconds=2)
-    assert "All 1 assets are up to date: nothing had changed in 2 s" in text
+    assert "All 1 assets are up to date: nothing had changed. Checking took 2 s" in text
     assert "sft_model for retrain_decision: wait: training rows: 3 new (≥ 10)" in text
 
 
