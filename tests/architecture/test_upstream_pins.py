@@ -18,10 +18,12 @@ import pytest
 import sqlalchemy as sa
 from dagster._cli import api
 from dagster._core import errors
+from dagster._core.definitions import data_version
+from dagster._core.definitions.metadata import CodeReferencesMetadataSet, TableMetadataSet
 from dagster._core.storage import tags
 from dagster._grpc import impl
 
-from fineline.resources.core.orchestrator import internals, storage_internals
+from fineline.resources.core.orchestrator import internals, storage_internals, versions
 from fineline.resources.governance.forgetting.texts import IDENTIFIERS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -162,6 +164,22 @@ def test_a_run_carries_its_batches_and_its_retries_in_tags():
     assert internals.RANGE_END_TAG == tags.ASSET_PARTITION_RANGE_END_TAG
     assert internals.MAX_RETRIES_TAG == tags.MAX_RETRIES_TAG
     assert internals.WILL_RETRY_TAG == tags.WILL_RETRY_TAG
+
+
+def test_an_event_carries_its_data_version_its_code_version_and_those_of_its_inputs_in_tags():
+    assert versions.DATA_VERSION_TAG == data_version.DATA_VERSION_TAG
+    assert versions.GIVEN_VERSION_TAG == data_version.DATA_VERSION_IS_USER_PROVIDED_TAG
+    assert data_version.CODE_VERSION_TAG == "dagster/code_version"
+    key = dg.AssetKey("rows")
+    assert data_version.get_input_data_version_tag(key) == "dagster/input_data_version/rows"
+    assert data_version.get_input_event_pointer_tag(key) == "dagster/input_event_pointer/rows"
+
+
+def test_the_ui_shows_columns_rows_and_code_by_the_names_of_metadata():
+    shown = {f"{TableMetadataSet.namespace()}/{name}" for name in TableMetadataSet.model_fields}
+    assert {f"dagster/{name}" for name in ("column_schema", "column_lineage", "row_count", "table_name")} <= shown
+    assert {"dagster/partition_row_count", "dagster/storage_kind"} <= shown
+    assert "code_references" in CodeReferencesMetadataSet.model_fields
 
 
 def test_a_skipped_asset_shows_the_last_result_of_a_check_that_passed(home):
