@@ -37,7 +37,11 @@ FORBIDDEN = {
         ("resources.models.evaluation.measure", "resources.models.training.loop"),
         ("resources.models.base.folders", "resources.models.release.package"),
     ],
-    "governance": [("resources.governance.forgetting.journal", "resources.governance.audit.promises")],
+    "governance": [
+        ("resources.governance.forgetting.journal", "resources.governance.audit.promises"),
+        ("resources.governance.forgetting.journal", "resources.governance.accounting.ledger"),
+        ("resources.governance.accounting.ledger", "resources.governance.forgetting.tombstones"),
+    ],
     "circles": [("resources.data.pii.spans", "resources.data.pii.finder")],
     "dagster": [("resources.data.ingestion.scan", "dagster")],
     "heavy": [("assets.corpus", "torch"), ("resources.data.scrubbing.scrubber", "spacy")],
