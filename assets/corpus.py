@@ -17,6 +17,7 @@ from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.storage.tables import TableOutput
+from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
 from fineline.resources.data.pii.version import VERSION as PII_VERSION
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 from fineline.resources.data.scrubbing.version import VERSION as SCRUBBING_VERSION
@@ -26,7 +27,7 @@ HOSTS = 500
 RECORDS_AT_ONCE = 20_000
 
 
-@table(catalog.RAW_CORPUS, version="2", kinds={"polars", "parquet"})
+@table(catalog.RAW_CORPUS, version=INGESTION_VERSION, kinds={"polars", "parquet"})
 def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     """Every record of a batch as it came in, in canonical form.
 
