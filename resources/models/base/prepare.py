@@ -71,6 +71,7 @@ def run(task: PrepareBase, log: Log) -> PreparedBase:
     config = model_config(folder)
     log(f"saved {model.num_parameters():,} parameters as {task.dtype}")
     return PreparedBase(
+        name=task.source.title,
         folder=str(folder),
         parameters=model.num_parameters(),
         vocabulary=config["vocab_size"],

@@ -14,6 +14,7 @@ class PreparedBase(Result):
     """The base model as it will be trained. ``folder`` is what the other tasks take as ``model``."""
 
     folder: str
+    name: str
     parameters: int
     vocabulary: int
     context_length: int

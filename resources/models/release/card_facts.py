@@ -9,9 +9,7 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.base import Section
-from fineline.resources.core.recipe.models import FolderModel, HubModel, PackagedModel
-from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.recipe.training import AnyStage
+from fineline.resources.core.recipe.training import AnyStage, Training
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
 
@@ -79,45 +77,34 @@ class CardFacts(Section):
     checks: list[CheckFacts]
 
 
-def card_facts(storage: Storage, recipe: Recipe, checks: list[CheckFacts]) -> CardFacts:
-    """The facts of the card of the recipe's last model. Raises IndexError for a recipe that trains nothing."""
-    evaluation = storage.require(catalog.EVALUATION.name)
-    splits = scan_table(storage, catalog.SPLITS.name).select("split").collect()
-    stages = recipe.training.stages
+def card_facts(storage: Storage, recipe: str, checks: list[CheckFacts]) -> CardFacts:
+    """The facts of a model card, all of them of what is stored. ``recipe`` is the recipe's name."""
+    evaluation, base = (storage.require(each.name) for each in (catalog.EVALUATION, catalog.BASE_MODEL))
+    trained = [storage.require(name) for name in evaluation.facts["models"][1:]]
+    stages = Training.model_validate({"stages": [each.facts["stage"] for each in trained]}).stages
     rows = [scan_table(storage, stage.dataset.name).filter(pl.col("split") == "train").collect() for stage in stages]
     losses = scan_table(storage, catalog.EVALUATION.name)
     return CardFacts(
-        recipe=recipe.name,
-        model=stages[-1].model,
-        base_model=_base_name(recipe),
-        base_licence=recipe.base_model.licence,
+        recipe=recipe,
+        model=trained[-1].asset,
+        base_model=base.facts["name"],
+        base_licence=base.facts["licence"],
         release=evaluation.data_version,
-        sources=_sources(storage, recipe, [table["record_id"] for table in rows]),
-        splits=counts_by(splits, "split"),
-        stages=[
-            _stage(storage.require(stage.model), stage, table.height) for stage, table in zip(stages, rows, strict=True)
-        ],
+        sources=_sources(storage, [table["record_id"] for table in rows]),
+        splits=counts_by(scan_table(storage, catalog.SPLITS.name).select("split").collect(), "split"),
+        stages=[_stage(*each) for each in zip(trained, stages, [table.height for table in rows], strict=True)],
         scores=_scores(evaluation),
-        confidence=recipe.evaluation.confidence,
+        confidence=evaluation.facts["confidence"],
         test_rows=losses.select(pl.col("record_id").n_unique()).collect().item(),
         reasons=evaluation.facts["reasons"],
         checks=checks,
     )
 
 
-def _base_name(recipe: Recipe) -> str:
-    match recipe.base_model:
-        case PackagedModel(package=package):
-            return package
-        case HubModel(id=name, revision=revision):
-            return name if revision is None else f"{name}@{revision}"
-        case FolderModel(path=path):
-            return path.name
-
-
-def _sources(storage: Storage, recipe: Recipe, trained: list[pl.Series]) -> list[SourceFacts]:
+def _sources(storage: Storage, trained: list[pl.Series]) -> list[SourceFacts]:
     ledger = scan_table(storage, catalog.RECORD_LEDGER.name).select("source", "place").collect()
     curated = scan_table(storage, catalog.CURATED_CORPUS.name).select("record_id", "source", "licence").collect()
+    came_in = scan_table(storage, catalog.RAW_CORPUS.name).select("source", "licence").unique().collect()
     early = [f"{asset.name}/" for asset in (catalog.RAW_CORPUS, catalog.SCRUBBED_CORPUS)]
     stopped_early = pl.any_horizontal(pl.col("place").str.starts_with(each) for each in early)
     raw = counts_by(ledger, "source")
@@ -126,14 +113,16 @@ def _sources(storage: Storage, recipe: Recipe, trained: list[pl.Series]) -> list
     seen = counts_by(curated.filter(pl.col("record_id").is_in(pl.concat(trained).unique().implode())), "source")
     return [
         SourceFacts(
-            name=source.name,
-            licence=_licences(curated.filter(pl.col("source") == source.name)["licence"]) or source.licence,
-            raw=raw.get(source.name, 0),
-            scrubbed=raw.get(source.name, 0) - stopped.get(source.name, 0),
-            curated=kept.get(source.name, 0),
-            trained=seen.get(source.name, 0),
+            name=source,
+            licence=_licences(curated.filter(source=source)["licence"])
+            or _licences(came_in.filter(source=source)["licence"])
+            or "unknown",
+            raw=rows,
+            scrubbed=rows - stopped.get(source, 0),
+            curated=kept.get(source, 0),
+            trained=seen.get(source, 0),
         )
-        for source in recipe.sources
+        for source, rows in sorted(raw.items())
     ]
 
 

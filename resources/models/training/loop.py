@@ -102,6 +102,7 @@ def run(task: Train, log: Log) -> Trained:
     shutil.rmtree(task.checkpoints)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return Trained(
+        stage=task.stage,
         adapter=str(output / "adapter"),
         merged=str(output / "merged"),
         curve=str(curve),

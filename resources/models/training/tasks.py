@@ -24,6 +24,7 @@ class Trained(Result):
     since ``resumed_from``. Losses are of the whole run.
     """
 
+    stage: AnyStage
     adapter: str
     merged: str
     curve: str
