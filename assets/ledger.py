@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import dagster as dg
 import polars as pl
 
@@ -12,7 +10,7 @@ from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.storage.tables import TableOutput
-from fineline.resources.governance.accounting.ledger import funnel, reasons
+from fineline.resources.governance.accounting.ledger import Gaps, accounts, funnel, reasons, tally
 from fineline.resources.governance.accounting.version import VERSION
 
 
@@ -26,18 +24,17 @@ def record_ledger(run: TableRun) -> None:
 
     Guarantees: one entry for each row as it was read, counted before anything was kept or dropped.
     """
-    from fineline.resources.governance.accounting.ledger import build, find_gaps
-
-    raw = run.read(catalog.RAW_CORPUS.name, role="rows_read")
-    dropping = [each for each in catalog.ASSETS if each.drops]
-    drops = pl.concat([run.read(each.name, role="drops") for each in dropping])
-    ledger = build(raw, drops, run.read(catalog.CURATED_CORPUS.name), run.read(catalog.SPLITS.name))
-    gaps = dataclasses.asdict(find_gaps(ledger, raw, drops))
-    run.check("sums_close", not any(gaps.values()), metadata=gaps)
+    gaps, parts, tallies = Gaps(), [], []
+    for account in accounts(lambda asset, role, batch: run.scan(asset, batch, role), run.batches):
+        gaps += account.gaps()
+        tallies.append(tally(account.entries.lazy()))
+        parts.append(run.stage(TableOutput(account.entries, rows_in=account.rows_read.height), account.batch))
+    run.check("sums_close", gaps == Gaps(), metadata=gaps.as_dict())
+    tallied = pl.concat(tallies)
     run.write(
-        TableOutput(ledger, rows_in=raw.height),
+        parts,
         metadata={
-            "funnel": dg.MetadataValue.md(bar_chart("From what came in to the splits", funnel(ledger), "records")),
-            "drop reasons": dg.MetadataValue.md(bar_chart("Why records are in no split", reasons(ledger), "records")),
+            "funnel": dg.MetadataValue.md(bar_chart("From what came in to the splits", funnel(tallied), "records")),
+            "drop reasons": dg.MetadataValue.md(bar_chart("Why records are in no split", reasons(tallied), "records")),
         },
     )

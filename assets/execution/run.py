@@ -51,6 +51,11 @@ class Run:
         return self._provenance.stale()
 
     @property
+    def batches(self) -> list[str]:
+        """The batches that a merged asset is made from, sorted."""
+        return sorted(self._provenance.batches)
+
+    @property
     def pseudonym_key(self) -> PseudonymKey:
         """The key of pseudonyms and hashes, made on first use."""
         return self._project.pseudonym_key
@@ -93,7 +98,7 @@ class Run:
         """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
         if batch is None and catalog.entry(asset).per_batch:
             return scan_table(self.storage, asset, self._provenance.batches, role, verified=True)
-        return scan_table(self.storage, asset, [batch] if batch else None, role, verified=True)
+        return scan_table(self.storage, asset, None if batch is None else [batch], role, verified=True)
 
     def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
         """An upstream table, in memory."""

@@ -18,7 +18,7 @@ from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.orchestrator.versions import row_count
 from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.core.storage.tables import StoredTable, TableOutput, write_table
+from fineline.resources.core.storage.tables import StagedPart, StoredTable, TableOutput, stage_part, write_table
 from fineline.resources.project import Project
 
 TABLE_CHECKS = {
@@ -39,7 +39,7 @@ class TableRun(Run):
 
     def write(
         self,
-        output: TableOutput | Iterable[TableOutput],
+        output: TableOutput | Iterable[TableOutput | StagedPart],
         batch: str | None = None,
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         shows: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
@@ -65,6 +65,10 @@ class TableRun(Run):
         # The rows are stored; a step of hundreds of batches must not keep them all in memory.
         self._written.append((replace(written, frame=written.frame.clear()), shown))
         return written
+
+    def stage(self, output: TableOutput, batch: str | None = None) -> StagedPart:
+        """Store a part ahead of its table, which :meth:`write` takes over once all checks are known."""
+        return stage_part(self.storage, self.name, batch, output)
 
     def stored_so_far(self) -> Iterator[dg.AssetMaterialization]:
         """The events of the batches that were stored when the execution failed at another."""

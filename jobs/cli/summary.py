@@ -8,7 +8,7 @@ from pathlib import Path
 from fineline.data_contracts import catalog
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.governance.accounting.ledger import funnel, reasons
+from fineline.resources.governance.accounting.ledger import funnel, reasons, tally
 from fineline.resources.planning.plan import Task
 from fineline.resources.project import Project
 
@@ -52,8 +52,8 @@ def _tasks(made: Sequence[Task], skipped: Sequence[Task], seconds: float) -> str
 def _funnel(storage: Storage) -> str:
     if storage.manifest(catalog.RECORD_LEDGER.name) is None:
         return ""
-    ledger = scan_table(storage, catalog.RECORD_LEDGER.name).collect()
-    parts = {"Records": funnel(ledger), "In no split, because": reasons(ledger)}
+    tallied = tally(scan_table(storage, catalog.RECORD_LEDGER.name))
+    parts = {"Records": funnel(tallied), "In no split, because": reasons(tallied)}
     lines = [[name, *(f"  {count:>9,.0f}  {what}" for what, count in part.items())] for name, part in parts.items()]
     return "\n".join(line for part in lines if len(part) > 1 for line in part)
 

@@ -62,13 +62,13 @@ def test_accounted_for_a_record_that_vanishes_is_noticed(broken):
 
 def test_accounted_for_a_row_that_never_reached_the_tables_is_noticed(world, broken):
     def one_more(self, asset, batch=None, role="data"):
-        table = read(self, asset, batch, role)
+        table = scan(self, asset, batch, role)
         if role != "rows_read":
             return table
         return pl.concat([table, table.head(1).with_columns(record_id=pl.lit("f" * 32))])
 
-    read = Run.read
-    broken("record_ledger", "sums_close", "fineline.assets.execution.run.Run.read", one_more)
+    scan = Run.scan
+    broken("record_ledger", "sums_close", "fineline.assets.execution.run.Run.scan", one_more)
 
 
 def test_under_contract_rows_that_break_the_contract_stop_the_run(broken):

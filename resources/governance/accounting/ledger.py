@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 
 import polars as pl
 
@@ -25,10 +25,17 @@ class Gaps:
     of rows that were never read. ``unrecorded``: drops without an entry.
     """
 
-    missing: int
-    repeated: int
-    unknown: int
-    unrecorded: int
+    missing: int = 0
+    repeated: int = 0
+    unknown: int = 0
+    unrecorded: int = 0
+
+    def __add__(self, other: Gaps) -> Gaps:
+        return Gaps(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,10 @@ class Account:
     rows_read: pl.DataFrame
     drops: pl.DataFrame
     entries: pl.DataFrame
+
+    def gaps(self, stored: pl.DataFrame | None = None) -> Gaps:
+        """The gaps of the entries, or of those ``stored`` for the batch."""
+        return find_gaps(self.entries if stored is None else stored, self.rows_read, self.drops)
 
 
 def accounts(scan: Scan, batches: Sequence[str]) -> Iterator[Account]:
@@ -120,15 +131,20 @@ def find_gaps(ledger: pl.DataFrame, raw: pl.DataFrame, drops: pl.DataFrame) -> G
     )
 
 
-def funnel(ledger: pl.DataFrame) -> dict[str, float]:
+def tally(ledger: pl.LazyFrame) -> pl.DataFrame:
+    """The number of entries by fate, place and rule; those of several batches can be concatenated."""
+    return ledger.group_by(pl.col("fate").cast(pl.String), "place", "rule").agg(entries=pl.len()).collect()
+
+
+def funnel(tallied: pl.DataFrame) -> dict[str, float]:
     """Rows read, records left after each asset of the funnel, and records of each split, whose sum is the last count.
 
     Raises:
         ValueError: the ledger has drops of an asset that has no word in the funnel.
     """
-    asset = pl.col("place").str.split("/").list.first()
-    stopped = dict(ledger.filter(pl.col("fate") != "kept").group_by(asset).len().iter_rows())
-    left = ledger.height
+    asset, is_kept = pl.col("place").str.split("/").list.first(), pl.col("fate") == "kept"
+    stopped = dict(_summed(tallied.filter(~is_kept), asset).iter_rows())
+    left = tallied["entries"].sum()
     steps: dict[str, float] = {"came in": float(left)}
     for each in catalog.ASSETS:
         if each.funnel is not None:
@@ -136,12 +152,19 @@ def funnel(ledger: pl.DataFrame) -> dict[str, float]:
             steps[each.funnel] = float(left)
     for name, count in stopped.items():
         raise ValueError(f"{count} records were stopped by {name}, which has no funnel word in the catalogue.")
-    kept = ledger.filter(pl.col("fate") == "kept").group_by("place").len().sort("len", descending=True)
     splits = f"{catalog.SPLITS.name}/"
+    kept = _summed(tallied.filter(is_kept), "place")
     return steps | {f"  {place.removeprefix(splits)}": float(count) for place, count in kept.iter_rows()}
 
 
-def reasons(ledger: pl.DataFrame) -> dict[str, float]:
+def reasons(tallied: pl.DataFrame) -> dict[str, float]:
     """Records in no split, counted by the rule that stopped them and its place; the most frequent first."""
-    stopped = ledger.drop_nulls("rule").group_by("rule", "place").len().sort("len", "rule", descending=[True, False])
+    stopped = _summed(tallied.drop_nulls("rule"), "rule", "place")
     return {f"{rule} ({place})": float(count) for rule, place, count in stopped.iter_rows()}
+
+
+def _summed(tallied: pl.DataFrame, *by: str | pl.Expr) -> pl.DataFrame:
+    """Entries by some columns, the most frequent first; of equally frequent ones, in alphabetical order."""
+    sums = tallied.group_by(*by).agg(pl.col("entries").sum())
+    names = sums.columns[:-1]
+    return sums.sort("entries", *names, descending=[True, *(False for _ in names)])

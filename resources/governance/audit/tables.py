@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 
@@ -76,13 +75,12 @@ def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
 def _ledger_gaps(stored: Evidence) -> tuple[dict[str, int], int]:
     """The gaps of the stored ledger, with its differences from a rebuilt one, and how many entries it has."""
     merged = stored.current(catalog.RECORD_LEDGER.name)
-    gaps: Counter[str] = Counter()
+    gaps, unlike = ledger.Gaps(), 0
     for account in ledger.accounts(stored.scan_asset, stored.batches(merged, catalog.RAW_CORPUS.name)):
         entries = stored.scan(merged, batches=[account.batch]).collect()
-        gaps.update(dataclasses.asdict(ledger.find_gaps(entries, account.rows_read, account.drops)))
-        unlike = account.entries.join(entries, on=entries.columns, how="anti", nulls_equal=True)
-        gaps["entries unlike the rebuilt ones"] += unlike.height
-    return dict(gaps), stored.height(merged, "data")
+        gaps += account.gaps(entries)
+        unlike += account.entries.join(entries, on=entries.columns, how="anti", nulls_equal=True).height
+    return gaps.as_dict() | {"entries unlike the rebuilt ones": unlike}, stored.height(merged, "data")
 
 
 def contracts(stored: Evidence) -> Finding:
