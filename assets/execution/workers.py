@@ -11,7 +11,7 @@ import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import DagsterPipesExecutionError
 from fineline.resources.models.worker import client
-from fineline.resources.models.worker.protocol import R, Task
+from fineline.resources.models.worker.protocol import R, Task, to_plain
 
 # Pipes asks its own message reader for a figure that Dagster calls a preview; users need no notice.
 warnings.filterwarnings(
@@ -31,7 +31,7 @@ def run_worker(context: dg.AssetExecutionContext, task: Task[R]) -> R:
     follower = threading.Thread(target=_follow, args=(context, output / "curve.jsonl", done), daemon=True)
     follower.start()
     try:
-        dg.PipesSubprocessClient().run(context=context, command=client.command(), extras=client.extras(task))
+        dg.PipesSubprocessClient().run(context=context, command=client.command(), extras=to_plain(task))
     except DagsterPipesExecutionError:
         client.raise_model_error(output)
         raise

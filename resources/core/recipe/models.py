@@ -53,10 +53,10 @@ BaseModelSource = Annotated[PackagedModel | HubModel | FolderModel, Field(discri
 
 
 class Retrain(Section):
-    """What must have come about before models are trained again; ``retrain_decision`` says how far it is.
+    """The conditions for training models again; the asset ``retrain_decision`` shows how far they are met.
 
-    A changed recipe, or forgotten records that a model has seen, need no new records. The first training
-    needs the same as every other.
+    A changed recipe, or forgotten records that a model has seen, need no new records. The first training has the same
+    conditions as every other.
     """
 
     minimum_new_records: int = Field(

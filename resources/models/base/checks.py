@@ -1,4 +1,4 @@
-"""The cheap problems of a base model, found without torch before anything is run."""
+"""Checks of a base model that need no torch and run before anything else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def gguf_file(source: PackagedModel) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Look for what a model folder must hold: config, safetensors weights, tokenizer and chat template.
+    """Check that a folder has config, safetensors weights, tokenizer and chat template.
 
     Raises:
         ModelError: something is missing; the message names the files that were looked for.

@@ -1,4 +1,4 @@
-"""Rows as token ids, exactly as TRL's trainers make them, but many at a time. Imports no torch."""
+"""Encoding of rows as token ids, exactly as TRL's trainers do it, but in batches. Imports no torch."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class Encoded:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a prepared folder. It is the class that AutoTokenizer takes for such a folder; named
-    here, it comes without torch."""
+    """The tokenizer of a prepared folder. AutoTokenizer would choose the same class, but imports torch."""
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def common_prefix(first: list[int], second: list[int]) -> int:
-    """How many leading ids two sequences share (TRL's rule for where the completion starts)."""
+    """The number of leading ids that two sequences share: TRL's rule for where the completion starts."""
     for place, (one, other) in enumerate(zip(first, second, strict=False)):
         if one != other:
             return place
@@ -52,7 +51,7 @@ def render(tokenizer: Any, conversations: list[Messages], *, generation_prompt: 
 
 
 def encode_rendered(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """Token ids of texts that hold their special tokens already."""
+    """Token ids of texts that already contain their special tokens."""
     if not texts:
         return []
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -60,8 +59,10 @@ def encode_rendered(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def encode_pairs(tokenizer: Any, prompts: list[Messages], completions: list[Messages]) -> list[Encoded]:
-    """Prompt-completion rows as TRL's SFTTrainer encodes them: the completion starts where the tokens of the
-    whole leave those of the prompt with its generation prompt."""
+    """Prompt-completion rows as TRL's SFTTrainer encodes them.
+
+    The completion starts where the tokens of the whole differ from those of the prompt with its generation prompt.
+    """
     both = [[*prompt, *completion] for prompt, completion in zip(prompts, completions, strict=True)]
     opened = encode_rendered(tokenizer, render(tokenizer, prompts, generation_prompt=True))
     whole = encode_rendered(tokenizer, render(tokenizer, list(both), generation_prompt=False))

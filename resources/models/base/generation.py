@@ -24,8 +24,10 @@ def load_model(folder: Path) -> Any:
 
 
 def settings(folder: Path, tokenizer: Any, new_tokens: int, temperature: float | None) -> GenerationConfig:
-    """Greedy, or plain sampling at a temperature: the folder's own top-k, top-p and penalties are left out,
-    so that two models answer under the same rules."""
+    """Greedy, or plain sampling at a temperature.
+
+    The folder's own top-k, top-p and penalties are not used, so that two models answer under the same rules.
+    """
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     return GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=new_tokens,
@@ -36,12 +38,12 @@ def settings(folder: Path, tokenizer: Any, new_tokens: int, temperature: float |
 
 
 def pad_id(tokenizer: Any) -> int:
-    """The id that fills up short rows. The mask tells it from text, so it may be the eos token."""
+    """The id that pads short rows. It may be the eos token, since the mask marks padding."""
     return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
 
 def left_padded(rows: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, rows × longest row. Generation goes on at the right end, so padding is left."""
+    """Token ids and mask, rows × longest row. Generation continues at the right end, so padding is on the left."""
     longest = max(len(row) for row in rows)
     ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
@@ -55,16 +57,15 @@ def answer_prompts(
     config: GenerationConfig,
     batch_size: int,
     log: Log,
-) -> list[tuple[str, bool, int]]:
-    """Answers in the order of the prompts: the text, whether the model stopped by itself, and its tokens.
+) -> list[tuple[str, bool]]:
+    """Answers in the order of the prompts: the text, and whether the model stopped by itself.
 
-    Prompts of like length share a batch. pad may equal eos: the first stop token ends an answer, whatever
-    follows it.
+    Prompts of similar length share a batch. The first stop token ends an answer, also where it serves as padding.
     """
     encoded = encode_rendered(tokenizer, render(tokenizer, prompts, generation_prompt=True))
     order = sorted(range(len(encoded)), key=lambda place: (-len(encoded[place]), place))
     stops = set(config.eos_token_id)
-    answers: dict[int, tuple[str, bool, int]] = {}
+    answers: dict[int, tuple[str, bool]] = {}
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         ids, mask = left_padded([encoded[place] for place in places], config.pad_token_id)
@@ -75,7 +76,7 @@ def answer_prompts(
         for place, row in zip(places, written[:, ids.shape[1] :].tolist(), strict=True):
             end = next((at for at, token in enumerate(row) if token in stops), None)
             text = tokenizer.decode(row[:end], skip_special_tokens=True).strip()
-            answers[place] = (text, end is not None, len(row) if end is None else end + 1)
+            answers[place] = (text, end is not None)
         log(f"answered {len(answers)} of {len(order)} prompts")
     return [answers[place] for place in range(len(order))]
 
@@ -88,19 +89,7 @@ def run(task: Generate, log: Log) -> Generated:
     torch.manual_seed(task.seed)
     rows = pl.read_parquet(task.prompts)
     answers = answer_prompts(model, tokenizer, rows["prompt"].to_list(), config, task.batch_size, log)
-    table = pl.DataFrame(
-        [
-            (record_id, text, finished)
-            for record_id, (text, finished, _) in zip(rows["record_id"], answers, strict=True)
-        ],
-        schema=SCHEMA,
-        orient="row",
-    )
+    columns = {"answer": [text for text, _ in answers], "finished": [finished for _, finished in answers]}
     path = Path(task.output) / "answers.parquet"
-    table.write_parquet(path)
-    return Generated(
-        answers=str(path),
-        rows=table.height,
-        finished=int(table["finished"].sum()),
-        tokens=sum(tokens for _, _, tokens in answers),
-    )
+    pl.DataFrame({"record_id": rows["record_id"], **columns}, schema=SCHEMA).write_parquet(path)
+    return Generated(answers=str(path))

@@ -22,7 +22,7 @@ def load(source: BaseModelSource, dtype: torch.dtype) -> tuple[Any, Any]:
     """The model and tokenizer of a source; weights in pickles are never read.
 
     Raises:
-        ModelError: the source lacks something; the message says what.
+        ModelError: the source is incomplete; the message names what is missing.
     """
     match source:
         case PackagedModel():

@@ -46,9 +46,6 @@ class TokenCounts(Result):
 
     counts: str
     rows: int
-    tokens: int
-    trained_tokens: int
-    chat_template_sha256: str
 
 
 class CountTokens(Task[TokenCounts]):
@@ -67,13 +64,10 @@ class CountTokens(Task[TokenCounts]):
 
 
 class Generated(Result):
-    """``answers`` is a Parquet file in the order of the prompts: record_id, answer, finished (the model
-    stopped by itself)."""
+    """``answers`` is a Parquet file in the order of the prompts: record_id, answer, finished (the model stopped by
+    itself)."""
 
     answers: str
-    rows: int
-    finished: int
-    tokens: int
 
 
 class Generate(Task[Generated]):

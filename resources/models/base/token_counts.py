@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from fineline.resources.models.base.encoding import Encoded, encode_pairs, encode_texts, load_tokenizer
-from fineline.resources.models.base.folders import stop_token_ids, template_sha256
+from fineline.resources.models.base.folders import stop_token_ids
 from fineline.resources.models.base.tasks import CountTokens, TokenCounts
 from fineline.resources.models.worker.protocol import Log
 
@@ -26,9 +26,8 @@ SCHEMA = {
 def account(rows: Iterable[list[Encoded]], stops: set[int], maximum_tokens: int) -> pl.DataFrame:
     """Token counts of rows that are encoded once, or twice for the two answers of a preference.
 
-    Of a preference, tokens are those of the longer side and trained_tokens those of the side that trains
-    less; its stop token counts as trained when it is so on both sides. What lies beyond ``maximum_tokens`` is
-    not trained.
+    A preference has the tokens of its longer side and the trained tokens of the side with fewer; its stop token counts
+    as trained if it is on both sides. Tokens beyond ``maximum_tokens`` are not trained.
     """
     counts = [
         (
@@ -72,10 +71,4 @@ def run(task: CountTokens, log: Log) -> TokenCounts:
     path = Path(task.output) / "counts.parquet"
     counts.write_parquet(path)
     log(f"counted the tokens of {counts.height} rows")
-    return TokenCounts(
-        counts=str(path),
-        rows=counts.height,
-        tokens=int(counts["tokens"].sum()),
-        trained_tokens=int(counts["trained_tokens"].sum()),
-        chat_template_sha256=template_sha256(tokenizer.chat_template),
-    )
+    return TokenCounts(counts=str(path), rows=counts.height)

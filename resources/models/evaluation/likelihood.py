@@ -14,7 +14,7 @@ from fineline.resources.models.worker.protocol import Log
 
 
 def batches(rows: list[Encoded], batch_tokens: int) -> Iterator[list[int]]:
-    """Places of rows of like length, each batch at most ``batch_tokens`` with its padding, longest first."""
+    """Positions of rows of similar length; a batch has at most ``batch_tokens`` with its padding, longest first."""
     order = sorted(range(len(rows)), key=lambda place: (-len(rows[place].ids), place))
     start = 0
     while start < len(order):
@@ -59,7 +59,7 @@ def mean_losses(model: Any, rows: list[Encoded], *, pad: int, batch_tokens: int,
 
 
 def unigram_losses(train: list[Encoded], rows: list[Encoded], vocabulary: int) -> list[float]:
-    """The same under the frequencies of the trained tokens of ``train``, with add-one smoothing.
+    """The same losses under the frequencies of the trained tokens of ``train``, with add-one smoothing.
 
     This trivial baseline knows which tokens are common in the answers, and nothing else.
     """

@@ -23,7 +23,7 @@ PREFERENCES = {"record_id": pl.String, "model": pl.String, "chosen": pl.Float64,
 
 
 def sample(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """The first rows by record_id: it is a hash of the content, so this is a stable random sample."""
+    """The first rows by record_id: a stable random sample, since record_ids are hashes of content."""
     return rows.sort("record_id").head(count)
 
 
@@ -75,7 +75,7 @@ def preference_table(
 
 
 def within(tokenizer: Any, rows: pl.DataFrame, maximum_tokens: int) -> pl.DataFrame:
-    """The rows that fit: a cut answer would be another one."""
+    """The rows of at most ``maximum_tokens``, since a cut answer is a different answer."""
     fits = [len(row.ids) <= maximum_tokens for row in encode(tokenizer, rows)]
     return rows.filter(pl.Series(fits, dtype=pl.Boolean))
 
@@ -94,7 +94,7 @@ def run(task: Evaluate, log: Log) -> Evaluated:
     if rows.is_empty():
         raise ModelError(
             "There are no held-out rows to measure the models on.",
-            "Raise split.test, or the data set's test_rows.",
+            "Raise split.test, or the dataset's test_rows.",
         )
     encoded = encode(tokenizer, rows)
     with Path(task.train).open(encoding="utf-8") as file:
@@ -114,7 +114,7 @@ def run(task: Evaluate, log: Log) -> Evaluated:
         if not asked.is_empty():
             config = settings(Path(folder), tokenizer, task.new_tokens, None)
             written = answer_prompts(model, tokenizer, asked["prompt"].to_list(), config, 16, log)
-            answers.append(answer_table(asked, name, [text for text, _, _ in written]))
+            answers.append(answer_table(asked, name, [text for text, _ in written]))
         if pairs is not None:
             preferences.append(preference_table(model, tokenizer, pairs, name, task.batch_tokens, log))
         del model
@@ -125,7 +125,7 @@ def run(task: Evaluate, log: Log) -> Evaluated:
 def write(
     output: Path, losses: pl.DataFrame, answers: pl.DataFrame, preferences: list[pl.DataFrame], left_out: int
 ) -> Evaluated:
-    """Write the tables and sum them up."""
+    """Write the tables and summarise them."""
     HeldOutLoss.validate(losses).write_parquet(output / "losses.parquet")
     GeneratedAnswer.validate(answers).write_parquet(output / "answers.parquet")
     loss = dict(losses.group_by("model").agg(pl.col("loss").mean()).iter_rows())

@@ -1,4 +1,4 @@
-"""Confidence intervals and tests on paired per-record losses, by resampling: no assumption of normality."""
+"""Bootstrap intervals and sign-flip permutation tests on paired per-record losses; neither assumes normality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from scipy.stats import bootstrap, permutation_test
 Floats = NDArray[np.float64]
 # Values held at once: about 64 MB for the resamples of a test.
 BLOCK = 4_000_000
-METHOD = "sign-flip permutation test on paired differences, two-sided; percentile bootstrap interval"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ class PairedTest:
     high: float
     p_value: float
     rows: int
-    method: str = METHOD
 
 
 def bootstrap_interval(values: Floats, samples: int, confidence: float, seed: int) -> Interval:
@@ -83,7 +81,7 @@ def paired_test(before: Floats, after: Floats, *, samples: int, confidence: floa
 
 
 def paired(losses: pl.DataFrame, before: str, after: str) -> pl.DataFrame:
-    """HeldOutLoss rows of two models side by side: record_id, source, label, before, after."""
+    """HeldOutLoss rows of two models joined by record: record_id, source, label, before, after."""
     keys = ["record_id", "source", "label"]
     sides = [
         losses.filter(pl.col("model") == model).select(*keys, pl.col("loss").alias(name))

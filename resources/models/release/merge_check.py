@@ -58,8 +58,8 @@ def compare(row: Encoded, tested: torch.Tensor, merged: torch.Tensor, plain: tor
 def run(task: MergeCheck, log: Log) -> MergeChecked:
     """Compare both models row by row, each in the type that it was saved in.
 
-    Rounding merged weights to bfloat16 shifts single log-probabilities by some hundredths, at random; over a
-    row the shifts cancel, and what a wrong merge changes does not.
+    Rounding merged weights to bfloat16 shifts single log-probabilities by some hundredths, at random. Over a row these
+    shifts cancel; the differences of a wrong merge do not.
 
     Raises:
         ModelError: there are no rows to compare on.
@@ -71,7 +71,7 @@ def run(task: MergeCheck, log: Log) -> MergeChecked:
     if not encoded:
         raise ModelError(
             "There are no held-out rows to compare adapter and merged weights on.",
-            "Raise split.test, or the data set's test_rows.",
+            "Raise split.test, or the dataset's test_rows.",
         )
     adapted = PeftModel.from_pretrained(load_model(Path(task.model)), task.adapter).eval()
     merged = load_model(Path(task.merged))

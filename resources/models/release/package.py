@@ -19,14 +19,16 @@ SUMS = "SHA256SUMS"
 
 
 def files_of(folder: Path) -> list[Path]:
-    """All files below a folder but the list of checksums, sorted by their names."""
+    """All files below a folder except the list of checksums, sorted by name."""
     found = [path for path in folder.rglob("*") if path.is_file() and path != folder / SUMS]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def place(source: Path, target: Path) -> None:
-    """Put the files of a folder into another: weights as hard links where the file system can, the rest as
-    copies, so that editing a release's card never changes the model that it came from."""
+    """Place the files of a folder in another: weights as hard links where the file system can, the rest as copies.
+
+    Editing a release's tokenizer therefore never changes the model that it came from.
+    """
     for path in files_of(source):
         to = target / path.relative_to(source)
         to.parent.mkdir(parents=True, exist_ok=True)

@@ -51,12 +51,12 @@ def newest_checkpoint(folder: Path, run: str) -> Path | None:
 
 
 def point(entry: dict[str, float]) -> dict[str, float]:
-    """A log entry of the trainer as a point of the curve: the step and what was measured there."""
+    """A log entry of the trainer as a point of the curve: the step and its measurements."""
     return {"step": entry["step"], **{CURVE[key]: entry[key] for key in CURVE if key in entry}}
 
 
 class Progress(TrainerCallback):
-    """Writes the curve and a log line at each logged step, and marks whole checkpoints."""
+    """Writes the curve and a log line at each logged step, and marks complete checkpoints."""
 
     def __init__(self, curve: Path, log: Log, run: str) -> None:
         self.curve = curve
@@ -64,12 +64,12 @@ class Progress(TrainerCallback):
         self.run = run
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start the curve with the steps that a resumed run has behind it."""
+        """Start the curve, with the steps before a resumed run."""
         points = [point(entry) for entry in state.log_history]
         self.curve.write_text("".join(json.dumps(p) + "\n" for p in points if len(p) > 1), encoding="utf-8")
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Add a point to the curve and say it in a line."""
+        """Add a point to the curve and log it in a line."""
         values = point({**kwargs["logs"], "step": state.global_step})
         if not values.keys() & {"loss", "validation_loss"}:
             return
@@ -79,5 +79,5 @@ class Progress(TrainerCallback):
         self.log(f"step {state.global_step} of {state.max_steps}: {', '.join(measured)}")
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The trainer has written all files of a checkpoint."""
+        """Mark the checkpoint, whose files the trainer has all written."""
         mark(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.run)

@@ -1,7 +1,7 @@
 """TRL's SFT and DPO trainers with losses that are cheap on a CPU, and equal to TRL's.
 
-TRL's fused language-model head saves memory on a GPU. On a CPU it scores every prompt and padding token, with
-entropies that nobody reads. Here logits are made only from the first answer token of a batch on: a DPO step of
+TRL's fused language-model head saves memory on a GPU. On a CPU it scores every prompt and padding token, and computes
+entropies that nothing uses. Here logits are computed only from the first answer token of a batch on: a DPO step of
 SmolLM2-135M on 8 × 170 tokens took 19 CPU seconds instead of 23, and 4.6 GB instead of 5.9.
 """
 
@@ -16,7 +16,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 
 def answer_losses(model: Any, inputs: dict[str, Any], labelled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Negative log-likelihoods of the labelled tokens of a batch, and where they stand.
+    """Negative log-likelihoods of the labelled tokens of a batch, and their positions.
 
     ``labelled`` is a boolean tensor, rows × tokens. Returns a vector of losses, and a boolean tensor, rows ×
     kept positions, which is true for as many positions as there are losses, in the same order. First tokens

@@ -54,13 +54,13 @@ def longest_row(rows: list[dict[str, Any]], tokenizer: Any, maximum_tokens: int)
         raise ModelError(
             f"{over} of {len(rows)} training rows are longer than maximum_tokens ({maximum_tokens}); "
             f"the longest has {max(lengths)}, and their answers would be cut.",
-            "Raise the stage's maximum_tokens, or lower the data set's, which leaves such rows out.",
+            "Raise the stage's maximum_tokens, or lower the dataset's, which leaves such rows out.",
         )
     return max(lengths)
 
 
 def train_to_end(trainer: Trainer, resume: Path | None, *, validate: bool) -> list[ValidationLoss]:
-    """Train; validation losses are those before the first step, halfway and after the last."""
+    """Train; returns the validation losses before the first step, halfway and after the last."""
     trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
     history = trainer.state.log_history
     if validate and not any(h["step"] == trainer.state.global_step for h in history if "eval_loss" in h):
@@ -69,7 +69,7 @@ def train_to_end(trainer: Trainer, resume: Path | None, *, validate: bool) -> li
 
 
 def run(task: Train, log: Log) -> Trained:
-    """Train a stage, going on from a checkpoint of the same run if an earlier attempt left one."""
+    """Train a stage, resuming from a checkpoint of the same run if an earlier attempt left one."""
     stage, output, model_folder = task.stage, Path(task.output), Path(task.model)
     tokenizer = load_tokenizer(model_folder)
     rows = read_rows(Path(task.train))
@@ -82,15 +82,8 @@ def run(task: Train, log: Log) -> Trained:
     curve = output / "curve.jsonl"
     resume = newest_checkpoint(Path(task.checkpoints), run_id)
     resumed_from = 0 if resume is None else int(resume.name.removeprefix("checkpoint-"))
-    trainer = make_trainer(
-        task,
-        model,
-        tokenizer,
-        Dataset.from_list(rows),
-        validation,
-        Progress(curve, log, run_id),
-        from_start=resume is None,
-    )
+    progress, train = Progress(curve, log, run_id), Dataset.from_list(rows)
+    trainer = make_trainer(task, model, tokenizer, train, validation, progress, from_start=resume is None)
     trainer.remove_callback(PrinterCallback)
     log(f"training on {len(rows)} rows, {stage.steps} steps" + (f", from step {resumed_from}" if resume else ""))
     started = time.perf_counter()
@@ -136,6 +129,6 @@ def save(trainer: Trainer, tokenizer: Any, task: Train) -> None:
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has had, in MB."""
+    """The peak memory of this process, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)

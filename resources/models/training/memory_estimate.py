@@ -1,4 +1,4 @@
-"""How much memory a training stage will need, estimated before the model is loaded. Imports no torch."""
+"""An estimate of the memory that a training stage needs, made before the model is loaded. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGIT_COPIES_IN_FLOAT32 = 3
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What the memory of a decoder depends on."""
+    """The dimensions of a decoder that its memory depends on."""
 
     parameters: int
     vocabulary: int

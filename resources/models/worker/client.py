@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from fineline.resources.models.worker.protocol import ModelError, R, Task, to_plain
+from fineline.resources.models.worker.protocol import ModelError, R, Task
 
 USER_ERROR = 3
 
@@ -16,11 +16,6 @@ def command(task_file: Path | None = None) -> list[str]:
     """The worker's command line. Without a task file the worker reads its task from Dagster Pipes."""
     module = [sys.executable, "-m", "fineline.resources.models.worker"]
     return module if task_file is None else [*module, str(task_file)]
-
-
-def extras(task: Task[Any]) -> dict[str, Any]:
-    """What Dagster Pipes hands to the worker."""
-    return to_plain(task)
 
 
 def clear(output: Path) -> None:

@@ -1,4 +1,4 @@
-"""How a worker process is set up before anything heavy is imported."""
+"""The environment of a worker process, set before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when the one that started it ends; elsewhere, do nothing.
+    """Ask Linux to kill this process when its parent ends; on other systems, do nothing.
 
-    A worker whose run was killed would otherwise go on training beside the retry.
+    A worker whose run was killed would otherwise continue to train beside the retry.
     """
     if sys.platform != "linux":
         return
@@ -25,7 +25,7 @@ def die_with_parent() -> None:
 
 
 def set_up(*, network: bool, threads: int | None, parallel_tokenizer: bool) -> None:
-    """Set what torch, transformers and TRL read when they are imported: offline, quiet, without telemetry."""
+    """Set the variables that torch, transformers and TRL read on import: offline, quiet, without telemetry."""
     os.environ["HF_HUB_OFFLINE"] = "0" if network else "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -34,8 +34,8 @@ def set_up(*, network: bool, threads: int | None, parallel_tokenizer: bool) -> N
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     os.environ["TQDM_DISABLE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "true" if parallel_tokenizer else "false"
-    # A thread that waits for another must not burn the core that some other process needs: on a machine shared by
-    # two runs this halves the CPU time of training
+    # A waiting thread must not keep a core busy that another process needs: on a machine shared by two runs this
+    # halves the CPU time of training
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)

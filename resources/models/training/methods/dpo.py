@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fineline.resources.core.recipe.training import DpoStage
 from fineline.resources.models.training.methods.base import Method
-
-if TYPE_CHECKING:
-    from transformers import Trainer
 
 
 class Dpo(Method[DpoStage]):
@@ -18,7 +15,7 @@ class Dpo(Method[DpoStage]):
     makes = "The model after direct preference optimisation"
     sides = 2
 
-    def trainer(self, stage: DpoStage, parts: dict[str, Any], arguments: dict[str, Any]) -> Trainer:
+    def trainer(self, stage: DpoStage, parts: dict[str, Any], arguments: dict[str, Any]) -> Any:
         """The trainer of a stage."""
         from trl.trainer.dpo_config import DPOConfig
         from trl.trainer.dpo_trainer import DPOTrainer

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fineline.resources.core.recipe.training import PretrainingStage
 from fineline.resources.models.training.methods.base import Method
-
-if TYPE_CHECKING:
-    from transformers import Trainer
 
 
 class Pretraining(Method[PretrainingStage]):
@@ -18,7 +15,7 @@ class Pretraining(Method[PretrainingStage]):
     makes = "The base model after continued pretraining on plain text"
     packed = True
 
-    def trainer(self, stage: PretrainingStage, parts: dict[str, Any], arguments: dict[str, Any]) -> Trainer:
+    def trainer(self, stage: PretrainingStage, parts: dict[str, Any], arguments: dict[str, Any]) -> Any:
         """The trainer of a stage."""
         from trl.trainer.sft_config import SFTConfig
         from trl.trainer.sft_trainer import SFTTrainer
@@ -26,7 +23,6 @@ class Pretraining(Method[PretrainingStage]):
         from fineline.resources.models.training.cpu import CpuSFTTrainer
 
         kind = CpuSFTTrainer if arguments["use_cpu"] else SFTTrainer
-
         # Packed rows have no padding, and pad == eos in many models would be counted as such
         arguments = {**arguments, "include_num_input_tokens_seen": "all"}
         return kind(**parts, args=SFTConfig(**arguments, packing=True, packing_strategy="bfd"))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fineline.resources.core.recipe.training import SftStage
 from fineline.resources.models.training.methods.base import Method
-
-if TYPE_CHECKING:
-    from transformers import Trainer
 
 
 class Sft(Method[SftStage]):
@@ -17,7 +14,7 @@ class Sft(Method[SftStage]):
     settings = SftStage
     makes = "The model after supervised fine-tuning on conversations"
 
-    def trainer(self, stage: SftStage, parts: dict[str, Any], arguments: dict[str, Any]) -> Trainer:
+    def trainer(self, stage: SftStage, parts: dict[str, Any], arguments: dict[str, Any]) -> Any:
         """The trainer of a stage."""
         from trl.trainer.sft_config import SFTConfig
         from trl.trainer.sft_trainer import SFTTrainer

@@ -13,7 +13,7 @@ from fineline.resources.core.recipe.models import FolderModel
 from fineline.resources.models.base.tasks import CountTokens, PrepareBase, TokenCounts
 from fineline.resources.models.training.tasks import Train
 from fineline.resources.models.worker import client
-from fineline.resources.models.worker.protocol import ModelError, from_plain
+from fineline.resources.models.worker.protocol import ModelError, from_plain, to_plain
 
 
 def count_task(model: Path, folder: Path, **values) -> CountTokens:
@@ -38,7 +38,7 @@ def train_task(model: Path, folder: Path, rows: list, steps: int) -> Train:
 
 def test_tasks_survive_json(tiny_model_folder, tmp_path):
     for task in (count_task(tiny_model_folder, tmp_path), train_task(tiny_model_folder, tmp_path, chats(2), 3)):
-        assert from_plain(json.loads(json.dumps(client.extras(task)))) == task
+        assert from_plain(json.loads(json.dumps(to_plain(task)))) == task
 
 
 def test_a_task_names_the_class_of_its_result_once():
@@ -111,7 +111,7 @@ def test_worker_takes_its_task_from_dagster_pipes(tiny_model_folder, tmp_path):
     @dg.asset
     def counts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         worker = dg.PipesSubprocessClient()
-        run = worker.run(context=context, command=client.command(), extras=client.extras(task))
+        run = worker.run(context=context, command=client.command(), extras=to_plain(task))
         return run.get_materialize_result()
 
     with dg.DagsterInstance.ephemeral() as instance:
