@@ -32,7 +32,7 @@ def curated_corpus(run: TableRun, decontaminate: Decontaminate, topics: int | No
     run.write(
         output,
         metadata={
-            "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records") if rules else "none"),
+            "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records")),
             "balance": dg.MetadataValue.md(frame_table(composition(output.frame))),
             **_topics(run, output.frame, topics),
         },

@@ -15,8 +15,6 @@ from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.curation.version import LABEL_ISSUES_VERSION
 from fineline.resources.data.quality.version import VERSION
 
-SHOWN_LABELS = 20
-
 
 @table(catalog.RECORD_QUALITY, version=VERSION)
 def record_quality(run: TableRun, quality: Quality) -> None:
@@ -57,9 +55,7 @@ def _quality_plots(scored: pl.DataFrame) -> dict[str, dg.MetadataValue]:
     rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
     words = scored["words"].clip(upper_bound=600).to_list()
     return {
-        "failed rules": dg.MetadataValue.md(
-            bar_chart("Records that failed a rule", rules, "records") if rules else "none"
-        ),
+        "failed rules": dg.MetadataValue.md(bar_chart("Records that failed a rule", rules, "records")),
         "lengths": dg.MetadataValue.md(
             histogram("Words in a completion", words, "words (600 and more in the last bar)")
         ),
@@ -81,4 +77,4 @@ def _misfits(issues: pl.DataFrame) -> str:
     """The labels that most often do not fit, with what would."""
     by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
     shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])
-    return frame_table(shown.head(SHOWN_LABELS))
+    return frame_table(shown)

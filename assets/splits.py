@@ -18,8 +18,6 @@ from fineline.resources.core.storage.tables import TableOutput, dropped
 from fineline.resources.data.splitting.history import extend, follow_clusters
 from fineline.resources.data.splitting.version import VERSION
 
-SHOWN = 40  # rows of a table that people look at
-
 
 @table(
     catalog.SPLITS,
@@ -92,7 +90,7 @@ def _history(run: TableRun) -> pl.DataFrame | None:
 
 def _proportions(shares: pl.DataFrame, unfit: pl.DataFrame) -> dict[str, Any]:
     return {
-        "proportions": dg.MetadataValue.md(frame_table(shares.head(SHOWN))),
+        "proportions": dg.MetadataValue.md(frame_table(shares)),
         "strata that miss a share by more than 1 point": unfit.height,
-        "why they miss it": dg.MetadataValue.md(frame_table(unfit.head(SHOWN))),
+        "why they miss it": dg.MetadataValue.md(frame_table(unfit)),
     }

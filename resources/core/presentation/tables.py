@@ -23,8 +23,8 @@ def sample_table(frame: pl.DataFrame, rows: int = SAMPLE_ROWS) -> str:
 
 
 def frame_table(frame: pl.DataFrame) -> str:
-    """The rows of a frame, in its order."""
-    return markdown_table(frame.columns, frame.rows())
+    """The first ``TABLE_ROWS`` rows of a frame, with the number of the others below them."""
+    return markdown_table(frame.columns, frame.head(TABLE_ROWS).rows()) + _others(frame.height)
 
 
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, int]:
@@ -39,15 +39,17 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows[:TABLE_ROWS]]
-    if len(rows) > TABLE_ROWS:
-        lines += ["", f"and {len(rows) - TABLE_ROWS:,} more"]
-    return "\n".join(lines)
+    return "\n".join(lines) + _others(len(rows))
 
 
 def first_few(names: Sequence[str], shown: int = NAMES, separator: str = ", ") -> str:
     """The first of some names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return separator.join(names[:shown]) + more
+
+
+def _others(rows: int) -> str:
+    return f"\n\nand {rows - TABLE_ROWS:,} more" if rows > TABLE_ROWS else ""
 
 
 def _cell(value: Any) -> str:

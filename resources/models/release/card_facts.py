@@ -7,13 +7,11 @@ from typing import Any
 import polars as pl
 
 from fineline.data_contracts import catalog
-from fineline.resources.core.presentation.tables import counts_by
+from fineline.resources.core.presentation.tables import counts_by, first_few
 from fineline.resources.core.recipe.base import Section
 from fineline.resources.core.recipe.training import AnyStage, Training
 from fineline.resources.core.storage.store import Manifest, Storage
 from fineline.resources.core.storage.tables import scan_table
-
-SHOWN_LICENCES = 4
 
 
 class SourceFacts(Section):
@@ -129,8 +127,7 @@ def _sources(storage: Storage, trained: list[pl.Series]) -> list[SourceFacts]:
 def _licences(licences: pl.Series) -> str:
     """The most frequent licences, and how many more there are; empty where there is none."""
     names = licences.value_counts(sort=True)["licence"].to_list()
-    more = f" and {len(names) - SHOWN_LICENCES} more" if len(names) > SHOWN_LICENCES else ""
-    return ", ".join(names[:SHOWN_LICENCES]) + more
+    return first_few(names)
 
 
 def _stage(manifest: Manifest, stage: AnyStage, rows: int) -> StageFacts:
