@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from fineline.resources.core.recipe.models import Evaluation, Promotion
 from fineline.resources.models.evaluation.statistics import (
-    PairedTest,
+    Interval,
     bootstrap_interval,
     compare_slices,
     paired,
@@ -21,28 +21,11 @@ SLICE_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One thing that was asked of a model: losses before and after in nats a token, and whether it holds.
-
-    The interval and the p value are of the change; a slice has none.
-    """
-
-    comparison: str
-    rows: int
-    before: float
-    after: float
-    change: float
-    low: float | None
-    high: float | None
-    p_value: float | None
-    holds: bool
-
-
-@dataclass(frozen=True)
 class Verdict:
     """Whether a model is promoted, a sentence for each thing that was asked, and the figures behind it.
 
-    ``table`` has a row for each :class:`Comparison`.
+    ``table`` has a row for each comparison: comparison, rows, before, after, change, low, high, p_value, holds; losses
+    in nats a token. A slice has no interval and no p value.
     """
 
     promote: bool
@@ -50,18 +33,18 @@ class Verdict:
     table: pl.DataFrame
 
 
-def loss_intervals(losses: pl.DataFrame, section: Evaluation) -> dict[str, tuple[float, float, float]]:
+def loss_intervals(losses: pl.DataFrame, section: Evaluation) -> dict[str, Interval]:
     """Mean loss of each model (nats a token) with its bootstrap interval, the highest loss first.
 
     Takes HeldOutLoss rows. The interval is of one model's mean over records; whether two models differ is
     for the paired test, which is sharper.
     """
-    found = {}
-    for (model,), rows in losses.sort("record_id").group_by("model", maintain_order=True):
-        values = rows["loss"].to_numpy()
-        interval = bootstrap_interval(values, section.bootstrap_samples, section.confidence, section.seed)
-        found[str(model)] = (interval.mean, interval.low, interval.high)
-    return dict(sorted(found.items(), key=lambda item: -item[1][0]))
+    samples, confidence, seed = section.bootstrap_samples, section.confidence, section.seed
+    found = {
+        str(model): bootstrap_interval(rows["loss"].to_numpy(), samples, confidence, seed)
+        for (model,), rows in losses.sort("record_id").group_by("model", maintain_order=True)
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
 
 
 def judge(losses: pl.DataFrame, candidate: str, base: str, section: Promotion, evaluation: Evaluation) -> Verdict:
@@ -72,70 +55,47 @@ def judge(losses: pl.DataFrame, candidate: str, base: str, section: Promotion, e
     p value, and in no slice (source and label) of 20 records or more higher than the base's by more than
     ``maximum_slice_regression``.
     """
-    against = [
-        _against(losses, candidate, other, least, section, evaluation)
-        for other, least in ((base, section.minimum_improvement), (BASELINE, 0.0))
-    ]
-    slices = list(_slices(losses, candidate, base, section))
-    comparisons = [*(comparison for comparison, _ in against), *slices]
-    table = pl.DataFrame(comparisons, schema_overrides={"rows": pl.UInt32} | dict.fromkeys(_FIGURES, pl.Float64))
-    reasons = [*(reason for _, reason in against), *_slice_reasons(slices, section)]
-    return Verdict(all(each.holds for each in comparisons), reasons, table)
-
-
-_FIGURES = ("before", "after", "change", "low", "high", "p_value")
+    tests, reasons = [], []
+    for other, least in ((base, section.minimum_improvement), (BASELINE, 0.0)):
+        test, reason = _against(losses, candidate, other, least, section.maximum_p_value, evaluation)
+        tests.append(test)
+        reasons.append(reason)
+    slices = compare_slices(losses, base, candidate, SLICE_ROWS).select(
+        pl.format("slice {}", pl.concat_str("source", "label", separator=", ", ignore_nulls=True)).alias("comparison"),
+        *("rows", "before", "after", "change"),
+        holds=pl.col("change") <= section.maximum_slice_regression,
+    )
+    table = pl.concat([pl.DataFrame(tests, schema_overrides={"rows": pl.UInt32}), slices], how="diagonal")
+    return Verdict(table["holds"].all(), [*reasons, *_slice_reasons(slices, section.maximum_slice_regression)], table)
 
 
 def _against(
-    losses: pl.DataFrame, candidate: str, other: str, least: float, section: Promotion, evaluation: Evaluation
-) -> tuple[Comparison, str]:
-    """The paired test against another model on the same records, and its sentence."""
+    losses: pl.DataFrame, candidate: str, other: str, least: float, maximum_p_value: float, evaluation: Evaluation
+) -> tuple[dict[str, Any], str]:
+    """The paired test against another model on the same records, as a row of the table and as a sentence."""
     both = paired(losses, other, candidate)
-    test = paired_test(
-        both["before"].to_numpy(),
-        both["after"].to_numpy(),
-        samples=evaluation.bootstrap_samples,
-        confidence=evaluation.confidence,
-        seed=evaluation.seed,
-    )
-    holds = -test.mean_difference >= least and test.p_value <= section.maximum_p_value
-    means = dict(losses.group_by("model").agg(pl.col("loss").mean()).iter_rows())
-    figures = (means[other], means[candidate], test.mean_difference, test.low, test.high, test.p_value)
-    verdict = "improves on" if holds else "does not improve enough on"
-    asked = f"at least {least:.4f} with p at most {section.maximum_p_value} is asked"
-    reason = f"{candidate} {verdict} {other} {_described(test, evaluation.confidence)}; {asked}."
-    return Comparison(f"against {other}", test.rows, *figures, holds), reason
-
-
-def _described(test: PairedTest, confidence: float) -> str:
-    return (
-        f"by {-test.mean_difference:+.4f} nats a token on {test.rows} held-out records "
-        f"({confidence:.0%} interval {-test.high:+.4f} to {-test.low:+.4f}, p = {test.p_value:.4f})"
+    samples, confidence = evaluation.bootstrap_samples, evaluation.confidence
+    before, after = both["before"].to_numpy(), both["after"].to_numpy()
+    test = paired_test(before, after, samples=samples, confidence=confidence, seed=evaluation.seed)
+    holds = -test.change >= least and test.p_value <= maximum_p_value
+    row = {"comparison": f"against {other}", "rows": len(before), "before": before.mean(), "after": after.mean()}
+    return {**row, **test._asdict(), "holds": holds}, (
+        f"{candidate} {'improves on' if holds else 'does not improve enough on'} {other} by {-test.change:+.4f} nats a "
+        f"token on {len(before)} held-out records ({confidence:.0%} interval {-test.high:+.4f} to {-test.low:+.4f}, "
+        f"p = {test.p_value:.4f}); at least {least:.4f} with p at most {maximum_p_value} is asked."
     )
 
 
-def _slices(losses: pl.DataFrame, candidate: str, base: str, section: Promotion) -> Iterator[Comparison]:
-    """The change of loss in each slice of enough records."""
-    for source, label, count, before, after, change in compare_slices(losses, base, candidate, SLICE_ROWS).iter_rows():
-        name = source if label is None else f"{source}, {label}"
-        holds = change <= section.maximum_slice_regression
-        yield Comparison(f"slice {name}", count, before, after, change, None, None, None, holds)
-
-
-def _slice_reasons(slices: list[Comparison], section: Promotion) -> list[str]:
+def _slice_reasons(slices: pl.DataFrame, allowed: float) -> list[str]:
     """A sentence for each slice that got worse, or one for all of them."""
-    allowed = section.maximum_slice_regression
-    worse = [
-        f"In the {each.comparison} ({each.rows} records) the loss rises by {each.change:.4f} nats a token; "
-        f"{allowed:.4f} is allowed."
-        for each in slices
-        if not each.holds
-    ]
-    if worse:
-        return worse
-    if not slices:
+    if slices.is_empty():
         return [f"No slice has {SLICE_ROWS} records, so slices were not compared."]
-    return [
-        f"The largest change of loss in any of {len(slices)} slices is "
-        f"{max(each.change for each in slices):+.4f} nats a token; {allowed:+.4f} is allowed."
+    worse = [
+        f"In the {name} ({rows} records) the loss rises by {change:.4f} nats a token; {allowed:.4f} is allowed."
+        for name, rows, change in slices.filter(~pl.col("holds")).select("comparison", "rows", "change").iter_rows()
+    ]
+    largest = max(slices["change"].to_list())
+    return worse or [
+        f"The largest change of loss in any of {slices.height} slices is {largest:+.4f} nats a token; "
+        f"{allowed:+.4f} is allowed."
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,7 @@ Floats = NDArray[np.float64]
 BLOCK = 4_000_000
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean with its confidence interval."""
 
     mean: float
@@ -23,15 +22,13 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class PairedTest:
+class PairedTest(NamedTuple):
     """The mean of ``after - before`` over the same records, with interval and p value."""
 
-    mean_difference: float
+    change: float
     low: float
     high: float
     p_value: float
-    rows: int
 
 
 def bootstrap_interval(values: Floats, samples: int, confidence: float, seed: int) -> Interval:
@@ -76,8 +73,7 @@ def paired_test(before: Floats, after: Floats, *, samples: int, confidence: floa
     """Whether the mean has changed, record by record: its difference with a bootstrap interval and a p value."""
     differences = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
     interval = bootstrap_interval(differences, samples, confidence, seed)
-    p_value = sign_flip_p_value(differences, samples, seed + 1)
-    return PairedTest(interval.mean, interval.low, interval.high, p_value, len(differences))
+    return PairedTest(*interval, sign_flip_p_value(differences, samples, seed + 1))
 
 
 def paired(losses: pl.DataFrame, before: str, after: str) -> pl.DataFrame:

@@ -51,7 +51,7 @@ def test_higher_confidence_gives_a_wider_interval():
 def test_clear_improvement_has_the_least_p_value_and_an_interval_below_zero():
     before = np.linspace(2, 3, 40)
     test = paired_test(before, before - 0.5, **OPTIONS)
-    assert test.mean_difference == pytest.approx(-0.5)
+    assert test.change == pytest.approx(-0.5)
     assert test.high < 0
     assert test.p_value == pytest.approx(1 / 2001)
 
@@ -63,7 +63,7 @@ def test_p_value_of_few_records_is_exact():
 
 def test_one_record_has_an_interval_of_one_point_and_no_evidence():
     test = paired_test(np.array([2.0]), np.array([1.5]), **OPTIONS)
-    assert (test.mean_difference, test.low, test.high, test.p_value) == (-0.5, -0.5, -0.5, 1.0)
+    assert (test.change, test.low, test.high, test.p_value) == (-0.5, -0.5, -0.5, 1.0)
 
 
 def test_no_difference_at_all_has_p_value_one():
@@ -92,7 +92,7 @@ def test_swapping_the_models_turns_the_difference_and_keeps_the_p_value(values, 
     other = np.roll(values, 1) * 0.9
     options = {"samples": 200, "confidence": 0.9, "seed": seed}
     one, two = paired_test(values, other, **options), paired_test(other, values, **options)
-    assert one.mean_difference == pytest.approx(-two.mean_difference)
+    assert one.change == pytest.approx(-two.change)
     assert one.p_value == two.p_value
 
 
