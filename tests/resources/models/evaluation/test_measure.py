@@ -1,16 +1,12 @@
-import math
-import shutil
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from support.model_tasks import chats, message, preferences, write_jsonl, write_parquet
 
 from fineline.data_contracts.models import GeneratedAnswer, HeldOutLoss
-from fineline.resources.models.base.encoding import Encoded, encode_pairs, load_tokenizer
+from fineline.resources.models.base.encoding import encode_pairs, load_tokenizer
 from fineline.resources.models.evaluation.tasks import Evaluate
-from fineline.resources.models.release.tasks import MergeCheck
 from fineline.resources.models.worker.protocol import ModelError
 
 pytestmark = [
@@ -70,25 +66,6 @@ def test_batched_losses_are_those_of_rows_measured_one_by_one_by_the_model_itsel
     assert found == pytest.approx(wanted, abs=1e-5)
 
 
-def test_unigram_losses_are_those_of_smoothed_frequencies():
-    from fineline.resources.models.evaluation.likelihood import unigram_losses
-
-    train = [Encoded([9, 0, 0, 1], 1)]
-    # of 3 trained tokens and 5 words: p(0) = 3/8, p(1) = 2/8, the others 1/8
-    losses = unigram_losses(train, [Encoded([7, 0, 1], 1), Encoded([7, 4], 1)], 5)
-    assert losses == pytest.approx([-(math.log(3 / 8) + math.log(2 / 8)) / 2, -math.log(1 / 8)])
-
-
-def test_batches_hold_each_row_once_and_stay_within_their_size():
-    from fineline.resources.models.evaluation.likelihood import batches
-
-    lengths = np.random.default_rng(0).integers(1, 60, 50).tolist()
-    rows = [Encoded(list(range(length)), 0) for length in lengths]
-    found = list(batches(rows, 100))
-    assert sorted(place for batch in found for place in batch) == list(range(50))
-    assert all(len(batch) * max(lengths[place] for place in batch) <= 100 for batch in found)
-
-
 def test_rows_that_do_not_fit_are_left_out_and_counted(tiny_model_folder, tmp_path):
     rows = [*chats(4), {**chats(1)[0], "completion": message("assistant", "long " * 300)}]
     assert evaluate(task_for(tiny_model_folder, tmp_path, rows)).left_out_rows == 1
@@ -105,42 +82,3 @@ def test_perfect_answer_scores_one_and_a_strange_one_zero():
     rows = pl.DataFrame([{"record_id": str(at), **row} for at, row in enumerate(chats(2))])
     table = answer_table(rows, "m", [chats(1)[0]["completion"][0]["content"], "zzz"])
     assert table["rouge_l"].to_list() == [1.0, 0.0]
-
-
-@pytest.fixture
-def adapted(tiny_model_folder, tmp_path) -> dict[str, str]:
-    """An adapter with weights of its own, and the model with it merged in."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
-    model = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
-    model.save_pretrained(tmp_path / "adapter")
-    model.merge_and_unload().save_pretrained(tmp_path / "merged")
-    load_tokenizer(tiny_model_folder).save_pretrained(tmp_path / "merged")
-    rows = write_parquet(tmp_path / "rows.parquet", chats(5))
-    folders = {name: str(tmp_path / name) for name in ("adapter", "merged")}
-    return {"model": str(tiny_model_folder), "output": str(tmp_path), "rows": rows, **folders}
-
-
-def test_merged_weights_agree_with_their_adapter(adapted):
-    from fineline.resources.models.release.merge_check import run
-
-    result = run(MergeCheck(**adapted), lambda line: None)
-    assert result.rows == 5
-    assert result.maximum_token_difference < 1e-4
-    assert result.divergence < 1e-6
-    assert result.agreement == 1.0
-
-
-def test_weights_without_the_adapter_do_not_agree(adapted):
-    from fineline.resources.models.release.merge_check import run
-
-    shutil.copy(Path(adapted["model"]) / "model.safetensors", Path(adapted["merged"]) / "model.safetensors")
-    result = run(MergeCheck(**adapted), lambda line: None)
-    assert result.mean_difference == pytest.approx(result.adapter_effect, rel=1e-4)
-    assert result.mean_difference > 0.001
-    assert result.maximum_token_difference > result.mean_token_difference > result.mean_difference
-    assert result.divergence > 0.0001
