@@ -12,7 +12,8 @@ from fineline.resources.core.recipe.base import Section
 from fineline.resources.core.recipe.models import FolderModel, HubModel, PackagedModel
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.recipe.training import AnyStage
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
 
 SHOWN_LICENCES = 4
