@@ -16,6 +16,7 @@ from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.scrubbing import Scrub
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
 from fineline.resources.data.pii.version import VERSION as PII_VERSION
@@ -75,7 +76,7 @@ def scrubbed_corpus(run: TableRun, scrub: Scrub) -> None:
     """
     from fineline.resources.data.scrubbing.canaries import measure
 
-    with Scrubber(scrub, key=run.pseudonym_key, cache=run.storage.findings_cache) as scrubber:
+    with Scrubber(scrub, key=run.pseudonym_key, cache=run.storage.local.path(layout.FINDINGS_CACHE)) as scrubber:
         hosts = run.scan(catalog.RAW_CORPUS.name, run.stale[0]).head(HOSTS).collect()
         report = measure(scrubber, scrub, hosts)
         run.check(

@@ -13,7 +13,7 @@ from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import counts_by, frame_table
 from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate, Split
-from fineline.resources.core.storage.integrity import last_whole
+from fineline.resources.core.storage.integrity import read_last_whole
 from fineline.resources.core.storage.tables import TableOutput, dropped
 from fineline.resources.data.splitting.history import extend, follow_clusters
 from fineline.resources.data.splitting.version import VERSION
@@ -84,8 +84,7 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
 
 def _history(run: TableRun) -> pl.DataFrame | None:
     """The history after the last assignment that did not leak."""
-    path = last_whole(run.storage, run.name, "history")
-    return None if path is None else pl.read_parquet(path)
+    return read_last_whole(run.storage, run.name, "history")
 
 
 def _proportions(shares: pl.DataFrame, unfit: pl.DataFrame) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import DuplicateCluster, RecordQuality, SplitAssignment
 from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import CuratedRecord, Record, ScrubbedRecord
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, write_table
 from fineline.resources.data.curation.curate import curate
 from fineline.resources.data.deduplication.shingles import content_hash
@@ -150,7 +151,7 @@ def _training_rows(curated: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFr
 
 
 def _train(storage: Storage, model: str, dataset: str, before: str) -> None:
-    checkpoints = storage.root / "checkpoints" / model
+    checkpoints = storage.local.folder / "checkpoints" / model
     exposure.begin_training(storage, checkpoints, dataset, before)
     _model(storage, model, exposure.in_training(checkpoints))
     (checkpoints / "exposure.parquet").unlink()

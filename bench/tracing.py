@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 from figures import Figure
 from filled_storage import fill
+from support.places import asset_folder
 
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting.trace import trace, trace_text
@@ -41,7 +42,7 @@ def measure(*, short: bool) -> list[Figure]:
 
 
 def _wanted(storage: Storage) -> tuple[str, str]:
-    paths = sorted(storage.folder("raw_corpus").glob("batch=*/data-*.parquet"))
+    paths = sorted(asset_folder(storage, "raw_corpus").glob("batch=*/data-*.parquet"))
     rows = pl.scan_parquet(paths[len(paths) // 2])
     record_id, prompt = rows.select("record_id", "prompt").slice(777, 1).collect().row(0)
     return record_id, prompt[0]["content"][40:60].upper()
@@ -49,7 +50,7 @@ def _wanted(storage: Storage) -> tuple[str, str]:
 
 def _command(recipe: Path, storage: Storage, *arguments: str) -> Callable[[], object]:
     line = [sys.executable, "-m", "fineline.jobs.cli.main", "trace", "--recipe", str(recipe), *arguments]
-    environment = {**os.environ, "FINELINE_HOME": str(storage.root.parent)}
+    environment = {**os.environ, "FINELINE_HOME": str(storage.local.folder.parent)}
     return lambda: subprocess.run(line, env=environment, check=True, capture_output=True)
 
 

@@ -9,7 +9,8 @@ import dagster as dg
 
 from fineline.assets.execution.rules import is_rule
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.plan import Task
 
 

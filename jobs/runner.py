@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,10 @@ from fineline.jobs.recorded import record_what_is_stored
 from fineline.resources.core.orchestrator import runs
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.scan import SourceScan, require_batches, scan_until_settled
 from fineline.resources.planning.plan import Node, Task, plan
 from fineline.resources.planning.waves import next_wave
@@ -37,7 +38,7 @@ def prepare_home(project: Project) -> Path:
     Raises:
         StorageError: it cannot be written, or the PostgreSQL server that is asked for cannot be used.
     """
-    home = Path(project.storage_root) / "dagster"
+    home = project.storage.local.path(layout.DAGSTER_HOME)
     make_writable(home)
     write_settings(home, project.recipe.name)
     os.environ["DAGSTER_HOME"] = str(home)
@@ -47,14 +48,11 @@ def prepare_home(project: Project) -> Path:
 @contextmanager
 def only_runner(storage: Storage) -> Iterator[None]:
     """Hold the storage root for this process. Raises StorageError when another run holds it."""
-    make_writable(storage.root)
-    with (storage.root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with storage.lock(layout.RUNNER_LOCK, wait=False) as alone:
+        if not alone:
             raise StorageError(
-                f"another run is at work in {storage.root}; wait for it to end, or stop it, then run again"
-            ) from error
+                f"another run is at work in {storage.root.location('')}; wait for it to end, or stop it, then run again"
+            )
         yield
 
 

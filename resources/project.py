@@ -38,7 +38,7 @@ class Project(dg.ConfigurableResource[Any]):
     @property
     def pseudonym_key(self) -> PseudonymKey:
         """The key of pseudonyms and hashes, made on first use. Raises StorageError."""
-        return load_key(Path(self.storage_root))
+        return load_key(self.storage.root)
 
 
 def current_project(recipe: str | None = None) -> Project:

@@ -10,9 +10,10 @@ from fineline.assets.execution.partitions import BATCHES
 from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, GIVEN_VERSION_TAG
 from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import known_arrivals
-from fineline.resources.data.ingestion.registry import Arrival, locked
+from fineline.resources.data.ingestion.registry import Arrival
 from fineline.resources.data.ingestion.scan import SourceScan, scan_sources
 from fineline.resources.project import Project
 
@@ -27,7 +28,7 @@ def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Seque
 
     One process at a time; what Dagster has heard of already is not told again, whoever told it.
     """
-    with locked(storage.root / "arrivals" / ".dagster.lock"):
+    with storage.lock(layout.ARRIVAL_EVENTS_LOCK):
         found = scan_sources(storage, sources, ask=False)
         _sync_partitions(instance, found.versions)
         told = instance.event_log_storage.get_latest_tags_by_partition(

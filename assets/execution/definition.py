@@ -30,7 +30,6 @@ from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
-from fineline.resources.core.storage.files import remove_leftovers
 from fineline.resources.project import Project
 
 Body = Callable[..., None]
@@ -109,7 +108,7 @@ class Definition:
                 provenance = Provenance(context, project, asset, launch)
                 with _explained_faults(context, project, provenance):
                     for batch in provenance.asked:
-                        remove_leftovers(storage.folder(asset.name, batch))
+                        storage.remove_unfinished(asset.name, batch)
                     run = self.run(context, project, asset, provenance)
                     if not run.stale:
                         context.log.info(f"{asset.name} is up to date; launch it with force: true to make it again")

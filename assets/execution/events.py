@@ -14,7 +14,8 @@ from fineline.resources.core.orchestrator.internals import AssetCheckExecutionRe
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.models.exposure import flags_metadata
 
 Outcome = dg.MaterializeResult[Any] | dg.AssetMaterialization

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from fineline.assets.execution.run import Run
 from fineline.resources.core.presentation.plots import curves
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.models import exposure
 
 
@@ -31,7 +32,8 @@ class FolderRun(Run):
     def checkpoints(self) -> Path:
         """The folder for a training's checkpoints, named by what is trained on: only the same training resumes it."""
         origin = self.origin()
-        return self.storage.root / "checkpoints" / f"{self.name}-{digest(dict(origin.inputs), origin.code_version)}"
+        version = digest(dict(origin.inputs), origin.code_version)
+        return self.storage.local.path(layout.checkpoints(self.name, version))
 
     def store(
         self,
@@ -49,13 +51,13 @@ class FolderRun(Run):
         """
         plot = {"loss": dg.MetadataValue.md(_loss_curve(self.name, curve))} if curve is not None else {}
         manifest = self._manifest("", facts.model_dump(mode="json"))
-        with self.storage.lock(exposure.LOCK):
+        with self.storage.lock(layout.EXPOSURE_LOCK):
             if exposed is not None:
                 manifest = self._with_exposure(manifest, exposed())
             manifest = self.storage.commit_folder(manifest, folder, parts)
-        path = self.storage.file(manifest, next(iter(parts)))
+        path = self.storage.location(manifest, next(iter(parts)))
         shown = {**_shown_facts(manifest.facts, folder), **plot, **exposure.flags_metadata(manifest)}
-        self._publish(manifest, {**shown, "path": dg.MetadataValue.path(str(path))})
+        self._publish(manifest, {**shown, "path": dg.MetadataValue.path(path)})
 
     def record(self, data_version: str, facts: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Store a manifest without files: an asset that consists of its facts."""

@@ -107,9 +107,9 @@ class Run:
     def previous(self, role: str = "data") -> pl.DataFrame | None:
         """A table of this asset as it was last made; None where it has none, or failed a check."""
         manifest = self.storage.manifest(self.name)
-        if manifest is None or manifest.failed_checks or role not in manifest.files:
+        if manifest is None or manifest.failed_checks or role not in manifest.roles:
             return None
-        return pl.read_parquet(self.storage.file(manifest, role))
+        return self.storage.scan(manifest, role).collect()
 
     def reusable_rows(self, table: str, role: str = "data") -> pl.DataFrame | None:
         """The previous rows of this asset for the batches of a table that have not changed since.

@@ -17,7 +17,7 @@ from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.orchestrator.versions import row_count
 from fineline.resources.core.presentation.tables import sample_table
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import StagedPart, StoredTable, TableOutput, stage_part, write_table
 from fineline.resources.project import Project
 
@@ -93,7 +93,7 @@ class TableRun(Run):
             "rows in": manifest.rows_in,
             "dropped": manifest.dropped,
             "quarantined": manifest.quarantined,
-            "path": dg.MetadataValue.path(str(self.storage.file(manifest, "data"))),
+            "path": dg.MetadataValue.path(self.storage.location(manifest, "data")),
             **self.recipe_metadata,
         }
 

@@ -92,7 +92,7 @@ def certificate(storage: Storage, request_id: str) -> str:
         f"  rows removed   {_listed(row['removed'], '{table} {rows:,}')}",
         f"  seen by        {_listed(row['seen_by'], '{model} ({records:,}; train it again)')}",
         f"  still outside  {outside}",
-        f"  searched       {row['files_swept']:,} files under {storage.at.location('')}: nothing remains",
+        f"  searched       {row['files_swept']:,} files under {storage.root.location('')}: nothing remains",
     ]
     return "\n".join(lines)
 

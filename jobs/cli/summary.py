@@ -29,7 +29,7 @@ def summary(project: Project, made: Sequence[Task], skipped: Sequence[Task], sec
         _datasets(storage),
         _losses(storage),
         _places(storage),
-        f"Look at it: make ui RECIPE={_relative(Path(project.recipe_path))}   (then open http://localhost:3000)",
+        f"Look at it: make ui RECIPE={_relative(project.recipe_path)}   (then open http://localhost:3000)",
     ]
     return "\n\n".join(["", *[part for part in parts if part]])
 
@@ -82,12 +82,12 @@ def _losses(storage: Storage) -> str:
 
 def _places(storage: Storage) -> str:
     stored = [(name, storage.manifest(asset.name), role) for name, asset, role in PLACES]
-    places = [(name, storage.file(manifest, role)) for name, manifest, role in stored if manifest is not None]
-    lines = [f"  {name:<14} {_relative(path)}" for name, path in [*places, ("everything", storage.root)]]
+    places = [(name, storage.location(manifest, role)) for name, manifest, role in stored if manifest is not None]
+    lines = [f"  {name:<14} {_relative(path)}" for name, path in [*places, ("everything", storage.root.location(""))]]
     return "\n".join(["Where it is stored", *lines])
 
 
-def _relative(path: Path) -> Path:
+def _relative(location: str) -> str:
     """The path from the working directory, where it is inside."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    here, path = Path.cwd(), Path(location)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else location

@@ -4,13 +4,13 @@ import hashlib
 import hmac
 import os
 import secrets
-import uuid
-from pathlib import Path
+from contextlib import suppress
 
-from fineline.resources.core.storage.files import StorageError, make_writable
+from fineline.resources.core.storage.files import StorageError
+from fineline.resources.core.storage.layout import PSEUDONYM_KEY
+from fineline.resources.core.storage.root import Conflict, Root
 
 VARIABLE = "FINELINE_PSEUDONYM_KEY"
-FILE = "pseudonym.key"
 _SHORTEST = 32
 
 
@@ -43,7 +43,7 @@ class PseudonymKey:
         return cls(secrets.token_bytes(32))
 
 
-def load_key(root: Path) -> PseudonymKey:
+def load_key(root: Root) -> PseudonymKey:
     """The key of FINELINE_PSEUDONYM_KEY, else of the file ``pseudonym.key`` under a storage root.
 
     The file is made on first use: 64 random hex digits, readable by its owner alone.
@@ -51,25 +51,21 @@ def load_key(root: Path) -> PseudonymKey:
     Raises:
         StorageError: the key is too short, or the file may be read by others or cannot be written.
     """
-    path = root / FILE
-    if VARIABLE not in os.environ and not path.exists():
-        _make(path)
+    if VARIABLE not in os.environ and not root.exists(PSEUDONYM_KEY):
+        with suppress(Conflict):  # Another process made one first, which is the key then.
+            root.swap(PSEUDONYM_KEY, f"{secrets.token_hex(32)}\n".encode(), None, private=True)
     key = stored_key(root)
     if key is None:
-        raise StorageError(f"{path} was removed while it was read; run again")
+        raise StorageError(f"{root.location(PSEUDONYM_KEY)} was removed while it was read; run again")
     return key
 
 
-def stored_key(root: Path) -> PseudonymKey | None:
+def stored_key(root: Root) -> PseudonymKey | None:
     """The key as ``load_key`` gives it, or None where none was made yet."""
     if VARIABLE in os.environ:
         return _checked(os.environ[VARIABLE], VARIABLE)
-    path = root / FILE
-    if not path.exists():
-        return None
-    if path.stat().st_mode & 0o077:
-        raise StorageError(f"{path} may be read by others, and with it pseudonyms can be undone: chmod 600 {path}")
-    return _checked(path.read_text(encoding="ascii"), str(path))
+    found = root.get(PSEUDONYM_KEY, private=True)
+    return None if found is None else _checked(found.content.decode("ascii"), root.location(PSEUDONYM_KEY))
 
 
 def _checked(text: str, where: str) -> PseudonymKey:
@@ -80,20 +76,6 @@ def _checked(text: str, where: str) -> PseudonymKey:
             "make one with: openssl rand -hex 32"
         )
     return PseudonymKey(key)
-
-
-def _make(path: Path) -> None:
-    make_writable(path.parent)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32) + "\n")
-    try:
-        # Unlike a rename this fails where another process was first; then its key is the one.
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
 
 
 def _encoded(part: str) -> bytes:

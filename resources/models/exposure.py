@@ -69,7 +69,7 @@ class ExposureList:
 def exposure_lists(storage: Storage) -> Iterator[ExposureList]:
     """The lists of all stored models and releases, and of unfinished trainings."""
     for manifest in _models(storage):
-        yield ExposureList(manifest.asset, storage.at, storage.key(manifest, ROLE), manifest)
+        yield ExposureList(manifest.asset, storage.root, storage.key(manifest, ROLE), manifest)
     for training in storage.local.names(layout.CHECKPOINTS):
         folder = f"{layout.CHECKPOINTS}/{training}"
         if storage.local.exists(f"{folder}/{layout.EXPOSURE_IN_TRAINING}"):
@@ -200,10 +200,10 @@ def _remove_unnamed(storage: Storage) -> None:
     """Remove lists that no manifest names, such as one that a killed call had already replaced."""
     named = {found.key for found in exposure_lists(storage)}
     for asset in Inventory(storage).assets():
-        for name in storage.at.names(layout.folder(asset)):
+        for name in storage.root.names(layout.folder(asset)):
             key = f"{layout.folder(asset)}/{name}"
             if name.startswith((f"{ROLE}-", f".{ROLE}-")) and key not in named:
-                storage.at.delete(key)
+                storage.root.delete(key)
 
 
 def _bytes(seen: pl.DataFrame) -> bytes:

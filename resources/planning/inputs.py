@@ -11,7 +11,8 @@ from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.keys import stored_key
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.storage.store import Blocked, Damaged, Manifest, NotMaterialized, Storage, changed_inputs
+from fineline.resources.core.storage.manifest import Manifest, changed_inputs
+from fineline.resources.core.storage.store import Blocked, Damaged, NotMaterialized, Storage
 from fineline.resources.planning.retraining import approval, decide_retraining
 
 # The names of inputs that are no asset.

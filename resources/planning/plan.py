@@ -9,7 +9,8 @@ from functools import cache, partial
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.inputs import ARRIVAL, inputs_now, versions_or_missing, why_stale
 from fineline.resources.planning.retraining import approval
 

@@ -14,8 +14,9 @@ from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.models import Retrain
 from fineline.resources.core.recipe.training import AnyStage, Training
-from fineline.resources.core.storage.integrity import whole_file
-from fineline.resources.core.storage.store import Storage, changed_inputs
+from fineline.resources.core.storage.manifest import changed_inputs
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.models import exposure
 
 WEEK = timedelta(days=7)
@@ -158,7 +159,7 @@ def _is_trained(storage: Storage, stage: AnyStage, approved: Mapping[str, str]) 
 def _changed_rows(storage: Storage, stage: AnyStage) -> tuple[int, int]:
     """How many training rows the stage's model has not seen, and how many it has seen that are no longer there."""
     dataset, train = stage.dataset.name, pl.col("split") == "train"
-    stored = pl.scan_parquet(whole_file(storage, storage.require(dataset), "data"))
+    stored = scan_table(storage, dataset, verified=True)
     now = stored.filter(train).select("record_id").collect()
     seen = exposure.read(storage, stage.model).filter(train & (pl.col("dataset") == dataset) & ~pl.col("forgotten"))
     return now.join(seen, on="record_id", how="anti").height, seen.join(now, on="record_id", how="anti").height

@@ -3,6 +3,7 @@ import time
 import dagster as dg
 import pytest
 from support.corpus import write_corpus
+from support.places import asset_folder
 
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
@@ -72,7 +73,8 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
     with pytest.raises(SourceError, match=r"its file first\.jsonl is gone.* fineline forget --batch colours/first"):
         corpus.make()
     assert corpus.stored().equals(before)
-    assert not [path for path in corpus.project.storage.folder("raw_corpus", FIRST).iterdir() if "new" in path.name]
+    folder = asset_folder(corpus.project.storage, "raw_corpus", FIRST)
+    assert not [path for path in folder.iterdir() if "new" in path.name]
 
 
 def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):

@@ -10,6 +10,7 @@ import pytest
 from faults.service import RECIPE
 from support.corpus import write_corpus
 from support.launch import forced
+from support.places import asset_folder
 
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make
@@ -63,7 +64,7 @@ def world(tmp_path_factory):
 
 def test_a_damaged_table_stops_who_reads_it_and_the_next_run_makes_it_anew(world):
     before = world.storage.require("curated_corpus")
-    path = world.storage.file(before, "data")
+    path = world.storage.local.path(next(iter(world.storage.keys(before, "data").values())))
     path.write_bytes(path.read_bytes()[:-100])
     made = world.materialize("splits", force=True)
     assert not made.success
@@ -113,13 +114,13 @@ def test_a_full_disk_in_a_step_is_told_with_what_to_do_and_the_run_goes_on_later
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    world.storage.folder("record_quality").joinpath("manifest.json").unlink()
+    asset_folder(world.storage, "record_quality").joinpath("manifest.json").unlink()
     with monkeypatch.context() as patch:
         patch.setattr("pyarrow.parquet.ParquetWriter.write_table", full)
         said = world.fails()
     assert "record_quality: the disk is full: writing to" in said
     assert "FINELINE_HOME=" in said
-    leftovers = [path.name for path in world.storage.folder("record_quality").iterdir() if path.name[0] == "."]
+    leftovers = [path.name for path in asset_folder(world.storage, "record_quality").iterdir() if path.name[0] == "."]
     assert leftovers == []
     assert [task.label for task in world.make()] == ["record_quality"]
 

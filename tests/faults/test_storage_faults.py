@@ -7,6 +7,7 @@ import time
 
 import pytest
 from faults.writers import ROWS, keep_writing, write, write_until_killed, write_with_a_limit
+from support.places import asset_folder
 
 from fineline.resources.core.storage.files import NoRoom, write_atomically
 from fineline.resources.core.storage.store import Storage
@@ -56,7 +57,7 @@ def test_a_limit_on_file_sizes_is_told_as_such(tmp_path):
     assert "ulimit -f" in message
     storage = Storage(tmp_path)
     assert scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list() == ["version 1"]
-    assert len(list(storage.folder("splits").iterdir())) == 4
+    assert len(list(asset_folder(storage, "splits").iterdir())) == 4
 
 
 def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
@@ -81,7 +82,7 @@ def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
         assert writer.exitcode == 0
     assert len(seen) > 3, "several versions came while they were read"
     storage.remove_old("splits")
-    assert len(list(storage.folder("splits").iterdir())) == 4, "old versions do not pile up"
+    assert len(list(asset_folder(storage, "splits").iterdir())) == 4, "old versions do not pile up"
 
 
 def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
@@ -98,17 +99,17 @@ def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
         assert frame.height == ROWS
         assert frame["rule"].n_unique() == 1
     write(storage, "last")
-    assert len(list(storage.folder("splits").iterdir())) == 4, "what the killed left behind is gone"
+    assert len(list(asset_folder(storage, "splits").iterdir())) == 4, "what the killed left behind is gone"
 
 
 def test_times_of_files_in_the_future_change_nothing(tmp_path):
     storage = Storage(tmp_path)
     write(storage, 1)
-    for path in storage.folder("splits").iterdir():
+    for path in asset_folder(storage, "splits").iterdir():
         os.utime(path, (time.time() + 10**8, time.time() + 10**8))
     before = storage.require("splits")
     assert scan_table(storage, "splits", verified=True).collect().height == ROWS
-    write_atomically(storage.folder("splits") / ".data.half", b"")
+    write_atomically(asset_folder(storage, "splits") / ".data.half", b"")
     write(storage, 2)
     assert storage.require("splits").data_version != before.data_version
-    assert len(list(storage.folder("splits").iterdir())) == 4
+    assert len(list(asset_folder(storage, "splits").iterdir())) == 4

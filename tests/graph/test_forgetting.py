@@ -90,11 +90,11 @@ def world(tmp_path_factory):
         try:
             world.make()
             # As a library's message might, in what a run printed.
-            logs = sorted((world.storage.root / "dagster" / "storage").rglob("*.err"))
+            logs = sorted((world.storage.local.folder / "dagster" / "storage").rglob("*.err"))
             logs[0].write_text(
                 f"before\nwarning: Margaret\tThompson is no number\nThe door. A door {NOTE} until\nafter\n"
             )
-            world.before = places(world.storage.root, PERSON)
+            world.before = places(world.storage.local.folder, PERSON)
             world.record = in_train(world)
             world.said = {
                 "R-17": world.forget("R-17", texts=[PERSON]),
@@ -148,17 +148,17 @@ def test_the_person_was_in_tables_and_logs_before(world):
 
 @pytest.mark.parametrize("text", [PERSON, "margaret.thompson", "Thompson", NOTE])
 def test_no_file_under_the_storage_root_holds_what_was_forgotten(world, text):
-    assert places(world.storage.root, text) == set()
+    assert places(world.storage.local.folder, text) == set()
 
 
 def test_no_file_holds_the_id_or_the_words_of_a_record_forgotten_by_id(world):
-    assert places(world.storage.root, world.record["record_id"]) == set()
-    assert places(world.storage.root, world.record["prompt"][0]["content"]) == set()
+    assert places(world.storage.local.folder, world.record["record_id"]) == set()
+    assert places(world.storage.local.folder, world.record["prompt"][0]["content"]) == set()
 
 
 def test_requests_are_destroyed_and_tombstones_name_nobody(world):
-    assert list((world.storage.root / "requests").iterdir()) == []
-    table = pl.read_parquet(world.storage.root / "forgotten" / "tombstones.parquet")
+    assert list((world.storage.local.folder / "requests").iterdir()) == []
+    table = pl.read_parquet(world.storage.local.folder / "forgotten" / "tombstones.parquet")
     assert dict(table.group_by("request_id", "kind").len().select("kind", "len").iter_rows()).keys() == {
         "record",
         "phrase",
@@ -206,7 +206,7 @@ def test_a_model_that_saw_a_forgotten_record_is_flagged(world):
 
 def test_exports_have_as_many_lines_as_their_split_has_rows(world):
     manifest = world.storage.require("sft_dataset")
-    rows = pl.read_parquet(world.storage.file(manifest, "data"))
+    rows = world.storage.scan(manifest).collect()
     for split in ("train", "validation", "test"):
         lines = world.storage.file(manifest, split).read_text().splitlines()
         assert len(lines) == rows.filter(pl.col("split") == split).height
@@ -221,7 +221,7 @@ def test_the_next_run_makes_merged_tables_anew_and_the_ledger_closes(world):
     lines = sum(len(path.read_text().splitlines()) for path in (world.folder / "corpus").iterdir())
     assert ledger.height == lines + 10
     assert ledger.filter(pl.col("rule") == "forgotten").height == 13
-    assert places(world.storage.root, PERSON) == set()
+    assert places(world.storage.local.folder, PERSON) == set()
 
 
 def test_a_file_that_is_sent_again_with_changes_brings_nothing_back(world):
@@ -230,8 +230,8 @@ def test_a_file_that_is_sent_again_with_changes_brings_nothing_back(world):
     changed = {**json.loads(first), "answer": "It was MARGARET  thompson who painted it."}
     path.write_text("\n".join([first.replace('{"question"', '{ "question"'), json.dumps(changed), *rest]) + "\n")
     assert "raw_corpus[colours/first.jsonl]" in world.make()
-    assert places(world.storage.root, PERSON) == set()
-    assert places(world.storage.root, world.record["record_id"]) == set()
+    assert places(world.storage.local.folder, PERSON) == set()
+    assert places(world.storage.local.folder, world.record["record_id"]) == set()
     ledger = scan_table(world.storage, "record_ledger").collect()
     assert ledger.filter(pl.col("rule") == "forgotten").height == 14
 
@@ -242,4 +242,4 @@ def test_a_request_made_again_changes_nothing_and_another_of_its_id_is_refused(w
     assert certified(world, "R-17") == before
     with pytest.raises(RunFailed, match="was carried out and named something else"):
         world.forget("R-17", texts=["Somebody Else"])
-    assert list((world.storage.root / "requests").iterdir()) == []
+    assert list((world.storage.local.folder / "requests").iterdir()) == []

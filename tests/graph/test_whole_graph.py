@@ -87,10 +87,10 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
 
 def test_no_event_log_line_and_no_manifest_holds_personal_data_or_the_key_of_pseudonyms(world):
     logged = [str(entry) for run_id in world.first_runs for entry in world.instance.all_logs(run_id)]
-    stored = [path.read_text() for path in world.storage.root.rglob("manifest.json")]
+    stored = [path.read_text() for path in world.storage.local.folder.rglob("manifest.json")]
     assert len(logged) > 100
     assert len(stored) > 10
-    key = (world.storage.root / "pseudonym.key").read_text().strip()
+    key = (world.storage.local.folder / "pseudonym.key").read_text().strip()
     for planted in ("margaret.thompson", "Thompson", TOKEN, key):
         assert not [text for text in [*logged, *stored] if planted in text]
 
@@ -148,7 +148,7 @@ def test_train_records_were_seen_by_the_models_and_the_release_and_test_records_
             assert models <= set(sightings)
             assert all(sightings[model] == len(shown) for model in models)
         assert exposed_models(world.storage, rows.filter(pl.col("split") == "test")["record_id"].to_list()) == []
-    assert not list(world.storage.root.glob("checkpoints/*")), "what a training saw is kept with its model"
+    assert not list(world.storage.local.folder.glob("checkpoints/*")), "what a training saw is kept with its model"
 
 
 def test_the_report_says_what_was_built_and_where(world):

@@ -1,9 +1,11 @@
 import dagster as dg
 import pytest
+from support.places import asset_folder
 
 from fineline.jobs.recorded import record_what_is_stored
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.waves import Task
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
@@ -31,7 +33,7 @@ def storage(tmp_path):
 
 
 def put(storage, task, version):
-    write_atomically(storage.folder(task.asset, task.batch) / version, b"")
+    write_atomically(asset_folder(storage, task.asset, task.batch) / version, b"")
     storage.commit(
         Manifest(
             asset=task.asset,

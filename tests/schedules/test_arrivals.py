@@ -5,10 +5,11 @@ import time
 import dagster as dg
 import pytest
 from support.corpus import write_corpus
+from support.places import asset_folder
 
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.data.ingestion.batches import withdraw
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.project import current_project
@@ -60,7 +61,7 @@ class Arriving:
         for batch in batches:
             storage, arrived = self.project.storage, self.events(batch)[0]
             made = {"asset": "raw_corpus", "batch": batch, "data_version": arrived, "code_version": spec.code_version}
-            write_atomically(storage.folder("raw_corpus", batch) / "data", b"")
+            write_atomically(asset_folder(storage, "raw_corpus", batch) / "data", b"")
             storage.commit(Manifest(**made, inputs={"arrival": arrived}, files={"data": "data"}, run_id="r"))
             tags = {"dagster/data_version": arrived, "dagster/data_version_is_user_provided": "true"}
             self.instance.report_runless_asset_event(dg.AssetMaterialization("raw_corpus", partition=batch, tags=tags))

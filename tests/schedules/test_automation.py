@@ -11,12 +11,13 @@ import dagster as dg
 import polars as pl
 import pytest
 from support.corpus import write_corpus, write_recipe
+from support.places import asset_folder
 
 from fineline.assets.pipeline import nodes
 from fineline.data_contracts.catalog import Partition
 from fineline.jobs.definitions import build
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.planning.inputs import inputs_now, versions_or_missing, why_stale
 from fineline.resources.planning.plan import plan
@@ -121,14 +122,14 @@ class Graph:
             rows = BytesIO()
             pl.DataFrame({"record_id": [version], "split": ["train"]}).write_parquet(rows)
             files = {"data": f"rows-{sha256(rows.getvalue()).hexdigest()[:16]}.parquet"}
-            storage.folder(node.name).mkdir(parents=True, exist_ok=True)
-            (storage.folder(node.name) / files["data"]).write_bytes(rows.getvalue())
+            asset_folder(storage, node.name).mkdir(parents=True, exist_ok=True)
+            (asset_folder(storage, node.name) / files["data"]).write_bytes(rows.getvalue())
         failed = ["under_contract"] if Partition(node.name, batch).label in self.failing else []
         manifest = Manifest(
             asset=node.name, batch=batch, data_version=version, code_version=node.code_version, inputs=inputs,
             files=files, failed_checks=failed, run_id="r", facts=facts,
         )  # fmt: skip
-        storage.folder(node.name, batch).mkdir(parents=True, exist_ok=True)
+        asset_folder(storage, node.name, batch).mkdir(parents=True, exist_ok=True)
         storage.commit(manifest)
         tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
         self.instance.report_runless_asset_event(dg.AssetMaterialization(node.name, partition=batch, tags=tags))

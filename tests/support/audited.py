@@ -2,6 +2,8 @@
 
 import json
 
+from support.places import asset_folder
+
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.recipe import Recipe
 
@@ -19,7 +21,7 @@ KEY = PseudonymKey(b"k" * 32)
 
 
 def edit_manifest(storage, asset, batch=None, **values):
-    path = storage.folder(asset, batch) / "manifest.json"
+    path = asset_folder(storage, asset, batch) / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 

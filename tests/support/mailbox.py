@@ -3,9 +3,12 @@
 import json
 import time
 
+from support.places import asset_folder
+
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import arrival, known_arrivals
 from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.data.ingestion.scan import scan_sources
@@ -51,5 +54,5 @@ class Inbox:
 
 
 def written(storage, manifest):
-    write_atomically(storage.folder(manifest.asset, manifest.batch) / "data", b"")
+    write_atomically(asset_folder(storage, manifest.asset, manifest.batch) / "data", b"")
     return manifest

@@ -7,7 +7,7 @@ from fineline.data_contracts.accounting import LedgerEntry
 from fineline.data_contracts.curation import DuplicateCluster, SplitAssignment
 from fineline.data_contracts.datasets import SftRow
 from fineline.data_contracts.records import Record, ScrubbedRecord
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, write_table
 from fineline.resources.models import exposure
 
@@ -31,7 +31,7 @@ def fill(storage, *, ledger=True):
         split=pl.Series(["train", "test"]), tokens=pl.lit(9), trained_tokens=pl.lit(4)
     )
     _put(storage, "sft_dataset", rows.select(SftRow.column_names()).cast(SftRow.create_empty().schema), SftRow)
-    checkpoints = storage.root / "checkpoints" / "sft_model-1"
+    checkpoints = storage.local.folder / "checkpoints" / "sft_model-1"
     exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
     for model in ("sft_model", "release"):
         put_model(storage, model, exposure.in_training(checkpoints))

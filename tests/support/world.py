@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 from support.corpus import write_corpus, write_recipe
+from support.places import asset_folder
 from support.tiny_model import make_tiny_model
 
 from fineline.assets.pipeline import nodes
@@ -41,4 +42,4 @@ class World:
 
     def forget(self, asset):
         """Have an asset made again on the next run."""
-        (self.storage.folder(asset) / "manifest.json").unlink()
+        (asset_folder(self.storage, asset) / "manifest.json").unlink()

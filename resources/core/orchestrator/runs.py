@@ -11,7 +11,7 @@ import dagster as dg
 from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.internals import MAX_RETRIES_TAG, RANGE_END_TAG, RANGE_START_TAG
 from fineline.resources.core.orchestrator.launcher import RUNNER_TAG, living_process, read_runner, runner
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 PAGE = 1_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 
 # The second tag keeps Dagster from replacing the version by one of its own making.
 DATA_VERSION_TAG, GIVEN_VERSION_TAG = "dagster/data_version", "dagster/data_version_is_user_provided"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from fineline.resources.core.storage.files import (
     StorageError,
     file_digest,
     make_writable,
+    overwrite,
     remove,
     sync_file,
     sync_folder,
@@ -87,14 +88,10 @@ class DiskRoot:
             sync_folder(self.path(key).parent)
 
     def erase(self, key: str) -> None:
-        """Overwrite a file, then remove it. A file system that copies on write may still keep its old blocks."""
-        path = self.path(key)
-        if path.exists():
-            with path.open("r+b") as file:
-                file.write(b"\0" * path.stat().st_size)
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
+        # A file system that copies on write may still keep the old blocks.
+        if self.path(key).exists():
+            overwrite(self.path(key))
+            self.path(key).unlink()
 
     def exists(self, key: str) -> bool:
         return self.path(key).exists()
@@ -116,7 +113,7 @@ class DiskRoot:
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)
                 yield Entry(found.relative_to(self.folder).as_posix(), stat.st_size, modified)
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str) -> BufferedIOBase:
         return self.path(key).open("rb")
 
     def digest(self, key: str) -> str:

@@ -112,6 +112,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def overwrite(path: Path) -> None:
+    """Fill a file with zeros, on the disk too."""
+    with path.open("r+b") as file:
+        file.write(b"\0" * path.stat().st_size)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
@@ -132,11 +140,3 @@ def tree_digest(files: Iterable[tuple[str, str]]) -> str:
 def joint_digest(*digests: str) -> str:
     """One digest of several, in hex."""
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-# Until all callers have moved.
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed run left half-made in an asset's folder or a batch's."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name.startswith((".", "new-")):
-            remove(path)

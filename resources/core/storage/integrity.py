@@ -55,7 +55,7 @@ def damaged(storage: Storage, manifest: Manifest, key: str) -> Damaged:
     """Set an asset with a damaged file aside; returns the error to raise."""
     storage.set_aside(manifest)
     return Damaged(
-        f"{manifest.label} is damaged: {storage.at.location(key)} does not hold the bytes that were written. "
+        f"{manifest.label} is damaged: {storage.root.location(key)} does not hold the bytes that were written. "
         "It counts as not made from now on: run again to rebuild it, and have the disk checked."
     )
 
@@ -74,9 +74,9 @@ def read_last_whole(storage: Storage, asset: str, role: str) -> pl.DataFrame | N
     key = find_damaged(storage, manifest, role)
     if key is not None:
         raise Damaged(
-            f"the {role} of {asset} is damaged: {storage.at.location(key)} does not hold the bytes that were "
+            f"the {role} of {asset} is damaged: {storage.root.location(key)} does not hold the bytes that were "
             "written, and they can be computed from nothing else. Restore the file from a copy, or delete "
-            f"{storage.at.location(layout.folder(asset))} to go on without it."
+            f"{storage.root.location(layout.folder(asset))} to go on without it."
         )
     return storage.scan(manifest, role).collect()
 
@@ -91,19 +91,7 @@ def _is_whole(storage: Storage, manifest: Manifest, key: str) -> bool:
     # The hash of a folder is that of the parts which have a role, in their order; other files may lie beside them.
     names = [name for name in manifest.files.values() if name.startswith(f"{content}/")] or [content]
     keys = [f"{folder}/{name}" for name in names]
-    if not all(map(storage.at.exists, keys)):
+    if not all(map(storage.root.exists, keys)):
         return False
-    digest = storage.at.digest(keys[0]) if names == [content] else parts_digest(storage.at, keys)
+    digest = storage.root.digest(keys[0]) if names == [content] else parts_digest(storage.root, keys)
     return digest.startswith(named[1])
-
-
-# Until all callers have moved.
-def is_whole(storage: Storage, manifest: Manifest, role: str) -> bool:
-    """Whether the bytes of a role have the hash that is in its name."""
-    return find_damaged(storage, manifest, role) is None
-
-
-def last_whole(storage: Storage, asset: str, role: str) -> Path | None:
-    """The file of a role in which an asset keeps what it could not make anew."""
-    manifest = storage.last_stored(asset)
-    return None if read_last_whole(storage, asset, role) is None or manifest is None else storage.file(manifest, role)

@@ -19,13 +19,13 @@ class Inventory:
 
     def assets(self) -> list[str]:
         """The assets that have a folder, sorted."""
-        return self._storage.at.names(layout.ASSETS)
+        return self._storage.root.names(layout.ASSETS)
 
     def partitions(self, asset: str | None = None) -> Iterator[Partition]:
         """Every asset that has a folder, and after it its batches, whether a manifest is in them or not."""
         for name in self.assets() if asset is None else [asset]:
             yield Partition(name)
-            for found in self._storage.at.names(layout.folder(name)):
+            for found in self._storage.root.names(layout.folder(name)):
                 if batch := layout.batch_of(found):
                     yield Partition(name, batch)
 
@@ -38,11 +38,15 @@ class Inventory:
     def written(self) -> Iterator[tuple[Partition, Manifest | None]]:
         """Every manifest as it was written, whether its files are there or not; None for one that cannot be read."""
         for each in self.partitions():
-            if self._storage.at.exists(layout.manifest(each.asset, each.batch)):
+            if self._storage.root.exists(layout.manifest(each.asset, each.batch)):
                 try:
                     yield each, self._storage.last_stored(each.asset, each.batch)
                 except Damaged:
                     yield each, None
+
+    def readable(self) -> list[Manifest]:
+        """Every manifest that can be read, whether its files are there or not."""
+        return [manifest for _, manifest in self.written() if manifest is not None]
 
     def in_order(self) -> list[str]:
         """The assets that have a folder, each after those that it is made from."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -77,7 +77,7 @@ class MemoryRoot:
             content, modified = self._files[key]
             yield Entry(key, len(content), modified)
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str) -> BufferedIOBase:
         return io.BytesIO(self._content(key))
 
     def digest(self, key: str) -> str:

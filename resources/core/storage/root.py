@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import polars as pl
 
@@ -88,7 +89,7 @@ class Root(Protocol):
     def list(self, folder: str = "") -> Iterator[Entry]:
         """Every file below a folder, or the one file of this key. Files that vanish meanwhile are left out."""
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str) -> BufferedIOBase:
         """A file, opened for reading at any position. Raises FileNotFoundError."""
 
     def digest(self, key: str) -> str:

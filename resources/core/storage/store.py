@@ -21,8 +21,7 @@ from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.files import StorageError, joint_digest, remove
-from fineline.resources.core.storage.manifest import Manifest as Manifest
-from fineline.resources.core.storage.manifest import changed_inputs as changed_inputs
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.root import Conflict, Root
 
 
@@ -42,38 +41,23 @@ class Storage:
     """The tables and models of one recipe. ``local`` is a folder of this machine for what always stays on it."""
 
     def __init__(self, root: Root | Path, local: Path | None = None) -> None:
-        self.at: Root = DiskRoot(root) if isinstance(root, Path) else root
+        self.root: Root = DiskRoot(root) if isinstance(root, Path) else root
         if local is None:
-            if not isinstance(self.at, DiskRoot):
+            if not isinstance(self.root, DiskRoot):
                 raise ValueError("a root that is no local folder needs one beside it")
-            local = self.at.folder
+            local = self.root.folder
         self.local = DiskRoot(local)
 
     @property
     def roots(self) -> list[Root]:
-        """The root, and the local disk where that is another place."""
-        same = isinstance(self.at, DiskRoot) and self.at.folder == self.local.folder
-        return [self.at] if same else [self.at, self.local]
-
-    # Until all callers have moved to keys of the layout.
-    @property
-    def root(self) -> Path:
-        """The root as a local folder."""
-        return self.local.folder
-
-    def folder(self, asset: str, batch: str | None = None) -> Path:
-        """The local folder of an asset."""
-        return self.local.path(layout.folder(asset, batch))
-
-    @property
-    def findings_cache(self) -> Path:
-        """The local folder of the scrubber's finds."""
-        return self.local.path(layout.FINDINGS_CACHE)
+        """Every place in which something of the recipe is stored."""
+        shared = isinstance(self.root, DiskRoot) and self.root.folder == self.local.folder
+        return [self.root] if shared else [self.root, self.local]
 
     def manifest(self, asset: str, batch: str | None = None) -> Manifest | None:
         """The manifest of an asset; None where it is not materialized, or cannot be read."""
         key = layout.manifest(asset, batch)
-        found = self.at.get(key)
+        found = self.root.get(key)
         while found is not None:
             manifest = _parsed(found.content)
             if manifest is None:
@@ -81,7 +65,7 @@ class Storage:
             if self._is_complete(manifest):
                 return manifest
             # Its files are gone; or a newer version took their place since the manifest was read.
-            before, found = found, self.at.get(key)
+            before, found = found, self.root.get(key)
             if found == before:
                 return None
         return None
@@ -89,8 +73,8 @@ class Storage:
     def _is_complete(self, manifest: Manifest) -> bool:
         folder = layout.folder(manifest.asset, manifest.batch)
         inside = [name for name in manifest.files.values() if "/" in name]
-        return manifest.contents <= {*self.at.names(folder)} and all(
-            self.at.exists(f"{folder}/{name}") for name in inside
+        return manifest.contents <= {*self.root.names(folder)} and all(
+            self.root.exists(f"{folder}/{name}") for name in inside
         )
 
     def require(self, asset: str, batch: str | None = None) -> Manifest:
@@ -116,11 +100,11 @@ class Storage:
             Damaged: it cannot be read.
         """
         for key in (layout.manifest(asset, batch), layout.damaged_manifest(asset, batch)):
-            found = self.at.get(key)
+            found = self.root.get(key)
             if found is not None:
                 manifest = _parsed(found.content)
                 if manifest is None:
-                    path = self.at.location(key)
+                    path = self.root.location(key)
                     raise Damaged(f"{path} cannot be read. Restore it from a copy, or delete it")
                 return manifest
         return None
@@ -137,17 +121,17 @@ class Storage:
 
     def digests(self, manifest: Manifest, role: str) -> dict[str | None, str]:
         """SHA-256 of a role's files by batch, in hex. Raises FileNotFoundError where one is gone."""
-        return {batch: self.at.digest(key) for batch, key in self.keys(manifest, role).items()}
+        return {batch: self.root.digest(key) for batch, key in self.keys(manifest, role).items()}
 
     def file(self, manifest: Manifest, role: str) -> Path:
         """The one file or folder of a role as a path on this machine, for reading."""
-        return self.local.path(self.key(manifest, role))  # ``at.local`` once all callers have moved
+        return self.root.local(self.key(manifest, role))
 
     def location(self, manifest: Manifest, role: str) -> str:
         """Where the files of a role are, for people: the path of the one file, or of the folder of several."""
         keys = [*self.keys(manifest, role).values()]
         folder = layout.folder(manifest.asset, manifest.batch)
-        return self.at.location(keys[0] if len(keys) == 1 else folder)
+        return self.root.location(keys[0] if len(keys) == 1 else folder)
 
     def scan(self, manifest: Manifest, role: str = "data", batches: Sequence[str] | None = None) -> pl.LazyFrame:
         """A table, lazily, in the order of its batches; of a table of all batches, only the given ``batches``.
@@ -156,18 +140,18 @@ class Storage:
         """
         keys = self.keys(manifest, role)
         if batches is None or role in manifest.files:
-            rows = self.at.scan([*keys.values()])
+            rows = self.root.scan([*keys.values()])
             return rows if batches is None else rows.filter(pl.col("batch").is_in(list(batches)))
         wanted = [keys[batch] for batch in sorted(batches) if batch in keys]
         # Of batches without a row only the columns are known, which all files share.
-        return self.at.scan(wanted) if wanted else self.at.scan([*keys.values()][:1]).head(0)
+        return self.root.scan(wanted) if wanted else self.root.scan([*keys.values()][:1]).head(0)
 
     def commit(self, manifest: Manifest) -> None:
         """Put a manifest in place, then remove the files that only others named.
 
         Where somebody is :meth:`reading` the asset, their removal is left to a later commit.
         """
-        self.at.put(layout.manifest(manifest.asset, manifest.batch), _bytes(manifest))
+        self.root.put(layout.manifest(manifest.asset, manifest.batch), _bytes(manifest))
         self.remove_old(manifest.asset, manifest.batch)
 
     def amend(self, before: Manifest, after: Manifest) -> None:
@@ -177,11 +161,11 @@ class Storage:
             StorageError: another one was stored meanwhile.
         """
         key = layout.manifest(before.asset, before.batch)
-        found = self.at.get(key)
+        found = self.root.get(key)
         try:
             if found is None or _parsed(found.content) != before:
                 raise Conflict(key)
-            self.at.swap(key, _bytes(after), found.version)
+            self.root.swap(key, _bytes(after), found.version)
         except Conflict:
             raise StorageError(f"{before.label} was stored again meanwhile; run the same command again") from None
 
@@ -190,7 +174,7 @@ class Storage:
 
         Returns False, with nothing removed, while somebody is :meth:`reading` the asset.
         """
-        with self.at.unread(asset) as unread:
+        with self.root.unread(asset) as unread:
             manifest = self.manifest(asset, batch) if unread else None
             if manifest is None:
                 return False
@@ -200,25 +184,25 @@ class Storage:
     def remove_unfinished(self, asset: str, batch: str | None = None) -> None:
         """Remove what a killed run left half made of an asset; only the holder of its lock may."""
         folder = layout.folder(asset, batch)
-        for name in filter(layout.is_unfinished, self.at.names(folder)):
-            self.at.delete(f"{folder}/{name}")
+        for name in filter(layout.is_unfinished, self.root.names(folder)):
+            self.root.delete(f"{folder}/{name}")
 
     def _remove_but(self, kept: set[str], asset: str, batch: str | None) -> None:
         """Remove what is in an asset's folder and is not kept; the folders of its batches stay."""
         folder = layout.folder(asset, batch)
-        for name in self.at.names(folder):
+        for name in self.root.names(folder):
             if name not in kept and layout.batch_of(name) is None:
-                self.at.delete(f"{folder}/{name}")
+                self.root.delete(f"{folder}/{name}")
 
     def set_aside(self, manifest: Manifest) -> None:
         """Make a damaged asset count as not made, so that the next run rebuilds it."""
         key = layout.manifest(manifest.asset, manifest.batch)
-        found = self.at.get(key)
+        found = self.root.get(key)
         if found is None or _parsed(found.content) != manifest:
             return
-        self.at.put(layout.damaged_manifest(manifest.asset, manifest.batch), found.content)
+        self.root.put(layout.damaged_manifest(manifest.asset, manifest.batch), found.content)
         try:
-            self.at.delete(key, found.version)
+            self.root.delete(key, found.version)
         except Conflict:
             return  # It was rebuilt meanwhile.
 
@@ -230,23 +214,23 @@ class Storage:
         """
         with ExitStack() as held:
             for asset in sorted(set(assets)):
-                held.enter_context(self.at.reading(asset))
+                held.enter_context(self.root.reading(asset))
             yield
 
     def lock(self, asset: str, *, wait: bool = True) -> AbstractContextManager[bool]:
         """Hold an asset against every other process that would write it. See :meth:`Root.lock`."""
-        return self.at.lock(asset, wait=wait)
+        return self.root.lock(asset, wait=wait)
 
     def add(self, asset: str, batch: str | None, name: str, content: bytes) -> str:
         """Store bytes beside an asset, for a manifest to name; returns ``name`` with the hash of the content in it."""
         stem, ending = name.split(".", 1)
         stored = f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}.{ending}"
-        self.at.put(f"{layout.folder(asset, batch)}/{stored}", content)
+        self.root.put(f"{layout.folder(asset, batch)}/{stored}", content)
         return stored
 
     def new_folder(self, asset: str) -> AbstractContextManager[Path]:
         """An empty local folder for the files of an asset, removed when the work in it ends or fails."""
-        return self.at.workspace(layout.folder(asset))
+        return self.root.workspace(layout.folder(asset))
 
     def commit_folder(self, manifest: Manifest, made: Path, parts: Mapping[str, str]) -> Manifest:
         """Store a folder that was made in :meth:`new_folder`, under a name of its content.
@@ -261,8 +245,8 @@ class Storage:
         name = f"content-{version[:16]}"
         key = f"{layout.folder(manifest.asset)}/{name}"
         there = [f"{key}/{part}" for part in parts.values()]
-        if not all(map(self.at.exists, there)) or parts_digest(self.at, there) != version:
-            self.at.take({key: made})
+        if not all(map(self.root.exists, there)) or parts_digest(self.root, there) != version:
+            self.root.take({key: made})
         files = {role: f"{name}/{part}" for role, part in parts.items()}
         complete = manifest.model_copy(update={"files": manifest.files | files, "data_version": version[:16]})
         self.commit(complete)
@@ -272,14 +256,6 @@ class Storage:
 def parts_digest(root: Root, keys: Iterable[str]) -> str:
     """SHA-256 over some files and folders, in hex: the data version of a folder is that of its parts."""
     return joint_digest(*map(root.digest, keys))
-
-
-BATCH_FOLDER, DAMAGED = layout.BATCH_FOLDER, layout.DAMAGED
-
-
-def batch_of(folder: Path) -> str | None:
-    """The batch whose folder this is; None for an asset's own folder."""
-    return layout.batch_of(folder.name)
 
 
 def _bytes(manifest: Manifest) -> bytes:

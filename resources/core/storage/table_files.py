@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import polars as pl
 
-from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.files import joint_digest
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.parquet import GrowingFile, StoredFile, row_groups
@@ -139,16 +138,14 @@ class TableFiles:
 
 
 def with_files(manifest: Manifest, files: Mapping[str, Mapping[str | None, StoredFile]]) -> Manifest:
-    """A manifest that names these files, in place of those that it named in their roles."""
-    others = {role: name for role, name in manifest.files.items() if role not in files}
-    others_by_batch = {role: names for role, names in manifest.files_by_batch.items() if role not in files}
-    whole = {role: each[None].name for role, each in files.items() if None in each}
-    cut = {
-        role: {str(batch): file.name for batch, file in each.items()}
-        for role, each in files.items()
-        if None not in each
-    }
-    return manifest.model_copy(update={"files": others | whole, "files_by_batch": others_by_batch | cut})
+    """A manifest that names these files, in place of those that it named in their roles and batches."""
+    whole, by_batch = dict(manifest.files), dict(manifest.files_by_batch)
+    for role, stored in files.items():
+        if None in stored:
+            whole[role] = stored[None].name
+        else:
+            by_batch[role] = {**by_batch.get(role, {}), **{str(batch): file.name for batch, file in stored.items()}}
+    return manifest.model_copy(update={"files": whole, "files_by_batch": by_batch})
 
 
 def data_version(digests: Mapping[str, Mapping[str | None, str]]) -> str:
@@ -157,29 +154,3 @@ def data_version(digests: Mapping[str, Mapping[str | None, str]]) -> str:
         digest for role in VERSIONED for _, digest in sorted(digests[role].items(), key=lambda each: each[0] or "")
     ]
     return joint_digest(*in_order)[:16]
-
-
-# Until all callers have moved.
-class ParquetParts:
-    """The files of a table by role, in a local folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._files = TableFiles(DiskRoot(folder.parent), folder.name)
-
-    def __enter__(self) -> ParquetParts:
-        self._files.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._files.__exit__(kind, error, trace)
-
-    def append(self, role: str, part: pl.DataFrame) -> None:
-        """Add rows at the end of a role's file."""
-        self._files.append(role, part)
-
-    def finish(self) -> Mapping[str, tuple[str, str]]:
-        """Put the files in place: name and SHA-256 by role."""
-        files = self._files.finish()
-        return {role: (by_batch[None].name, by_batch[None].digest) for role, by_batch in files.items()}

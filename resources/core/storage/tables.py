@@ -122,15 +122,15 @@ def write_table(
     counts, exports, staged = Counts(), dict[str, str](), set[str]()
     first: pl.DataFrame | None = None
     # Until all who read manifests know of files by batch.
-    by_batch = False  # until all who read manifests know of files by batch
-    with TableFiles(storage.at, folder, by_batch=by_batch) as files:
+    by_batch = batch is None and "batch" in contract.column_names()
+    with TableFiles(storage.root, folder, by_batch=by_batch) as files:
         for part in [output] if isinstance(output, TableOutput) else output:
             if isinstance(part, StagedPart):
                 files.add_stored(part.files, part.batch)
                 counts, exports = counts + part.counts, {**exports, **part.exports}
                 staged |= {*(file.name for file in part.files.values()), *part.exports.values()}
                 if first is None:
-                    first = next(row_groups(storage.at, f"{folder}/{part.files['data'].name}"))
+                    first = next(row_groups(storage.root, f"{folder}/{part.files['data'].name}"))
             else:
                 tables, counted = _checked(asset, contract, part)
                 files.add(tables)
@@ -166,7 +166,7 @@ def write_table(
     manifest = with_files(manifest, stored)
     storage.commit(manifest)
     for name in staged - manifest.contents:
-        storage.at.delete(f"{folder}/{name}")
+        storage.root.delete(f"{folder}/{name}")
     return StoredTable(
         manifest, first, accounted, share <= maximum_quarantine, dict(sorted(counts.broken_rules.items()))
     )
@@ -187,7 +187,7 @@ def stage_part(storage: Storage, asset: str, batch: str | None, output: TableOut
     partition = batch if entry.per_batch else None
     if batch is not None and partition is None and not tables["data"]["batch"].eq(batch).all():
         raise ValueError(f"a part of {asset} has rows of other batches than {batch}")
-    with TableFiles(storage.at, layout.folder(asset, partition)) as files:
+    with TableFiles(storage.root, layout.folder(asset, partition)) as files:
         files.add(tables)
         stored = {role: by_batch[None] for role, by_batch in files.finish().items()}
     return StagedPart(batch, stored, _store_exports(storage, asset, partition, output), counts)
@@ -223,7 +223,7 @@ def scan_table(
         if verified:
             require_whole(storage, manifest, role)
         keys.append(storage.key(manifest, role))
-    return storage.at.scan(keys)
+    return storage.root.scan(keys)
 
 
 def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr | None = None) -> pl.DataFrame:

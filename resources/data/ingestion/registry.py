@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fineline.resources.core.storage.files import StorageError, make_writable, write_atomically
+from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.sources.batch import Bound, Place
 
@@ -74,8 +73,8 @@ class Registry(BaseModel):
 
 def registry_of(storage: Storage) -> Registry:
     """The registry as it stands; empty where nothing was looked at yet. Raises StorageError for a damaged one."""
-    path = _path(storage)
-    return _parsed(path, path.read_bytes() if path.exists() else b"")
+    found = storage.root.get(layout.ARRIVALS)
+    return _parsed(storage, b"" if found is None else found.content)
 
 
 @contextmanager
@@ -85,34 +84,22 @@ def opened(storage: Storage) -> Iterator[Registry]:
     Raises:
         StorageError: it is damaged, or its folder may not be written to.
     """
-    path = _path(storage)
-    with locked(path.with_name(".registry.lock")):
-        before = path.read_bytes() if path.exists() else b""
-        registry = _parsed(path, before)
+    with storage.lock(layout.ARRIVALS_LOCK):
+        found = storage.root.get(layout.ARRIVALS)
+        before = b"" if found is None else found.content
+        registry = _parsed(storage, before)
         yield registry
         after = registry.model_dump_json(exclude_none=True).encode()
         if after != before:
-            write_atomically(path, after)
+            storage.root.put(layout.ARRIVALS, after)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; waits for another process or thread that holds it."""
-    make_writable(path.parent)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _parsed(path: Path, content: bytes) -> Registry:
+def _parsed(storage: Storage, content: bytes) -> Registry:
     try:
         return Registry.model_validate_json(content) if content else Registry()
     except ValidationError:
         raise StorageError(
-            f"{path} is damaged. Bring it back from a backup, or remove it: the batches that are there are found "
-            "again, also those that were withdrawn; of those whose files are gone nothing will be known."
+            f"{storage.root.location(layout.ARRIVALS)} is damaged. Bring it back from a backup, or remove it: the "
+            "batches that are there are found again, also those that were withdrawn; of those whose files are gone "
+            "nothing will be known."
         ) from None
-
-
-def _path(storage: Storage) -> Path:
-    return storage.root / "arrivals" / "registry.json"

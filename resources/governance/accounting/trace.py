@@ -134,7 +134,7 @@ def _unchanged(storage: Storage, search: Callable[[], T]) -> T:
 def _trace_text(storage: Storage, text: str) -> TextTrace:
     tables = _tables(storage)
     corpus = {table.role: list(table.files) for table in tables if table.asset == catalog.RAW_CORPUS.name}
-    found = mentions(storage.at, corpus.get("data", []), corpus.get("quarantine", []), text)
+    found = mentions(storage.root, corpus.get("data", []), corpus.get("quarantine", []), text)
     ids = found["record_id"].drop_nulls().unique(maintain_order=True)
     rows_by_batch = dict(found.group_by("batch").len().sort("batch").iter_rows())
     ends = [table for table in tables if table.role == EXPOSURE or table.asset in _ENDS]
@@ -167,9 +167,9 @@ def _tables(storage: Storage) -> list[_Table]:
     for manifest in Inventory(storage).manifests():
         made_at[manifest.asset] = manifest.made_at
         for role in manifest.tables:
-            table = tables.setdefault((manifest.asset, role), _Table(storage.at, manifest.asset, role, {}))
-            for batch, key in storage.keys(manifest, role).items():
-                table.files[key] = (batch, manifest.data_version)
+            table = tables.setdefault((manifest.asset, role), _Table(storage.root, manifest.asset, role, {}))
+            for key in storage.keys(manifest, role).values():
+                table.files[key] = (manifest.batch, manifest.data_version)
     for each in exposure_lists(storage):
         if each.manifest is None:
             tables[each.asset, EXPOSURE] = _Table(each.root, each.asset, EXPOSURE, {each.key: (None, None)})
@@ -204,9 +204,9 @@ def _tombstones(storage: Storage, record_ids: Sequence[str]) -> tuple[dict[str, 
     """The record_id behind each name that records may be stored under, and the requests that forgot them."""
     known_as = {record_id: record_id for record_id in record_ids}
     key = stored_key(storage.root)
-    if key is None or not storage.at.exists(layout.TOMBSTONES):
+    if key is None or not storage.root.exists(layout.TOMBSTONES):
         return known_as, {}
     known_as |= {key.tombstone(record_id): record_id for record_id in record_ids}
-    rows = storage.at.scan([layout.TOMBSTONES]).filter(pl.col("tombstone").is_in([*known_as]))
+    rows = storage.root.scan([layout.TOMBSTONES]).filter(pl.col("tombstone").is_in([*known_as]))
     requests = rows.filter(pl.col("kind") == "record").select("tombstone", "request_id").collect()
     return known_as, {known_as[tombstone]: request for tombstone, request in requests.iter_rows()}

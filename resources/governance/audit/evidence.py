@@ -76,9 +76,9 @@ class Evidence:
                 file = key.removeprefix(f"{layout.folder(manifest.asset, manifest.batch)}/")
                 named = _HASH.search(PurePosixPath(file).stem)
                 checked += 1
-                if not self.storage.at.exists(key):
+                if not self.storage.root.exists(key):
                     wrong.append(f"{file} is missing")
-                elif named is not None and not self.storage.at.digest(key).startswith(named[1]):
+                elif named is not None and not self.storage.root.digest(key).startswith(named[1]):
                     wrong.append(f"{file} was changed")
             folders = {name for name in manifest.contents if name.startswith(_CONTENT)}
             if not wrong:
@@ -166,4 +166,4 @@ class Evidence:
 
     def _version(self, manifest: Manifest) -> str:
         parts = [self.storage.key(manifest, role) for role, name in manifest.files.items() if name.startswith(_CONTENT)]
-        return parts_digest(self.storage.at, parts)[:16]
+        return parts_digest(self.storage.root, parts)[:16]

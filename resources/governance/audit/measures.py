@@ -11,7 +11,7 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
 
 # Scrubbed records that are searched again for personal data that has a pattern.

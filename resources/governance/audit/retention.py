@@ -93,7 +93,7 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         for each in Inventory(storage).partitions(asset):
             if each.batch is None or each.batch in offered or each.label in needed:
                 continue
-            found = _find(storage.at, layout.folder(asset, each.batch))
+            found = _find(storage.root, layout.folder(asset, each.batch))
             if found and now - found.modified > timedelta(days=days):
                 yield found.removal("batch", asset)
 
@@ -105,12 +105,12 @@ def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Rem
             manifest = storage.last_stored(each.asset, each.batch)
         except Damaged:
             continue
-        stands = layout.MANIFEST if storage.at.exists(layout.manifest(each.asset, each.batch)) else layout.DAMAGED
+        stands = layout.MANIFEST if storage.root.exists(layout.manifest(each.asset, each.batch)) else layout.DAMAGED
         named = {stands, *manifest.contents} if manifest else set()
-        for name in storage.at.names(folder):
+        for name in storage.root.names(folder):
             if name in named or layout.batch_of(name):
                 continue
-            found = _find(storage.at, f"{folder}/{name}")
+            found = _find(storage.root, f"{folder}/{name}")
             age = UNFINISHED if manifest or layout.is_unfinished(name) else kept
             if found and now - found.modified > age:
                 yield found.removal("leftover", each.asset)

@@ -12,7 +12,7 @@ from fineline.data_contracts.accounting import Drop, QuarantinedRecord
 from fineline.data_contracts.datasets import SPLITS
 from fineline.data_contracts.enforcement import enforce
 from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import jsonl_bytes
 from fineline.resources.governance.accounting import ledger
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
@@ -112,7 +112,7 @@ def exports(stored: Evidence) -> Finding:
         exports = [split for split in SPLITS if split in manifest.files]
         table = stored.scan(manifest).collect() if exports else pl.DataFrame()
         for split in exports:
-            with stored.storage.at.open(stored.storage.key(manifest, split)) as file:
+            with stored.storage.root.open(stored.storage.key(manifest, split)) as file:
                 lines = Counter(line.rstrip(b"\n") for line in file)
             columns = list(json.loads(next(iter(lines)))) if lines else []
             rows = table.filter(pl.col("split") == split)

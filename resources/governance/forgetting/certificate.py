@@ -54,7 +54,7 @@ def carry_out(
     Tombstones.load(storage, key)
     request = load(storage, request_id)
     before = certificates(storage).filter(pl.col("request_id") == request_id)
-    resumed = storage.at.exists(key_of(request_id, "plan"))
+    resumed = storage.root.exists(key_of(request_id, "plan"))
     try:
         if before.height and before["asked"].item() != request.asked(key):
             raise ForgettingError(

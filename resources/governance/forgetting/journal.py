@@ -24,7 +24,7 @@ class Journal:
     """The changes of one request in order, without repeats."""
 
     def __init__(self, storage: Storage, request_id: str) -> None:
-        self._root, self._key = storage.at, key_of(request_id, "journal")
+        self._root, self._key = storage.root, key_of(request_id, "journal")
         written = self._root.get(self._key)
         lines = written.content.splitlines() if written else []
         self.changes = [Change(**json.loads(line)) for line in lines]

@@ -59,7 +59,7 @@ def plan(storage: Storage, key: PseudonymKey, request: Request) -> Plan:
             has begun.
     """
     place = key_of(request.request_id, "plan")
-    stored = storage.at.get(place)
+    stored = storage.root.get(place)
     before = Plan.model_validate_json(stored.content) if stored else None
     found = _find(storage, request)
     if before is None:
@@ -77,7 +77,7 @@ def plan(storage: Storage, key: PseudonymKey, request: Request) -> Plan:
             batches=sorted({*before.batches, *now.batches}),
             passages=sorted({*before.passages, *now.passages}),
         )
-    storage.at.put(place, now.model_dump_json().encode(), private=True)
+    storage.root.put(place, now.model_dump_json().encode(), private=True)
     return now
 
 
@@ -104,7 +104,7 @@ def _containing(storage: Storage, needles: list[str]) -> pl.DataFrame:
     for asset in CORPORA:
         for manifest in Inventory(storage).manifests(asset):
             for role in ("data", "quarantine"):
-                for part in row_groups(storage.at, storage.key(manifest, role)):
+                for part in row_groups(storage.root, storage.key(manifest, role)):
                     found = part.filter(contains_any(strings(part), needles))
                     rows.append(found.select(rows[0].columns).drop_nulls("record_id"))
     return pl.concat(rows)
@@ -142,4 +142,4 @@ def _passages(storage: Storage, ids: set[str]) -> list[str]:
 
 def _raw_parts(storage: Storage) -> Iterator[pl.DataFrame]:
     for manifest in Inventory(storage).manifests(catalog.RAW_CORPUS.name):
-        yield from row_groups(storage.at, storage.key(manifest, "data"))
+        yield from row_groups(storage.root, storage.key(manifest, "data"))

@@ -58,7 +58,7 @@ def _holds_tables(storage: Storage, partitions: Sequence[Partition]) -> bool:
 def _files_beside(storage: Storage, partition: Partition) -> list[str]:
     """The keys of the files directly in the folder of a partition."""
     folder = layout.folder(partition.asset, partition.batch)
-    return [entry.key for entry in storage.at.list(folder) if entry.key.rpartition("/")[0] == folder]
+    return [entry.key for entry in storage.root.list(folder) if entry.key.rpartition("/")[0] == folder]
 
 
 def _clean(storage: Storage, partition: Partition, targets: Targets) -> None:
@@ -70,8 +70,8 @@ def _clean(storage: Storage, partition: Partition, targets: Targets) -> None:
         storage.remove_old(asset, batch)
         return
     for key in _files_beside(storage, partition):
-        if file_contains(storage.at, key, [*targets.tombstones, *targets.needles]):
-            storage.at.delete(key)
+        if file_contains(storage.root, key, [*targets.tombstones, *targets.needles]):
+            storage.root.delete(key)
 
 
 def _following(manifest: Manifest, journal: Journal) -> Manifest:
@@ -117,8 +117,8 @@ def _remove_from(
 
 
 def _is_touched(storage: Storage, key: str, targets: Targets) -> bool:
-    columns = targets.searched(storage.at.scan([key]).collect_schema())
-    return any(map(targets.touches, row_groups(storage.at, key, columns)))
+    columns = targets.searched(storage.root.scan([key]).collect_schema())
+    return any(map(targets.touches, row_groups(storage.root, key, columns)))
 
 
 def _with_rewritten(manifest: Manifest, rewritten: Mapping[Place, StoredFile]) -> Manifest:
@@ -152,8 +152,8 @@ def _rewrite(
     lost: Counter[str] = Counter()
     rewritten = {}
     for (role, batch), key in files.items():
-        with TableFiles(storage.at, layout.folder(manifest.asset, manifest.batch)) as written:
-            for rows in row_groups(storage.at, key):
+        with TableFiles(storage.root, layout.folder(manifest.asset, manifest.batch)) as written:
+            for rows in row_groups(storage.root, key):
                 gone = targets.taken(rows)
                 rest, removed = targets.renamed(rows.filter(~gone)), rows.filter(gone)
                 if manifest.asset == catalog.RECORD_LEDGER.name and role == "data":
@@ -176,8 +176,8 @@ def _rewrite_rows_read(
     lost, rewritten = _rewrite(storage, manifest, files, targets)
     drops = storage.scan(manifest, "drops").collect()
     now = [drops.filter(~targets.is_one("record_id"))]
-    with TableFiles(storage.at, layout.folder(_FIRST, batch)) as written:
-        for part in row_groups(storage.at, storage.key(manifest, "rows_read")):
+    with TableFiles(storage.root, layout.folder(_FIRST, batch)) as written:
+        for part in row_groups(storage.root, storage.key(manifest, "rows_read")):
             rows = part.with_columns(pl.col("record_id").replace(dict(targets.tombstones)))
             gone = part.select(targets.is_one("record_id"))["record_id"]
             now.append(dropped(rows.filter(gone), _FIRST, FORGOTTEN))
@@ -205,11 +205,11 @@ def _exports(storage: Storage, manifest: Manifest, targets: Targets) -> dict[str
     exports = [role for role, name in manifest.files.items() if name.endswith(".jsonl")]
     if not exports:
         return {}
-    data = [rows for key in storage.keys(manifest, "data").values() for rows in row_groups(storage.at, key)]
+    data = [rows for key in storage.keys(manifest, "data").values() for rows in row_groups(storage.root, key)]
     gone = pl.concat([rows.filter(targets.taken(rows)) for rows in data])
     changed = {}
     for role in exports:
-        with storage.at.open(storage.key(manifest, role)) as file:
+        with storage.root.open(storage.key(manifest, role)) as file:
             lines = file.readlines()
         columns = list(json.loads(lines[0])) if lines else []
         forgotten = set(jsonl_bytes(gone.select(columns)).splitlines(keepends=True))

@@ -92,15 +92,15 @@ def put(storage: Storage, request: Request) -> None:
     """
     check(request)
     key = key_of(request.request_id)
-    if storage.at.exists(key) and _content(load(storage, request.request_id)) != _content(request):
-        folder = storage.at.location(layout.REQUESTS)
+    if storage.root.exists(key) and _content(load(storage, request.request_id)) != _content(request):
+        folder = storage.root.location(layout.REQUESTS)
         raise ForgettingError(f"another request {request.request_id} waits in {folder}; give this one its own id")
-    storage.at.put(key, request.model_dump_json().encode(), private=True)
+    storage.root.put(key, request.model_dump_json().encode(), private=True)
 
 
 def load(storage: Storage, request_id: str) -> Request:
     """A waiting request. Raises ForgettingError if there is none, or it cannot be carried out."""
-    found, place = storage.at.get(key_of(request_id)), storage.at.location(key_of(request_id))
+    found, place = storage.root.get(key_of(request_id)), storage.root.location(key_of(request_id))
     if found is None:
         raise ForgettingError(f"no request {request_id} waits: put it into {place}, or run: fineline forget --help")
     try:
@@ -118,7 +118,7 @@ def load(storage: Storage, request_id: str) -> Request:
 
 def waiting(storage: Storage) -> list[str]:
     """The ids of the waiting requests."""
-    ids = [name.removesuffix(".json") for name in storage.at.names(layout.REQUESTS) if name.endswith(".json")]
+    ids = [name.removesuffix(".json") for name in storage.root.names(layout.REQUESTS) if name.endswith(".json")]
     return [request_id for request_id in ids if re.match(REQUEST_ID, request_id)]
 
 
@@ -127,10 +127,10 @@ def finish(storage: Storage, request_id: str) -> None:
     for kind in ("journal", "plan", "json"):
         key = key_of(request_id, kind)
         unfinished = f".{key.rpartition('/')[2]}."
-        for name in storage.at.names(layout.REQUESTS):
+        for name in storage.root.names(layout.REQUESTS):
             if name.startswith(unfinished):
-                storage.at.erase(f"{layout.REQUESTS}/{name}")
-        storage.at.erase(key)
+                storage.root.erase(f"{layout.REQUESTS}/{name}")
+        storage.root.erase(key)
 
 
 def _content(request: Request) -> Mapping[str, Any]:

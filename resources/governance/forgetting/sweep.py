@@ -43,7 +43,7 @@ def sweep(storage: Storage, needles: Sequence[str]) -> Swept:
     read as text, plain and with JSON's escapes resolved. The weights of models are not searched, nor are files that
     equal one of the base model's, whose vocabulary has the words of any text.
     """
-    given = {_digest(storage.at, key) for key in _keys(storage.at, layout.folder(catalog.BASE_MODEL.name))} - {None}
+    given = {_digest(storage.root, key) for key in _keys(storage.root, layout.folder(catalog.BASE_MODEL.name))} - {None}
     read = [
         (root, key) for root in storage.roots for key in _keys(root) if not given or _digest(root, key) not in given
     ]

@@ -47,12 +47,12 @@ def add(storage: Storage, rows: pl.DataFrame) -> None:
         if not table.equals(before):
             content = BytesIO()
             Tombstone.validate(table).write_parquet(content)
-            storage.at.put(layout.TOMBSTONES, content.getvalue())
+            storage.root.put(layout.TOMBSTONES, content.getvalue())
 
 
 def read(storage: Storage) -> pl.DataFrame:
     """All tombstones."""
-    stored = storage.at.get(layout.TOMBSTONES)
+    stored = storage.root.get(layout.TOMBSTONES)
     return pl.read_parquet(stored.content) if stored else pl.DataFrame(schema=SCHEMA)
 
 

@@ -10,7 +10,8 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import counts_by, first_few
 from fineline.resources.core.recipe.base import Section
 from fineline.resources.core.recipe.training import AnyStage, Training
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
 
 

@@ -57,7 +57,7 @@ def test_what_is_refused_says_how_to_confirm_it_and_what_it_names_is_not_kept(pr
     with pytest.raises(RunFailed, match=r"2 of 7 records contain .* confirm with --yes") as refused:
         run(project, "--reason", "erasure request", "--text", PERSON)
     assert PERSON not in str(refused.value)
-    assert list((project.storage.root / "requests").iterdir()) == []
+    assert list((project.storage.local.folder / "requests").iterdir()) == []
     assert KEPT["record_id"] in record_ids(project)
     run(project, "--reason", "erasure request", "--text", PERSON, "--yes")
     assert KEPT["record_id"] not in record_ids(project)
@@ -69,7 +69,7 @@ def test_without_a_reason_a_request_that_waits_goes_on(project):
     with pytest.raises(StorageError, match="a new request needs --reason"):
         run(project, "--source", "notes")
     with pytest.raises(StorageError, match="cannot be read as text"):
-        run(project, "--reason", "erasure request", "--text-file", str(project.storage.root / "nowhere"))
+        run(project, "--reason", "erasure request", "--text-file", str(project.storage.local.folder / "nowhere"))
     put(project.storage, Request(request_id="R-17", reason="erasure request", records=[KEPT["record_id"]]))
     assert "1 records are forgotten" in run(project)
 
@@ -87,7 +87,7 @@ def test_a_run_that_names_no_request_carries_out_all_that_wait_and_then_changes_
 
 
 def test_no_run_holds_what_a_request_names_and_the_failed_check_of_one_names_the_files(project, instance):
-    (project.storage.root / "notes.txt").write_text(f"somebody wrote: {PERSON}")
+    (project.storage.local.folder / "notes.txt").write_text(f"somebody wrote: {PERSON}")
     put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))
     config = {"ops": {"forgetting_certificates": {"config": {"request": "R-17"}}}}
     result = (
@@ -96,10 +96,10 @@ def test_no_run_holds_what_a_request_names_and_the_failed_check_of_one_names_the
     assert not result.success
     (remains,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "nothing_remains"]
     assert remains.metadata["remains in"].value == {"R-17": ["notes.txt"]}
-    assert (project.storage.root / "requests" / "R-17.json").exists(), "it is not done yet"
+    assert (project.storage.local.folder / "requests" / "R-17.json").exists(), "it is not done yet"
     logged = "".join(str(entry) for entry in instance.all_logs(result.run_id)) + str(instance.get_runs())
     assert "Lovelace" not in logged
-    (project.storage.root / "notes.txt").unlink()
+    (project.storage.local.folder / "notes.txt").unlink()
     assert build().resolve_job_def("forget").execute_in_process(instance=instance, run_config=config).success
     table = scan_table(project.storage, "forgetting_certificates").collect()
     assert table.select("records", pl.col("remains").list.len()).rows() == [(2, 0)]

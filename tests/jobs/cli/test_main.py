@@ -7,6 +7,7 @@ import time
 
 import pytest
 from support.corpus import write_corpus
+from support.places import asset_folder
 
 from fineline.resources.core.storage.store import Storage
 
@@ -55,7 +56,7 @@ def wait_for(path, process):
 
 
 def corpus_manifest(folder, asset):
-    return Storage(folder / "home" / "data_only").folder(asset, "colours/second.jsonl") / "manifest.json"
+    return asset_folder(Storage(folder / "home" / "data_only"), asset, "colours/second.jsonl") / "manifest.json"
 
 
 def test_a_run_ends_with_what_was_built_and_a_second_one_says_what_it_skipped(folder):

@@ -8,6 +8,7 @@ import pytest
 from fineline.data_contracts import catalog
 from fineline.resources.core.keys import PseudonymKey, load_key, stored_key
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.inputs import inputs_now
@@ -19,48 +20,49 @@ def no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_use_makes_a_key_that_only_its_owner_reads_and_the_next_finds_it(tmp_path) -> None:
-    root = tmp_path / "home" / "recipe"
+    root = DiskRoot(tmp_path / "home" / "recipe")
     assert stored_key(root) is None
     first = load_key(root)
-    (path,) = root.iterdir()
+    path = root.path("pseudonym.key")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert load_key(root).fingerprint == first.fingerprint
 
 
 def test_two_storage_roots_have_different_keys(tmp_path) -> None:
-    assert load_key(tmp_path / "a").fingerprint != load_key(tmp_path / "b").fingerprint
+    assert load_key(DiskRoot(tmp_path / "a")).fingerprint != load_key(DiskRoot(tmp_path / "b")).fingerprint
 
 
 def test_the_environment_comes_first_and_no_file_is_made(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINELINE_PSEUDONYM_KEY", "0123456789abcdef" * 2)
-    assert load_key(tmp_path).fingerprint == PseudonymKey(b"0123456789abcdef" * 2).fingerprint
+    assert load_key(DiskRoot(tmp_path)).fingerprint == PseudonymKey(b"0123456789abcdef" * 2).fingerprint
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_that_could_be_guessed_is_refused_without_being_shown(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINELINE_PSEUDONYM_KEY", "opensesame")
     with pytest.raises(StorageError, match=r"FINELINE_PSEUDONYM_KEY has fewer than 32.*openssl rand") as refused:
-        load_key(tmp_path)
+        load_key(DiskRoot(tmp_path))
     assert "opensesame" not in str(refused.value)
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path) -> None:
-    load_key(tmp_path)
+    load_key(DiskRoot(tmp_path))
     os.chmod(tmp_path / "pseudonym.key", 0o644)
     with pytest.raises(StorageError, match="chmod 600"):
-        load_key(tmp_path)
+        load_key(DiskRoot(tmp_path))
 
 
 def test_processes_that_start_together_get_one_key(tmp_path) -> None:
     prints: list[str] = []
-    threads = [threading.Thread(target=lambda: prints.append(load_key(tmp_path).fingerprint)) for _ in range(16)]
+    root = DiskRoot(tmp_path)
+    threads = [threading.Thread(target=lambda: prints.append(load_key(root).fingerprint)) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(prints) == 16
     assert len(set(prints)) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["pseudonym.key"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["locks", "pseudonym.key"]
 
 
 def test_what_a_key_shows_of_itself_is_its_fingerprint() -> None:
@@ -81,9 +83,9 @@ def test_the_key_belongs_to_what_scrubbed_records_are_made_from_and_to_nothing_e
         return inputs_now(Storage(tmp_path), recipe, replace(catalog.entry(asset), upstream=()), None, [], lambda _: {})
 
     assert inputs("scrubbed_corpus") == {}
-    key = load_key(tmp_path)
+    key = load_key(DiskRoot(tmp_path))
     assert inputs("scrubbed_corpus")["pseudonym key"] == key.fingerprint
     assert inputs("splits") == {}
     (tmp_path / "pseudonym.key").unlink()
-    load_key(tmp_path)
+    load_key(DiskRoot(tmp_path))
     assert inputs("scrubbed_corpus")["pseudonym key"] != key.fingerprint

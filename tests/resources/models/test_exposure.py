@@ -1,10 +1,12 @@
 import polars as pl
 import pytest
+from support.places import asset_folder
 
 from fineline.data_contracts.datasets import SPLITS
 from fineline.data_contracts.models import ExposedRecord
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.models import exposure
 from fineline.resources.models.exposure import ExposedModel
 
@@ -32,7 +34,7 @@ def storage(tmp_path):
 
 def put_dataset(storage, name, splits):
     rows = pl.DataFrame({"record_id": [record_id(n) for n in splits], "split": list(splits.values())})
-    folder = storage.folder(name)
+    folder = asset_folder(storage, name)
     folder.mkdir(parents=True, exist_ok=True)
     rows.cast({"split": pl.Enum(SPLITS)}).write_parquet(folder / "data.parquet")
     storage.commit(manifest(name, {"data": "data.parquet"}))
@@ -52,7 +54,7 @@ def manifest(asset, files, **values):
 
 
 def train(storage, model, dataset, before):
-    checkpoints = storage.root / "checkpoints" / f"{model}-1"
+    checkpoints = storage.local.folder / "checkpoints" / f"{model}-1"
     exposure.begin_training(storage, checkpoints, dataset, before)
     put_model(storage, model, exposure.in_training(checkpoints))
     (checkpoints / "exposure.parquet").unlink()
@@ -111,9 +113,9 @@ def test_a_forgotten_record_is_a_tombstone_in_every_list_and_models_are_flagged(
 
 
 def test_no_file_names_a_forgotten_record(storage):
-    write_atomically(storage.folder("sft_model") / "exposure-0123.parquet", record_id(1).encode())
+    write_atomically(asset_folder(storage, "sft_model") / "exposure-0123.parquet", record_id(1).encode())
     forget(storage, 1)
-    for path in storage.root.rglob("exposure-*.parquet"):
+    for path in storage.local.folder.rglob("exposure-*.parquet"):
         table = pl.read_parquet(path)
         assert record_id(1) not in set(table["record_id"])
 
@@ -129,10 +131,10 @@ def test_flags_change_no_data_version_and_leave_the_weights(storage):
 
 def test_forgetting_twice_changes_nothing_and_still_says_who_saw_it(storage):
     first = forget(storage, 1)
-    times = [path.stat().st_mtime_ns for path in sorted(storage.folder("sft_model").iterdir())]
+    times = [path.stat().st_mtime_ns for path in sorted(asset_folder(storage, "sft_model").iterdir())]
     assert forget(storage, 1) == first
     assert [sighting.asset for sighting in first] == ["aligned_model", "release", "sft_model"]
-    assert [path.stat().st_mtime_ns for path in sorted(storage.folder("sft_model").iterdir())] == times
+    assert [path.stat().st_mtime_ns for path in sorted(asset_folder(storage, "sft_model").iterdir())] == times
 
 
 def test_forgetting_that_was_cut_off_is_completed_by_the_same_call(storage, monkeypatch):
@@ -143,9 +145,9 @@ def test_forgetting_that_was_cut_off_is_completed_by_the_same_call(storage, monk
         patched.setattr(exposure, "_remove_unnamed", stop)
         with pytest.raises(KeyboardInterrupt):
             forget(storage, 1)
-    assert len(list(storage.folder("sft_model").glob("exposure-*.parquet"))) == 2
+    assert len(list(asset_folder(storage, "sft_model").glob("exposure-*.parquet"))) == 2
     forget(storage, 1)
-    assert len(list(storage.folder("sft_model").glob("exposure-*.parquet"))) == 1
+    assert len(list(asset_folder(storage, "sft_model").glob("exposure-*.parquet"))) == 1
 
 
 def test_each_request_has_its_line(storage):
@@ -164,7 +166,7 @@ def test_a_folder_that_is_being_made_beside_the_model_is_left_alone(storage):
 
 
 def test_what_is_forgotten_during_a_training_is_marked_in_the_model_that_comes_of_it(storage):
-    checkpoints = storage.root / "checkpoints" / "sft_model-2"
+    checkpoints = storage.local.folder / "checkpoints" / "sft_model-2"
     exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
     assert ExposedModel("checkpoints/sft_model-2", None, 1) in forget(storage, 1)
     put_model(storage, "sft_model", exposure.in_training(checkpoints))

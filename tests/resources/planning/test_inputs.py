@@ -1,9 +1,12 @@
 from dataclasses import replace
 from functools import partial
 
+from support.places import asset_folder
+
 from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.inputs import inputs_now, unchanged_batches, versions_or_missing
 
 INPUTS = {"scrubbed_corpus[docs/1]": "a", "scrubbed_corpus[docs/2]": "b", "duplicate_clusters": "c"}
@@ -31,7 +34,7 @@ def test_a_batch_may_have_brackets_in_its_name():
 def test_a_data_set_that_failed_its_check_leaves_open_what_is_decided(tmp_path):
     storage = Storage(tmp_path)
     for asset, failed in (("base_model", []), ("sft_dataset", ["tokens_teach"])):
-        storage.folder(asset).mkdir(parents=True)
+        asset_folder(storage, asset).mkdir(parents=True)
         storage.commit(
             Manifest(
                 asset=asset, batch=None, data_version="v", code_version="1", inputs={}, files={},

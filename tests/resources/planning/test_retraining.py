@@ -3,13 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from support.places import asset_folder
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.models import ExposedRecord
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
-from fineline.resources.core.storage.store import Damaged, Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Damaged, Storage
 from fineline.resources.planning.plan import Node, plan
 from fineline.resources.planning.retraining import approval, decide_retraining
 
@@ -38,7 +40,7 @@ class World:
         )
 
     def store(self, asset, files, version="v", facts=None, inputs=None):
-        folder = self.storage.folder(asset)
+        folder = asset_folder(self.storage, asset)
         folder.mkdir(parents=True, exist_ok=True)
         names = {}
         for role, frame in files.items():
@@ -160,7 +162,7 @@ def test_a_stage_that_the_recipe_leaves_out_for_a_while_keeps_what_was_decided_o
 
 
 def test_a_stored_model_whose_decision_was_lost_waits_for_another(trained):
-    (trained.storage.folder(catalog.RETRAIN_DECISION.name) / "manifest.json").unlink()
+    (asset_folder(trained.storage, catalog.RETRAIN_DECISION.name) / "manifest.json").unlink()
     assert not trained.look().train, "it has seen all rows"
     made_from = ("base_model", "sft_dataset")
     entries = {catalog.RETRAIN_DECISION.name: made_from, "sft_model": (*made_from, catalog.RETRAIN_DECISION.name)}

@@ -1,11 +1,13 @@
 from dataclasses import replace
 
 import pytest
+from support.places import asset_folder
 
 from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import write_atomically
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.plan import Node, plan
 from fineline.resources.planning.waves import next_wave
 
@@ -47,7 +49,7 @@ class World:
         inputs = {(f"{up}[{b}]" if b else up): self.storage.require(up, b).data_version for up, b in upstream}
         if name == "raw_corpus":
             inputs = {"arrival": self.arrived[batch]}
-        write_atomically(self.storage.folder(name, batch) / version, b"")
+        write_atomically(asset_folder(self.storage, name, batch) / version, b"")
         self.storage.commit(
             Manifest(
                 asset=name,

@@ -5,7 +5,7 @@ import dagster as dg
 import pytest
 
 from fineline.resources.core.orchestrator.runs import delete_run, needed_runs, old_runs
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 

@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_with_its_folder_what_is_free_and_what_to_do(storage
     assert is_no_room(error)
     explained = explain(error, storage, [])
     assert isinstance(explained, NoRoom)
-    assert str(storage.root) in str(explained)
+    assert str(storage.local.folder) in str(explained)
     assert "MiB are free" in str(explained)
     assert "FINELINE_HOME=" in str(explained)
 

@@ -2,23 +2,14 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import polars as pl
-import pytest
 from support.records import record, records
 
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.storage import layout
-from fineline.resources.core.storage.disk import DiskRoot
-from fineline.resources.core.storage.memory import MemoryRoot
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, stage_part, write_table
 
 ASSET, BATCH = "scrubbed_corpus", "notes/1"
-
-
-@pytest.fixture(params=["disk", "memory"])
-def storage(request, tmp_path):
-    root = DiskRoot(tmp_path / "root") if request.param == "disk" else MemoryRoot(tmp_path / "copies")
-    return Storage(root, tmp_path / "root")
 
 
 def rows(start, stop):
@@ -51,7 +42,7 @@ def test_staged_parts_give_the_table_that_the_same_parts_give_in_memory(storage)
 
 def test_only_what_the_manifest_names_stays_of_staged_parts(storage):
     stored = write(storage, [stage_part(storage, ASSET, BATCH, output(*cut)) for cut in ((0, 5), (5, 10))])
-    assert {*storage.at.names(layout.folder(ASSET, BATCH))} == {layout.MANIFEST, *stored.contents}
+    assert {*storage.root.names(layout.folder(ASSET, BATCH))} == {layout.MANIFEST, *stored.contents}
 
 
 def test_the_only_part_of_a_table_is_its_file(storage):
@@ -64,7 +55,7 @@ def test_the_only_part_of_a_table_is_its_file(storage):
 def test_a_part_that_is_made_twice_is_stored_once(storage):
     part = stage_part(storage, ASSET, BATCH, output(0, 5))
     assert stage_part(storage, ASSET, BATCH, output(0, 5)) == part
-    assert len(storage.at.names(layout.folder(ASSET, BATCH))) == len(part.files)
+    assert len(storage.root.names(layout.folder(ASSET, BATCH))) == len(part.files)
 
 
 def test_parts_without_rows_change_nothing(storage):
@@ -77,7 +68,7 @@ def test_parts_without_rows_change_nothing(storage):
 def test_staged_parts_that_no_table_takes_over_are_gone_once_the_asset_is_stored(storage):
     stage_part(storage, ASSET, BATCH, output(0, 5))
     stored = write(storage, output(5, 9))
-    assert {*storage.at.names(layout.folder(ASSET, BATCH))} == {layout.MANIFEST, *stored.contents}
+    assert {*storage.root.names(layout.folder(ASSET, BATCH))} == {layout.MANIFEST, *stored.contents}
 
 
 def test_rows_that_break_the_contract_are_in_quarantine_already_when_they_are_staged(storage):

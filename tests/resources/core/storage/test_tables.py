@@ -3,8 +3,9 @@ import pytest
 from support.records import record, records
 
 from fineline.data_contracts.records import Record
+from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.table_files import ParquetParts
+from fineline.resources.core.storage.table_files import TableFiles
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.formats.rows import SourceError
 
@@ -86,8 +87,8 @@ def test_a_part_that_fails_leaves_the_table_as_it_was(write):
     with pytest.raises(SourceError):
         write(parts())
     assert storage.manifest("curated_corpus") == before.manifest
-    kept = {"manifest.json", *before.manifest.files.values()}
-    assert {path.name for path in storage.folder("curated_corpus").iterdir()} == kept
+    kept = {"manifest.json", *before.manifest.contents}
+    assert {*storage.root.names("assets/curated_corpus")} == kept
 
 
 def test_every_type_of_column_comes_back_as_it_was_written(tmp_path):
@@ -101,13 +102,14 @@ def test_every_type_of_column_comes_back_as_it_was_written(tmp_path):
             "same": pl.List(pl.Struct({"x": pl.UInt64})),
         },
     )
-    with ParquetParts(tmp_path) as parts:
-        parts.append("data", frame.clear())
-        parts.append("data", frame)
-        [(name, digest)] = parts.finish().values()
-    assert pl.read_parquet(tmp_path / name).equals(frame)
-    assert pl.read_parquet(tmp_path / name).schema == frame.schema
-    assert digest.startswith(name.removeprefix("data-").removesuffix(".parquet"))
+    root = DiskRoot(tmp_path)
+    with TableFiles(root, "a") as files:
+        files.append("data", frame.clear())
+        files.append("data", frame)
+        stored = files.finish()["data"][None]
+    assert root.scan([f"a/{stored.name}"]).collect().equals(frame)
+    assert root.scan([f"a/{stored.name}"]).collect_schema() == frame.schema
+    assert stored.name == f"data-{stored.digest[:16]}.parquet"
 
 
 def test_batches_are_read_one_after_the_other(write):

@@ -21,9 +21,9 @@ def test_each_complete_file_is_a_batch_and_a_second_look_finds_nothing_new(mail)
     mail.drop("b.jsonl", "So.")
     first = mail.scan_sources()
     assert sorted(first.versions) == ["mail/a.jsonl", "mail/b.jsonl"]
-    stored = (mail.storage.root / "arrivals" / "registry.json").read_bytes()
+    stored = (mail.storage.local.folder / "arrivals" / "registry.json").read_bytes()
     assert mail.scan_sources().versions == first.versions
-    assert (mail.storage.root / "arrivals" / "registry.json").read_bytes() == stored
+    assert (mail.storage.local.folder / "arrivals" / "registry.json").read_bytes() == stored
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.part", "a.jsonl.tmp", "a.jsonl.CRDOWNLOAD", "a.jsonl.filepart", "~a.jsonl"])
@@ -108,7 +108,7 @@ def test_a_file_of_the_inode_size_and_time_of_a_removed_one_is_read(mail, name):
 def test_a_registry_that_was_written_with_other_marks_loads_and_costs_one_read_of_each_file(mail, monkeypatch):
     mail.drop("a.jsonl")
     before = mail.scan_sources().versions
-    registry = mail.storage.root / "arrivals" / "registry.json"
+    registry = mail.storage.local.folder / "arrivals" / "registry.json"
     stat = (mail.folder / "a.jsonl").stat()
     mark = mail.batch("mail/a.jsonl").place.mark
     registry.write_text(registry.read_text().replace(mark, f"{stat.st_ino}-{stat.st_mtime_ns}"))

@@ -126,7 +126,7 @@ def test_nothing_is_read_again_that_has_not_changed_also_after_a_restart(mail, m
     mail.drop("a.jsonl")
     before = mail.scan_sources().versions
     monkeypatch.setattr(inbox, "_read_on", lambda *_: pytest.fail("was read"))
-    assert scan_sources(Storage(mail.storage.root), [mail.source], now=mail.now + 10**6).versions == before
+    assert scan_sources(Storage(mail.storage.local.folder), [mail.source], now=mail.now + 10**6).versions == before
 
 
 def test_files_of_a_store_are_taken_after_two_equal_looks_and_known_by_their_content(mail):
@@ -169,7 +169,7 @@ def test_two_that_look_at_the_same_time_write_one_truth(mail):
 
 def test_a_damaged_registry_is_told_with_what_to_do(mail):
     mail.scan_sources()
-    (mail.storage.root / "arrivals" / "registry.json").write_text('{"sources": ')
+    (mail.storage.local.folder / "arrivals" / "registry.json").write_text('{"sources": ')
     with pytest.raises(StorageError, match=r"registry\.json is damaged\. Bring it back from a backup, or remove it"):
         mail.scan_sources()
 

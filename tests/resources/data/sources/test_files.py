@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.places import asset_folder
 from support.reading import read_only_batch
 
 from fineline.data_contracts.records import Record
@@ -314,14 +315,14 @@ def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
 @settings(deadline=None)
 @given(st.text(st.characters(categories=["L"]), min_size=20, max_size=200))
 def test_the_folder_of_a_key_has_a_name_that_file_systems_allow_whatever_the_name(name):
-    assert len(Storage(Path("root")).folder("raw_corpus", batch_key("corpus", name)).name) <= 255
+    assert len(asset_folder(Storage(Path("root")), "raw_corpus", batch_key("corpus", name)).name) <= 255
 
 
 def test_long_names_in_other_letters_stay_apart_and_short_ones_as_they_are():
     long = [f"Обращения граждан в поликлинику за январь {year} года.jsonl" for year in (2025, 2026)]
     keys = {batch_key("corpus", name) for name in long}
     assert len(keys) == 2
-    assert all(len(Storage(Path("root")).folder("raw_corpus", key).name) <= 206 for key in keys)
+    assert all(len(asset_folder(Storage(Path("root")), "raw_corpus", key).name) <= 206 for key in keys)
     assert batch_key("corpus", long[0]).startswith("corpus/Обращения граждан")
     assert batch_key("corpus", "Обращения.jsonl") == "corpus/Обращения.jsonl"
     assert batch_key("corpus", "x" * 113) == "corpus/" + "x" * 113

@@ -21,7 +21,7 @@ def corpus(tmp_path_factory):
     storage = Storage(tmp_path_factory.mktemp("mentions"))
     fill(storage)
     manifests = [storage.require("raw_corpus", batch) for batch in (FIRST, SECOND)]
-    return storage.at, *([storage.key(manifest, role) for manifest in manifests] for role in ("data", "quarantine"))
+    return storage.root, *([storage.key(manifest, role) for manifest in manifests] for role in ("data", "quarantine"))
 
 
 def ids(corpus, text):

@@ -3,6 +3,7 @@ import shutil
 
 import polars as pl
 import pytest
+from support.places import asset_folder
 from support.records import record, records
 from support.traced_storage import AGAIN, BROKEN, FIRST, HELD_OUT, KEPT, SECOND, SIMILAR, fill
 
@@ -55,7 +56,7 @@ def test_a_train_record_was_seen_by_the_model_and_by_its_release(storage):
 
 
 def test_a_training_that_has_not_ended_counts(storage):
-    checkpoints = storage.root / "checkpoints" / "sft_model-2"
+    checkpoints = storage.local.folder / "checkpoints" / "sft_model-2"
     exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
     assert len(steps(storage, KEPT, "checkpoints/sft_model-2", "exposure")) == 1
 
@@ -105,16 +106,18 @@ def make_corpus_and_ledger_anew(storage):
     """Commit both again, each with another table in the place of the one that its manifest named."""
     for asset, batch in (("raw_corpus", FIRST), ("record_ledger", None)):
         manifest = storage.require(asset, batch)
-        path = storage.file(manifest, "data")
-        shutil.copy(path, path.with_name("data-anew.parquet"))
-        files = manifest.files | {"data": "data-anew.parquet"}
-        storage.commit(manifest.model_copy(update={"files": files}))
+        changed = manifest.model_copy(deep=True)
+        names = changed.files_by_batch.get("data", changed.files)
+        for each, key in storage.keys(manifest, "data").items():
+            stored = storage.root.get(key).content
+            names["data" if names is changed.files else each] = storage.add(asset, batch, "data.anew.parquet", stored)
+        storage.commit(changed)
 
 
 def test_a_run_that_stores_newer_tables_meanwhile_does_not_disturb_a_trace(storage, monkeypatch):
     meanwhile(monkeypatch, "_steps", lambda: make_corpus_and_ledger_anew(storage))
     assert steps(storage, KEPT, "record_ledger")
-    assert "anew" in storage.require("record_ledger").files["data"]
+    assert all("anew" in name for name in storage.require("record_ledger").named("data").values())
 
 
 def test_nor_a_trace_of_a_text(storage, monkeypatch):
@@ -123,14 +126,15 @@ def test_nor_a_trace_of_a_text(storage, monkeypatch):
 
 
 def test_nor_does_a_training_that_ends_meanwhile(storage, monkeypatch):
-    checkpoints = storage.root / "checkpoints" / "sft_model-2"
+    checkpoints = storage.local.folder / "checkpoints" / "sft_model-2"
     exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
     meanwhile(monkeypatch, "_steps", lambda: shutil.rmtree(checkpoints))
     assert steps(storage, KEPT, "sft_model", "exposure")
 
 
 def test_a_table_that_somebody_deletes_meanwhile_is_told(storage, monkeypatch):
-    meanwhile(monkeypatch, "_steps", storage.file(storage.require("record_ledger"), "data").unlink)
+    keys = storage.keys(storage.require("record_ledger"), "data").values()
+    meanwhile(monkeypatch, "_steps", lambda: [storage.root.delete(key) for key in keys])
     with pytest.raises(FileNotFoundError):
         tracing.trace(storage, [KEPT["record_id"]])
 
@@ -171,8 +175,8 @@ def test_each_of_them_is_traced_to_its_end(storage):
 def test_of_many_records_fifty_are_traced(storage):
     rows = records(*(record(f"Number {number} of many.", batch="notes/many") for number in range(120)))
     for name, frame in (("raw_corpus", rows), ("quarantine", rows.head(0))):
-        (storage.folder("raw_corpus", "notes/many")).mkdir(exist_ok=True)
-        frame.write_parquet(storage.folder("raw_corpus", "notes/many") / f"{name}.parquet")
+        (asset_folder(storage, "raw_corpus", "notes/many")).mkdir(exist_ok=True)
+        frame.write_parquet(asset_folder(storage, "raw_corpus", "notes/many") / f"{name}.parquet")
     manifest = storage.require("raw_corpus", FIRST)
     files = {"data": "raw_corpus.parquet"}
     storage.commit(manifest.model_copy(update={"batch": "notes/many", "files": files}))

@@ -14,5 +14,5 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def storage(whole, tmp_path):
     """A storage in which every promise is held, to be spoilt."""
-    shutil.copytree(whole.root, tmp_path / "root")
+    shutil.copytree(whole.local.folder, tmp_path / "root")
     return Storage(tmp_path / "root")

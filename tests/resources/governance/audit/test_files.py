@@ -1,8 +1,9 @@
 import pytest
 from support.audited import RECIPE, edit_manifest, rewrite
+from support.places import asset_folder
 from support.storage import read, write
 
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.governance.audit import measures, tables
 from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable
 
@@ -17,7 +18,7 @@ def test_a_changed_file_is_named_and_what_needs_it_is_not_said_to_hold(storage):
     path = storage.file(storage.require("splits"), "data")
     rewrite(path, path.read_bytes()[:-1] + b"x")
     stored = Evidence(storage)
-    assert tables.files(stored) == Finding(39, 1, f"splits: {path.name} was changed")
+    assert tables.files(stored) == Finding(42, 1, f"splits: {path.name} was changed")
     with pytest.raises(NotCheckable, match="splits is damaged"):
         measures.leaks(stored, RECIPE)
 
@@ -39,7 +40,7 @@ def test_a_changed_export_is_named(storage):
 
 
 def test_a_manifest_that_cannot_be_read_is_named(storage):
-    (storage.folder("splits") / "manifest.json").write_text("{")
+    (asset_folder(storage, "splits") / "manifest.json").write_text("{")
     found = tables.files(Evidence(storage))
     assert (found.failures, found.detail) == (1, "splits: its manifest cannot be read")
 

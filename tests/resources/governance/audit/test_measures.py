@@ -1,6 +1,7 @@
 import polars as pl
 import pytest
 from support.audited import KEY, RECIPE
+from support.places import asset_folder
 from support.storage import LONG, read, write, write_curated, write_splits
 
 from fineline.resources.governance.audit import measures
@@ -63,6 +64,6 @@ def test_near_duplicates_and_prompts_that_cross_splits_are_noticed(storage):
 
 
 def test_what_was_not_made_is_not_there(storage):
-    (storage.folder("splits") / "manifest.json").unlink()
+    (asset_folder(storage, "splits") / "manifest.json").unlink()
     with pytest.raises(NothingThere, match="splits is not made"):
         measures.leaks(Evidence(storage), RECIPE)

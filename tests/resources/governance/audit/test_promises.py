@@ -21,9 +21,12 @@ def test_an_audit_of_nothing_finds_nothing_there(tmp_path):
 
 
 def test_an_audit_changes_nothing_that_is_stored(storage):
-    before = {path: path.read_bytes() for path in (storage.root / "assets").rglob("*") if path.is_file()}
+    assets = storage.local.path("assets")
+    before = {path: path.read_bytes() for path in assets.rglob("*") if path.is_file()}
     audit(storage, RECIPE, KEY)
-    assert {path: path.read_bytes() for path in (storage.root / "assets").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in (storage.local.folder / "assets").rglob("*") if path.is_file()
+    } == before
 
 
 def test_what_a_run_commits_during_an_audit_does_not_look_damaged(storage):

@@ -5,7 +5,7 @@ import pytest
 from support.audited import RECIPE, edit_manifest
 
 from fineline.data_contracts.models import HeldOutLoss
-from fineline.resources.core.storage.store import Manifest
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.governance.audit import measures
 from fineline.resources.governance.audit.evidence import Evidence

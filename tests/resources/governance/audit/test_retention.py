@@ -4,10 +4,11 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.places import asset_folder
 from support.storage import BATCHES, make_small_storage, read, write_ledger
 
 from fineline.resources.core.recipe.operations import Retention
-from fineline.resources.core.storage.integrity import last_whole, whole_file
+from fineline.resources.core.storage.integrity import read_last_whole, whole_file
 from fineline.resources.core.storage.store import Damaged, Storage
 from fineline.resources.governance.audit.retention import removable, remove
 
@@ -22,7 +23,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def storage(whole, tmp_path):
     """A storage of today, in which nothing is to be removed."""
-    shutil.copytree(whole.root, tmp_path / "root")
+    shutil.copytree(whole.local.folder, tmp_path / "root")
     for path in tmp_path.rglob("*"):
         age(path, days=0)
     return Storage(tmp_path / "root")
@@ -48,7 +49,7 @@ def found(storage, offered=BATCHES, **section):
 
 
 def age_all(storage, days):
-    for path in storage.root.rglob("*"):
+    for path in storage.local.folder.rglob("*"):
         age(path, days)
 
 
@@ -59,8 +60,8 @@ def test_nothing_that_a_manifest_names_is_ever_removed(storage):
 
 def test_of_unfinished_trainings_the_newest_of_each_model_keep_their_checkpoints(storage):
     for name, days in (("sft_model-aa", 3), ("sft_model-bb", 1), ("sft_model-cc", 2), ("aligned_model-aa", 9)):
-        put(storage.root / "checkpoints" / name / "checkpoint-10" / "weights", days)
-        age(storage.root / "checkpoints" / name, days)
+        put(storage.local.folder / "checkpoints" / name / "checkpoint-10" / "weights", days)
+        age(storage.local.folder / "checkpoints" / name, days)
     assert found(storage) == [
         ("checkpoints", "checkpoints/sft_model-cc"),
         ("checkpoints", "checkpoints/sft_model-aa"),
@@ -70,7 +71,7 @@ def test_of_unfinished_trainings_the_newest_of_each_model_keep_their_checkpoints
 
 
 def test_what_a_killed_run_left_is_removed_after_a_day(storage):
-    for folder in (storage.folder("splits"), storage.folder("raw_corpus", "notes/1")):
+    for folder in (asset_folder(storage, "splits"), asset_folder(storage, "raw_corpus", "notes/1")):
         put(folder / ".data.0123", days=2)
         put(folder / "data-0123456789abcdef.parquet", days=2)
         put(folder / "new-abc" / "weights", days=2)
@@ -82,33 +83,33 @@ def test_what_a_killed_run_left_is_removed_after_a_day(storage):
 
 def test_a_memory_that_is_to_be_restored_outlives_every_prune(storage):
     memory = storage.file(storage.require("splits"), "history")
-    content = memory.read_bytes()
+    content, before = memory.read_bytes(), read(storage, "splits", role="history")
     memory.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
     age_all(storage, days=5000)
     with pytest.raises(Damaged, match="is damaged"):
         whole_file(storage, storage.require("splits"), "history")
     remove(storage, removable(storage, Retention(runs_days=1), BATCHES, NOW))
     with pytest.raises(Damaged, match="Restore the file"):
-        last_whole(storage, "splits", "history")
+        read_last_whole(storage, "splits", "history")
     memory.write_bytes(content)
-    assert last_whole(storage, "splits", "history") == memory
+    assert read_last_whole(storage, "splits", "history").equals(before)
 
 
 def test_beside_what_a_set_aside_manifest_names_a_killed_run_s_files_go(storage):
     storage.set_aside(storage.require("raw_corpus", "notes/1"))
-    put(storage.folder("raw_corpus", "notes/1") / "data-0123456789abcdef.parquet", days=2)
+    put(asset_folder(storage, "raw_corpus", "notes/1") / "data-0123456789abcdef.parquet", days=2)
     assert found(storage) == [("leftover", "assets/raw_corpus/batch=notes%2F1/data-0123456789abcdef.parquet")]
 
 
 def test_a_folder_whose_manifest_cannot_be_read_stays_as_it_is(storage):
     age_all(storage, days=5000)
-    (storage.folder("splits") / "manifest.json").write_text("{")
+    (asset_folder(storage, "splits") / "manifest.json").write_text("{")
     assert found(storage, runs_days=1) == []
 
 
 def test_a_folder_without_a_manifest_is_kept_as_long_as_runs_are(storage):
-    (storage.folder("splits") / "manifest.json").unlink()
-    for path in storage.folder("splits").iterdir():
+    (asset_folder(storage, "splits") / "manifest.json").unlink()
+    for path in asset_folder(storage, "splits").iterdir():
         age(path, days=30)
     assert found(storage, runs_days=60) == []
     assert {kind for kind, _ in found(storage, runs_days=29)} == {"leftover"}
@@ -123,13 +124,13 @@ def test_tables_of_a_batch_that_is_gone_stay_while_something_is_made_from_them(s
 def without_first_batch(storage):
     """The merged tables made again without the first batch, which their source no longer offers."""
     for asset in ("duplicate_clusters", "splits", "record_ledger"):
-        path = storage.folder(asset) / "manifest.json"
+        path = asset_folder(storage, asset) / "manifest.json"
         manifest = storage.require(asset)
         kept = {name: version for name, version in manifest.inputs.items() if "notes/1" not in name}
         path.write_text(manifest.model_copy(update={"inputs": kept}).model_dump_json())
     curated = storage.require("curated_corpus")
     kept = {name: version for name, version in curated.inputs.items() if "notes/1" not in name}
-    (storage.folder("curated_corpus") / "manifest.json").write_text(
+    (asset_folder(storage, "curated_corpus") / "manifest.json").write_text(
         curated.model_copy(update={"inputs": kept}).model_dump_json()
     )
     age_all(storage, days=50)
@@ -155,8 +156,8 @@ def test_a_batch_that_is_still_offered_is_kept_also_where_nothing_is_made_from_i
 
 
 def test_what_is_removed_is_gone_with_its_size_told_and_the_rest_reads_as_before(storage):
-    put(storage.folder("splits") / "new-abc" / "weights", days=2)
-    put(storage.folder("splits") / ".data.0123", days=2)
+    put(asset_folder(storage, "splits") / "new-abc" / "weights", days=2)
+    put(asset_folder(storage, "splits") / ".data.0123", days=2)
     removals = removable(storage, Retention(), BATCHES, NOW)
     removed, busy = remove(storage, removals)
     assert busy == []
@@ -170,11 +171,11 @@ def test_what_is_removed_is_gone_with_its_size_told_and_the_rest_reads_as_before
 
 
 def test_what_is_of_an_asset_that_a_run_makes_is_left(storage):
-    put(storage.folder("splits") / ".data.0123", days=2)
-    put(storage.folder("curated_corpus") / ".data.0123", days=2)
+    put(asset_folder(storage, "splits") / ".data.0123", days=2)
+    put(asset_folder(storage, "curated_corpus") / ".data.0123", days=2)
     removals = removable(storage, Retention(), BATCHES, NOW)
-    (storage.root / "locks").mkdir(exist_ok=True)
-    with (storage.root / "locks" / "splits.lock").open("w") as lock:
+    (storage.local.folder / "locks").mkdir(exist_ok=True)
+    with (storage.local.folder / "locks" / "splits.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         removed, busy = remove(storage, removals)
     assert ([each.asset for each in removed], [each.asset for each in busy]) == (["curated_corpus"], ["splits"])
@@ -182,7 +183,7 @@ def test_what_is_of_an_asset_that_a_run_makes_is_left(storage):
 
 
 def test_the_lock_is_the_one_that_a_run_holds(storage):
-    put(storage.folder("splits") / ".data.0123", days=2)
+    put(asset_folder(storage, "splits") / ".data.0123", days=2)
     with storage.lock("splits"):
         removed, busy = remove(storage, removable(storage, Retention(), BATCHES, NOW))
     assert (len(removed), len(busy)) == (0, 1)

@@ -2,8 +2,10 @@ import json
 
 import dagster as dg
 import pytest
+from support.places import asset_folder
 
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.dagster_history import Cleansed, DagsterHistory
 from fineline.resources.governance.forgetting.sweep import sweep
 
@@ -27,7 +29,7 @@ def instance(request, storage):
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
     else:
-        with dg.DagsterInstance.local_temp(str(storage.root / "dagster")) as instance:
+        with dg.DagsterInstance.local_temp(str(storage.local.folder / "dagster")) as instance:
             yield instance
 
 
@@ -66,7 +68,7 @@ def test_only_what_says_it_goes_from_metadata_messages_and_checks(storage, insta
 
 
 def test_no_file_keeps_it_and_a_second_time_finds_nothing(storage, instance, run):
-    log = storage.root / "dagster" / "storage" / run / "compute_logs" / "x.err"
+    log = storage.local.folder / "dagster" / "storage" / run / "compute_logs" / "x.err"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("before\nof Margaret Thompson\nafter\n")
     DagsterHistory(instance, storage).cleanse(SOUGHT)
@@ -123,7 +125,7 @@ def test_a_cursor_of_the_daemon_stays_readable(storage, instance):
 
 
 def test_what_a_killed_attempt_left_in_free_pages_goes_too(storage):
-    with dg.DagsterInstance.local_temp(str(storage.root / "dagster")) as instance:
+    with dg.DagsterInstance.local_temp(str(storage.local.folder / "dagster")) as instance:
         dg.materialize([corpus], instance=instance, partition_key="a")
         with instance.event_log_storage.index_connection() as connection:
             connection.exec_driver_sql("PRAGMA secure_delete = OFF")
@@ -147,7 +149,7 @@ def test_dagster_is_told_versions_that_it_does_not_know_yet(storage):
             files={"data": "x"},
             run_id="r",
         )
-        folder = storage.folder("corpus", "a")
+        folder = asset_folder(storage, "corpus", "a")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "x").write_text("rows")
         storage.commit(manifest)

@@ -5,6 +5,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from support import traced_storage
+from support.places import asset_folder
 from support.records import record, records
 from support.traced_storage import FIRST, HELD_OUT, KEPT, SECOND, SIMILAR
 
@@ -49,10 +50,10 @@ def storage(tmp_path):
         upstream = {f"raw_corpus[{batch}]": storage.require("raw_corpus", batch).data_version}
         storage.commit(scrubbed.model_copy(update={"inputs": upstream}))
     dataset = storage.require("sft_dataset")
-    rows = pl.read_parquet(storage.file(dataset, "data"))
+    rows = storage.scan(dataset).collect()
     export = jsonl_bytes(rows.filter(pl.col("split") == "train").select("prompt", "completion"))
     name = f"train-{hashlib.sha256(export).hexdigest()[:16]}.jsonl"
-    (storage.folder("sft_dataset") / name).write_bytes(export)
+    (asset_folder(storage, "sft_dataset") / name).write_bytes(export)
     inputs = {f"raw_corpus[{batch}]": storage.require("raw_corpus", batch).data_version for batch in (FIRST, SECOND)}
     storage.commit(dataset.model_copy(update={"inputs": inputs, "files": {**dataset.files, "train": name}}))
     storage.findings_cache.mkdir(parents=True)
@@ -100,7 +101,7 @@ def test_what_much_of_the_corpus_says_must_be_confirmed(storage, monkeypatch):
     monkeypatch.setattr(planning, "UNCONFIRMED_RECORDS", 1)
     with pytest.raises(NeedsConfirmation, match=r"2 of 7 records contain .* Nothing was forgotten.* --yes"):
         forget(storage, texts=[PERSON])
-    assert not storage.at.exists(key_of("R-17")), "a refused request does not stay with what it names"
+    assert not storage.root.exists(key_of("R-17")), "a refused request does not stay with what it names"
     assert forget(storage, texts=[PERSON], confirmed=True)["records"] == 2
 
 
@@ -125,8 +126,8 @@ def test_rows_go_from_every_table_and_every_sum_still_closes(storage):
         for batch in batches or [None]:
             m = storage.require(asset, batch)
             assert m.rows_in == m.rows + m.dropped + m.quarantined, asset
-            assert m.rows == pl.read_parquet(storage.file(m, "data")).height
-            assert m.dropped + m.quarantined == pl.read_parquet(storage.file(m, "drops")).height
+            assert m.rows == storage.scan(m).collect().height
+            assert m.dropped + m.quarantined == storage.scan(m, "drops").collect().height
     assert {batch: storage.require("raw_corpus", batch).rows_in for batch in before} == before
     assert {"table": "splits", "rows": 1} in row["removed"]
 
@@ -174,11 +175,11 @@ def test_the_certificate_tells_of_names_that_dagster_keeps(storage):
 
 
 def test_a_record_that_is_not_there_is_kept_out_all_the_same(storage):
-    versions = {path: path.read_bytes() for path in storage.root.rglob("manifest.json")}
+    versions = {path: path.read_bytes() for path in storage.local.folder.rglob("manifest.json")}
     row = forget(storage, records=["0" * 32])
     assert (row["records"], row["removed"], row["remains"]) == (0, [], [])
     assert {path: path.read_bytes() for path in versions} == versions
-    table = pl.read_parquet(storage.root / "forgotten" / "tombstones.parquet")
+    table = pl.read_parquet(storage.local.folder / "forgotten" / "tombstones.parquet")
     assert table["tombstone"].to_list() == [load_key(storage.root).tombstone("0" * 32)]
 
 
@@ -197,9 +198,9 @@ def test_a_source_and_a_batch_are_forgotten_as_a_whole(storage):
 
 
 def test_leftovers_of_killed_runs_are_removed(storage):
-    left = storage.folder("raw_corpus", FIRST) / ".data.0a1b"
+    left = asset_folder(storage, "raw_corpus", FIRST) / ".data.0a1b"
     left.write_text(PERSON)
-    folder = storage.folder("sft_dataset") / "new-0a1b"
+    folder = asset_folder(storage, "sft_dataset") / "new-0a1b"
     folder.mkdir()
     (folder / "rows.parquet").write_text(PERSON)
     assert forget(storage, texts=[PERSON])["remains"] == []
@@ -208,7 +209,7 @@ def test_leftovers_of_killed_runs_are_removed(storage):
 
 
 def test_an_unfinished_table_is_removed_also_where_somebody_reads_the_asset(storage):
-    left = storage.folder("raw_corpus", FIRST) / ".data.0a1b"
+    left = asset_folder(storage, "raw_corpus", FIRST) / ".data.0a1b"
     left.write_bytes(storage.file(storage.require("raw_corpus", FIRST), "data").read_bytes()[:-8])
     with storage.reading(["raw_corpus"]):
         forget(storage, texts=[PERSON])
@@ -253,7 +254,7 @@ def test_killed_before_any_commit_the_same_request_completes_it(storage, monkeyp
         patch.setattr(Storage, "commit", kill_at_step)
         with pytest.raises(Killed):
             forget(storage, texts=[PERSON])
-    assert storage.at.exists(key_of("R-17", "plan"))
+    assert storage.root.exists(key_of("R-17", "plan"))
     row = forget(storage, texts=[PERSON])
     assert row["records"] == 2
     assert {each["table"]: each["rows"] for each in row["removed"]} == WHOLE
@@ -322,7 +323,7 @@ def test_what_refuses_a_request_under_way_leaves_its_plan(storage, monkeypatch):
         patch.setattr(certificate, "plan", refuse)
         with pytest.raises(ForgettingError, match="not as it stands"):
             forget(storage, texts=[PERSON])
-    assert storage.at.exists(key_of("R-17", "plan"))
+    assert storage.root.exists(key_of("R-17", "plan"))
     assert forget(storage, texts=[PERSON])["records"] == 2
 
 
@@ -335,7 +336,7 @@ def test_a_request_under_another_key_is_refused_and_changes_nothing(storage):
     with dg.DagsterInstance.ephemeral() as instance, pytest.raises(ForgettingError, match="bring back the key"):
         carry_out(storage, another, [], "R-18", DagsterHistory(instance, storage), lambda _: None)
     assert tombstones.read(storage).equals(before)
-    assert not storage.at.exists(key_of("R-18", "plan"))
+    assert not storage.root.exists(key_of("R-18", "plan"))
     with dg.DagsterInstance.ephemeral() as instance:
         assert carried_out(storage, instance, "R-18")["records"] == 1
 
@@ -345,8 +346,8 @@ def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage)
     storage.file(manifest, "drops").unlink()
     ids_of = dict.fromkeys(BOTH, "f" * 32)
     remove(storage, Targets(ids_of, ["ada lovelace"]), Journal(storage, "R-17"), lambda _: None)
-    assert not list(storage.folder("splits").glob("data*"))
-    assert list(storage.folder("splits").glob("quarantine*")), "what has nothing of it stays"
+    assert not list(asset_folder(storage, "splits").glob("data*"))
+    assert list(asset_folder(storage, "splits").glob("quarantine*")), "what has nothing of it stays"
     assert HELD_OUT["record_id"] in ids(storage, "raw_corpus", [FIRST])
 
 

@@ -44,7 +44,7 @@ def test_what_cannot_be_carried_out_is_refused_without_the_text(storage, values,
     with pytest.raises(ForgettingError, match=message) as refused:
         put(storage, request(**values))
     assert PERSON not in str(refused.value)
-    assert not storage.root.exists()
+    assert not storage.local.folder.exists()
 
 
 def test_an_id_is_of_one_request(storage):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from support.places import asset_folder
 
 from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.root import Entry
@@ -63,30 +64,30 @@ def deleted_row_of_a_database(path):
     "write", [nested_parquet, escaped_json, log, far_into_a_file, cell_of_a_database, deleted_row_of_a_database]
 )
 def test_it_is_found_in_every_kind_of_file(storage, write):
-    write(storage.root / "assets" / "file")
-    (storage.root / "assets" / "other.json").write_text('{"by": "nobody"}')
+    write(storage.local.folder / "assets" / "file")
+    (storage.local.folder / "assets" / "other.json").write_text('{"by": "nobody"}')
     swept = sweep(storage, SOUGHT)
     assert swept.files == 2
     assert [name.partition(".")[0] for name in swept.remains] == ["assets/file"]
 
 
 def test_a_table_that_cannot_be_read_is_told(storage):
-    (storage.root / "assets" / "data.parquet").write_bytes(b"PAR1 and no more")
+    (storage.local.folder / "assets" / "data.parquet").write_bytes(b"PAR1 and no more")
     assert sweep(storage, SOUGHT).remains == ["assets/data.parquet"]
 
 
 def test_an_unfinished_table_is_told_by_how_it_begins(storage):
-    whole = storage.root / "assets" / "data.parquet"
+    whole = storage.local.folder / "assets" / "data.parquet"
     said = [" ".join(random.Random(number).choices(WORDS, k=60)) for number in range(400)]
     said[250] = f"of {PERSON} {said[250]}"
     pl.DataFrame({"text": said}).write_parquet(whole, compression="zstd", statistics=False)
-    (storage.root / "assets" / ".data.0a1b").write_bytes(whole.read_bytes()[:-8])
-    whole.rename(storage.root / "assets" / ".data.2c3d")
+    (storage.local.folder / "assets" / ".data.0a1b").write_bytes(whole.read_bytes()[:-8])
+    whole.rename(storage.local.folder / "assets" / ".data.2c3d")
     assert sweep(storage, SOUGHT).remains == ["assets/.data.0a1b", "assets/.data.2c3d"]
 
 
 def test_a_file_that_is_named_so_is_told_without_its_name(storage):
-    folder = storage.root / "assets" / "batch=mail%2FJ%C3%B6rg%20%C3%96zt%C3%BCrk"
+    folder = storage.local.folder / "assets" / "batch=mail%2FJ%C3%B6rg%20%C3%96zt%C3%BCrk"
     folder.mkdir()
     (folder / "manifest.json").write_text("{}")
     (told,) = sweep(storage, SOUGHT).remains
@@ -95,18 +96,18 @@ def test_a_file_that_is_named_so_is_told_without_its_name(storage):
 
 def test_requests_weights_and_the_vocabulary_of_the_base_model_are_no_finding(storage):
     for name in ("requests/R-17.json", "assets/model/model.safetensors", "assets/base_model/content/tokenizer.json"):
-        path = storage.root / name
+        path = storage.local.folder / name
         path.parent.mkdir(parents=True)
         path.write_text(PERSON)
     # A model that was trained from it has the same tokenizer.
-    (storage.root / "assets" / "model" / "tokenizer.json").write_text(PERSON)
+    (storage.local.folder / "assets" / "model" / "tokenizer.json").write_text(PERSON)
     assert sweep(storage, SOUGHT).remains == []
-    (storage.root / "assets" / "model" / "README.md").write_text(f"{PERSON} ")
+    (storage.local.folder / "assets" / "model" / "README.md").write_text(f"{PERSON} ")
     assert sweep(storage, SOUGHT).remains == ["assets/model/README.md"]
 
 
 def test_a_file_that_goes_while_it_is_looked_at_holds_nothing(storage, monkeypatch):
-    vocabulary = storage.folder("base_model") / "vocabulary.txt"
+    vocabulary = asset_folder(storage, "base_model") / "vocabulary.txt"
     vocabulary.parent.mkdir()
     vocabulary.write_text("words")
     listed, gone = DiskRoot.list, Entry("dagster/index.db-shm", 1, datetime.now(UTC))

@@ -104,7 +104,7 @@ def test_the_same_request_adds_its_tombstones_once_and_they_say_nothing(storage)
     table = stones.read(storage)
     assert table.height == 3
     assert Tombstone.is_valid(table)
-    content = (storage.root / "forgotten" / "tombstones.parquet").read_bytes() + table.write_ndjson().encode()
+    content = (storage.local.folder / "forgotten" / "tombstones.parquet").read_bytes() + table.write_ndjson().encode()
     for said in ("Margaret", "margaret", "Ada", ABOUT["record_id"]):
         assert said.encode() not in content
 
