@@ -18,7 +18,7 @@ from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.orchestrator.versions import row_count
 from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.store import Manifest
-from fineline.resources.core.storage.tables import StoredTable, TableOutput, write_table
+from fineline.resources.core.storage.tables import StagedPart, StoredTable, TableOutput, write_table
 from fineline.resources.project import Project
 
 TABLE_CHECKS = {
@@ -39,7 +39,7 @@ class TableRun(Run):
 
     def write(
         self,
-        output: TableOutput | Iterable[TableOutput],
+        output: TableOutput | Iterable[TableOutput | StagedPart],
         batch: str | None = None,
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         shows: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
