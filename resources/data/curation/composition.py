@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from fineline.data_contracts.messages import content_length, record_text
-from fineline.resources.data.curation.embeddings import embed
+from fineline.resources.data.curation.embeddings import Encode, embed, encode
 
 # Characters of the answer, or of the text.
 LENGTHS = [100, 500, 2000, 8000]
@@ -44,7 +44,11 @@ def composition(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def topics(
-    records: pl.DataFrame, number: int, progress: Callable[[int, int], None] | None = None, seed: int = 0
+    records: pl.DataFrame,
+    number: int,
+    progress: Callable[[int, int], None] | None = None,
+    encode: Encode = encode,
+    seed: int = 0,
 ) -> pl.DataFrame:
     """At most ``number`` topics of a sample of at most 5,000 records: topic, records, share; the largest first.
 
@@ -63,7 +67,7 @@ def topics(
     texts = record_text(sample).to_list()
     if not texts:
         return pl.DataFrame(schema={"topic": pl.String, "records": pl.UInt32, "share": pl.Float64})
-    vectors = embed(texts, progress)
+    vectors = embed(texts, progress, encode)
     # On a matrix this small, threads spend their time waiting for each other.
     with threadpool_limits(1):
         clusters = KMeans(min(number, len(set(texts))), random_state=seed).fit_predict(vectors)
