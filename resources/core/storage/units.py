@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
 import polars as pl
 
 from fineline.data_contracts import catalog
+from fineline.resources.core.compute.engine import Engine, worthwhile
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
+
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -103,3 +108,23 @@ class Scratch:
     def read(self, *keys: str) -> pl.DataFrame:
         """Tables of equal columns, one after the other."""
         return self.storage.at.scan(keys).collect()
+
+
+def run_units(
+    engine: Engine,
+    factory: Callable[[], Callable[[Rows], R]],
+    units: Sequence[Rows],
+    report: Callable[[int, int], None],
+    *,
+    seconds_a_row: float,
+) -> Iterator[R]:
+    """The results of units of rows, in their order; ``report`` gets (rows done, rows).
+
+    They run on the engine, or in this process where ``seconds_a_row`` of a processor say that it would be done sooner.
+    """
+    total, done = sum(unit.number for unit in units), 0
+    results = worthwhile(engine, total * seconds_a_row).each(factory, units)
+    for unit, result in zip(units, results, strict=True):
+        done += unit.number
+        report(done, total)
+        yield result

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.records import CuratedRecord
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.storage.tables import StagedPart, TableOutput, dropped, stage_part
-from fineline.resources.core.storage.units import Rows, Snapshot
+from fineline.resources.core.storage.units import Rows, Snapshot, run_units
 
 # Records of a unit of work, and the seconds that one takes a processor.
 UNIT_RECORDS = 50_000
@@ -22,16 +23,23 @@ CONTAMINATED = {"record_id": pl.String, "evaluation_sets": pl.String}
 class Curating:
     """Builds the worker that keeps or drops each row of scrubbed batches, and stages the outcome.
 
-    ``snapshot`` holds the scrubbed corpus, the clusters and the scores; ``contaminated`` are records with the names of
-    the evaluation sets that they repeat.
+    ``snapshot`` holds the scrubbed corpus, the clusters and the scores; ``contaminated`` names the
+    evaluation sets that a record repeats, by its record_id.
     """
 
     snapshot: Snapshot
-    contaminated: tuple[tuple[str, str], ...] = ()
+    contaminated: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self) -> Callable[[Rows], StagedPart]:
         """The worker of a process."""
         return self._staged
+
+    def parts(
+        self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]
+    ) -> Iterator[StagedPart]:
+        """The parts of the table, batch by batch."""
+        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
+        return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
 
     def _staged(self, unit: Rows) -> StagedPart:
         records = self.snapshot.read(catalog.SCRUBBED_CORPUS.name, unit)
@@ -40,7 +48,7 @@ class Curating:
             self.snapshot.scan(asset.name, unit.batch).join(of_these, on="record_id", how="semi").collect()
             for asset in (catalog.DUPLICATE_CLUSTERS, catalog.RECORD_QUALITY)
         )
-        repeats = pl.DataFrame(self.contaminated, schema=CONTAMINATED, orient="row")
+        repeats = pl.DataFrame([*self.contaminated.items()], schema=CONTAMINATED, orient="row")
         output = curate(records, clusters, scores, repeats)
         return stage_part(self.snapshot.storage, catalog.CURATED_CORPUS.name, unit.batch, output)
 

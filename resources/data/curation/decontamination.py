@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from fineline.data_contracts import catalog
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.recipe.curation import Decontaminate
-from fineline.resources.core.storage.units import Rows, Scratch, Snapshot
+from fineline.resources.core.storage.units import Rows, Scratch, Snapshot, run_units
 from fineline.resources.data.curation.contamination import (
     ANSWERS,
     SHARED,
@@ -23,9 +24,9 @@ from fineline.resources.data.curation.contamination import (
 UNIT_RECORDS = 5_000
 SECONDS_A_RECORD = 1e-4
 
+# Leaves a table in the scratch, and gives its key.
 Worker = Callable[[Rows], str]
-# Runs units with the worker that a factory builds; gives the keys of the tables that they leave.
-Run = Callable[[Callable[[], Worker], Sequence[Rows]], Iterator[str]]
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Chosen:
     scratch: Scratch
     names: str
 
-    @property
-    def units(self) -> list[Rows]:
-        """The rows of all batches in which a record was chosen, as units of work."""
+    def work(self, engine: Engine, factory: Callable[[], Worker], report: Report) -> Iterator[pl.DataFrame]:
+        """The tables that a worker leaves of the batches in which a record was chosen."""
         batches = sorted(self.scratch.read(self.names)["batch"].unique())
-        return self.snapshot.units(self.asset, batches, UNIT_RECORDS)
+        units = self.snapshot.units(self.asset, batches, UNIT_RECORDS)
+        return map(self.scratch.read, run_units(engine, factory, units, report, seconds_a_row=SECONDS_A_RECORD))
 
     def reader(self) -> Callable[[Rows], pl.DataFrame]:
         """A function that reads the chosen records of a unit."""
@@ -88,18 +89,25 @@ class Comparing:
         return lambda unit: self.chosen.scratch.put(shared_ngrams(read(unit), sets, self.ngram))
 
 
-def repeats_of_evaluation_sets(chosen: Chosen, section: Decontaminate, run: Run) -> pl.DataFrame:
+def repeats_of_evaluation_sets(
+    chosen: Chosen, section: Decontaminate, engine: Engine, report: Report
+) -> pl.DataFrame:
     """The chosen records that overlap with the section's evaluation sets: record_id and evaluation_sets.
 
     Raises:
         SourceError: a set cannot be read, or none of its rows is a record.
     """
     ngrams = {source.name: evaluation_ngrams(source, section.ngram) for source in section.against}
-    return _repeats(chosen, ngrams, section, run)
+    return _repeats(chosen, ngrams, section, engine, report)
 
 
 def repeats_of_held_out_prompts(
-    snapshot: Snapshot, assignment: pl.DataFrame, section: Decontaminate, scratch: Scratch, run: Run
+    snapshot: Snapshot,
+    assignment: pl.DataFrame,
+    section: Decontaminate,
+    scratch: Scratch,
+    engine: Engine,
+    report: Report,
 ) -> pl.DataFrame:
     """Curated records in train that overlap with a prompt of validation or test: record_id and evaluation_sets.
 
@@ -111,16 +119,15 @@ def repeats_of_held_out_prompts(
         return Chosen(snapshot, catalog.CURATED_CORPUS.name, scratch, names)
 
     held_out = chosen(assignment.filter(pl.col("split") != "train"))
-    prompts = _gather(scratch, run(Hashing(held_out, section.ngram), held_out.units), {"ngram": pl.UInt64})
+    hashed = held_out.work(engine, Hashing(held_out, section.ngram), report)
+    prompts = pl.concat([pl.DataFrame(schema={"ngram": pl.UInt64}), *hashed])["ngram"].unique()
     train = chosen(assignment.filter(pl.col("split") == "train"))
-    return _repeats(train, {"prompts": prompts["ngram"].unique()}, section, run)
+    return _repeats(train, {"prompts": prompts}, section, engine, report)
 
 
-def _repeats(chosen: Chosen, ngrams: Mapping[str, pl.Series], section: Decontaminate, run: Run) -> pl.DataFrame:
+def _repeats(
+    chosen: Chosen, ngrams: Mapping[str, pl.Series], section: Decontaminate, engine: Engine, report: Report
+) -> pl.DataFrame:
     sets = {name: chosen.scratch.put(found.alias("ngram").to_frame()) for name, found in ngrams.items()}
-    shared = _gather(chosen.scratch, run(Comparing(chosen, sets, section.ngram), chosen.units), SHARED)
-    return contaminated(shared, [*sets], section.maximum_repeats)
-
-
-def _gather(scratch: Scratch, keys: Iterator[str], schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame(schema=schema), *map(scratch.read, keys)])
+    shared = chosen.work(engine, Comparing(chosen, sets, section.ngram), report)
+    return contaminated(pl.concat([pl.DataFrame(schema=SHARED), *shared]), [*sets], section.maximum_repeats)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from fineline.resources.core.compute.engine import Engine, worthwhile
 from fineline.resources.core.storage.units import Scratch
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class Encoding:
 
         return work
 
-    def encode(self, run: Callable[[Encoding, Sequence[str]], Iterator[str]]) -> Encode:
-        """Embeds groups of texts by an engine, which ``run`` gives the worker and the units."""
+    def encode(self, engine: Engine) -> Encode:
+        """A function that embeds groups of texts on an engine, or in this process where it would be done sooner."""
 
         def encode(groups: Sequence[Sequence[str]]) -> Iterator[Vectors]:
             units = [self.scratch.put(pl.DataFrame({"text": group})) for group in groups]
-            for rows in run(self, units):
+            for rows in worthwhile(engine, SECONDS_A_TEXT * sum(map(len, groups))).each(self, units):
                 yield self.scratch.read(rows)["row"].to_numpy()
 
         return encode

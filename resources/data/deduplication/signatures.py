@@ -1,7 +1,8 @@
 """MinHash signatures of records, and the similar pairs that they lead to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,8 @@ from fineline.data_contracts.curation import Signature
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, joined_contents
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
-from fineline.resources.core.storage.units import Rows, Snapshot
+from fineline.resources.core.compute.engine import Engine
+from fineline.resources.core.storage.units import Rows, Snapshot, run_units
 from fineline.resources.data.deduplication.buffers import Texts, in_slices
 from fineline.resources.data.deduplication.kernels.characters import characters
 from fineline.resources.data.deduplication.kernels.text import describe_rows, sketch_rows
@@ -37,6 +39,14 @@ class Signing:
     def __call__(self) -> Callable[[Rows], StagedPart]:
         """The worker of a process."""
         return self._staged
+
+    def batches(
+        self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]
+    ) -> Iterator[tuple[str | None, Iterator[StagedPart]]]:
+        """Each batch with the parts of its signatures, which must be taken before those of the next one."""
+        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
+        parts = run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
+        return groupby(parts, key=lambda part: part.batch)
 
     def _staged(self, unit: Rows) -> StagedPart:
         records = self.snapshot.read(catalog.SCRUBBED_CORPUS.name, unit)

@@ -1,6 +1,6 @@
 """Quality scores: the measures of each record's answer, and the first rule that they break."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -8,9 +8,10 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.messages import contents
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.recipe.curation import Quality
 from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
-from fineline.resources.core.storage.units import Rows, Snapshot
+from fineline.resources.core.storage.units import Rows, Snapshot, run_units
 from fineline.resources.data.quality.language import identify
 from fineline.resources.data.quality.measures import by_lines, by_words, is_truncated, ratio, words
 from fineline.resources.data.quality.repetition import repetition
@@ -47,9 +48,17 @@ class Scoring:
         """The worker of a process."""
         return self._staged
 
+    def parts(
+        self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]
+    ) -> Iterator[StagedPart]:
+        """The parts of the table, batch by batch."""
+        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
+        return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
+
     def _staged(self, unit: Rows) -> StagedPart:
         scored = self.scored(unit)
-        output = TableOutput(scored, rows_in=scored.height)
+        facts = {"failed": scored["failed_rule"].count()}
+        output = TableOutput(scored, rows_in=scored.height, facts=facts)
         return stage_part(self.snapshot.storage, catalog.RECORD_QUALITY.name, unit.batch, output)
 
     def scored(self, unit: Rows) -> pl.DataFrame:

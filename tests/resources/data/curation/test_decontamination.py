@@ -24,6 +24,7 @@ from fineline.resources.data.curation.decontamination import (
 
 CURATED = catalog.CURATED_CORPUS.name
 SECTION = Decontaminate()
+ENGINE = Inline()
 PASSAGE = "the committee met on the second floor of the old library to vote about the new bridge"
 
 
@@ -60,7 +61,7 @@ class Corpus:
         """The rows in train that repeat prompts of the other splits."""
         assignment = self.rows.select("record_id", "batch", split=pl.Series(splits))
         with Scratch.of(self.storage, catalog.SPLITS.name) as scratch:
-            found = repeats_of_held_out_prompts(self.snapshot, assignment, section, scratch, Inline().each)
+            found = repeats_of_held_out_prompts(self.snapshot, assignment, section, scratch, ENGINE, lambda *_: None)
         return self.numbers(found)
 
     def numbers(self, found: pl.DataFrame) -> set[int]:
@@ -104,6 +105,6 @@ def test_only_chosen_records_are_held_against_evaluation_sets(corpus: Corpus, tm
     with Scratch.of(corpus.storage, CURATED) as scratch:
         names = scratch.put(ROWS.select("record_id", "batch")[1:])
         chosen = Chosen(corpus.snapshot, CURATED, scratch, names)
-        found = repeats_of_evaluation_sets(chosen, section, Inline().each)
+        found = repeats_of_evaluation_sets(chosen, section, ENGINE, lambda *_: None)
     assert corpus.numbers(found) == {1, 2}
     assert set(found["evaluation_sets"]) == {"bridges"}

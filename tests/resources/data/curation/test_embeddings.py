@@ -59,7 +59,7 @@ def test_rows_of_many_batches_are_in_the_order_of_the_texts(monkeypatch: pytest.
 def test_an_engine_gives_the_rows_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(embeddings, "UNIT_TEXTS", 3)
     with Scratch.of(Storage(tmp_path), "label_issues") as scratch:
-        rows = embed(TEXTS, encode=Encoding(scratch).encode(Inline().each))
+        rows = embed(TEXTS, encode=Encoding(scratch).encode(Inline()))
     assert np.array_equal(rows, embed(TEXTS))
 
 
