@@ -71,11 +71,9 @@ def _labelled(run: TableRun) -> pl.DataFrame:
     """The labelled records that are unique and passed every quality rule."""
     from fineline.resources.data.curation.label_reuse import LABEL_COLUMNS
 
-    passed = run.scan(catalog.RECORD_QUALITY.name).filter(pl.col("failed_rule").is_null()).select("record_id").collect()
-    unique = run.read(catalog.DUPLICATE_CLUSTERS.name).filter("representative")
-    stays = unique.join(passed, on="record_id", how="semi")
+    passed = run.scan(catalog.RECORD_QUALITY.name).filter(pl.col("failed_rule").is_null())
     labelled = run.scan(catalog.SCRUBBED_CORPUS.name).select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
-    return labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect()
+    return labelled.join(passed, on=["record_id", "batch"], how="semi").collect()
 
 
 def _misfits(issues: pl.DataFrame) -> str:

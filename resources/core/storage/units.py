@@ -19,7 +19,6 @@ from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 
-
 R = TypeVar("R")
 
 

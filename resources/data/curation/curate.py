@@ -34,9 +34,7 @@ class Curating:
         """The worker of a process."""
         return self._staged
 
-    def parts(
-        self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]
-    ) -> Iterator[StagedPart]:
+    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
         """The parts of the table, batch by batch."""
         units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
         return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)

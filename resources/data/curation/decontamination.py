@@ -89,9 +89,7 @@ class Comparing:
         return lambda unit: self.chosen.scratch.put(shared_ngrams(read(unit), sets, self.ngram))
 
 
-def repeats_of_evaluation_sets(
-    chosen: Chosen, section: Decontaminate, engine: Engine, report: Report
-) -> pl.DataFrame:
+def repeats_of_evaluation_sets(chosen: Chosen, section: Decontaminate, engine: Engine, report: Report) -> pl.DataFrame:
     """The chosen records that overlap with the section's evaluation sets: record_id and evaluation_sets.
 
     Raises:

@@ -12,9 +12,9 @@ from datasketch import MinHash
 from fineline.data_contracts import catalog
 from fineline.data_contracts.curation import Signature
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, joined_contents
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
-from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.storage.units import Rows, Snapshot, run_units
 from fineline.resources.data.deduplication.buffers import Texts, in_slices
 from fineline.resources.data.deduplication.kernels.characters import characters

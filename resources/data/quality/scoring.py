@@ -48,9 +48,7 @@ class Scoring:
         """The worker of a process."""
         return self._staged
 
-    def parts(
-        self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]
-    ) -> Iterator[StagedPart]:
+    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
         """The parts of the table, batch by batch."""
         units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
         return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
@@ -67,7 +65,7 @@ class Scoring:
         clusters = self.snapshot.scan(catalog.DUPLICATE_CLUSTERS.name, unit.batch)
         representatives = clusters.filter("representative").select("record_id").collect()
         wanted = records.select("record_id").collect().join(representatives, on="record_id", how="semi")
-        scores = RecordQuality.create_empty()
+        scores: pl.DataFrame = RecordQuality.create_empty()
         if unit.batch in self.reusable:
             before = self.snapshot.scan(catalog.RECORD_QUALITY.name, unit.batch).collect()
             scores = before.select(scores.columns).join(wanted, on="record_id", how="semi")
