@@ -34,7 +34,6 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
     in test; a new record that would tie train to test is in neither, with its reason; strata keep their
     proportions where group sizes allow, and those that do not are named.
     """
-    from fineline.resources.data.curation.contamination import repeats_of_held_out_prompts
     from fineline.resources.data.splitting.assignment import assign
     from fineline.resources.data.splitting.leakage import measure_leakage, repeated_prompts
     from fineline.resources.data.splitting.proportions import by_dimension, misfits
@@ -42,9 +41,7 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
     curated, history = run.read(catalog.CURATED_CORPUS.name), _history(run)
     before = None if history is None else follow_clusters(history, run.read(catalog.DUPLICATE_CLUSTERS.name))
     assigned = assign(curated, split, before)
-    repeats = curated.clear()
-    if decontaminate.held_out_prompts:
-        repeats = repeats_of_held_out_prompts(curated, assigned.records, decontaminate)
+    repeats = curated.join(_repeats(run, curated, assigned.records, decontaminate), on="record_id", how="semi")
     assignment = assigned.records.join(repeats, on="record_id", how="anti")
     placed = curated.join(assigned.excluded, on="record_id", how="anti")
     leakage = measure_leakage(
@@ -80,6 +77,20 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
         ),
         metadata=_proportions(shares, unfit),
     )
+
+
+def _repeats(
+    run: TableRun, curated: pl.DataFrame, assignment: pl.DataFrame, decontaminate: Decontaminate
+) -> pl.DataFrame:
+    """The record_id of records in train that repeat a prompt of validation or test."""
+    from fineline.resources.data.curation.decontamination import repeats_of_held_out_prompts
+
+    if not decontaminate.held_out_prompts:
+        return curated.select("record_id").clear()
+    placed = curated.select("record_id", "batch").join(assignment.select("record_id", "split"), on="record_id")
+    snapshot, report = run.snapshot(catalog.CURATED_CORPUS), run.progress("records compared")
+    with run.scratch() as scratch:
+        return repeats_of_held_out_prompts(snapshot, placed, decontaminate, scratch, run.engine, report)
 
 
 def _history(run: TableRun) -> pl.DataFrame | None:
