@@ -140,18 +140,18 @@ def _trace(arguments: argparse.Namespace) -> None:
     from fineline.resources.governance.accounting.trace import trace, trace_text
 
     try:
+        shown = registry_of(storage).shown
         if arguments.text is None:
             (found,) = trace(storage, [arguments.record_id])
-            any_found, answer, report = found.found, found.as_dict(), record_report(found)
+            any_found, answer, report = found.found, found.as_dict(), record_report(found, shown)
         else:
             text = sys.stdin.read() if arguments.text == "-" else arguments.text
             mentioned = trace_text(storage, text)
             any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
-            report = text_report(mentioned)
-        shown = registry_of(storage).shown
+            report = text_report(mentioned, shown)
     except StorageError as error:
         raise SystemExit(f"fineline: {error}") from error
-    print(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else shown(report))
+    print(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
     if not any_found:
         raise SystemExit(1)
 

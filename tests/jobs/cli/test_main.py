@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from support.batches import SECRET, key
 from support.corpus import write_corpus
 
 from fineline.resources.core.storage.store import Storage
@@ -27,7 +28,7 @@ def folder(tmp_path):
 
 
 def start(folder, command="run", *arguments):
-    environment = {**os.environ, "FINELINE_HOME": str(folder / "home")}
+    environment = {**os.environ, "FINELINE_HOME": str(folder / "home"), "FINELINE_PSEUDONYM_KEY": SECRET}
     line = [
         sys.executable,
         "-m",
@@ -55,7 +56,7 @@ def wait_for(path, process):
 
 
 def corpus_manifest(folder, asset):
-    return Storage(folder / "home" / "data_only").folder(asset, "colours/second.jsonl") / "manifest.json"
+    return Storage(folder / "home" / "data_only").folder(asset, key("colours/second.jsonl")) / "manifest.json"
 
 
 def test_a_run_ends_with_what_was_built_and_a_second_one_says_what_it_skipped(folder):
