@@ -44,7 +44,7 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     for batch in run.stale:
         try:
             source, arrived = run.source(batch)
-            rows = read_parts(source, batch, arrived.place)
+            rows = read_parts(source, batch, arrived)
             progress = run.progress(f"{batch}: rows read")
             parts = ingest(rows, source.name, batch, allowed_licences, progress, forgotten)
             counts = run.write(parts, batch, shows=_outline).manifest

@@ -20,6 +20,7 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.ingestion.batches import with_names
 from fineline.resources.data.ingestion.scan import SourceScan, require_batches, scan_until_settled
 from fineline.resources.planning.plan import Node, Task, plan
 from fineline.resources.planning.waves import next_wave
@@ -80,7 +81,7 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     graph = nodes(definitions.resolve_asset_graph())
     tasks = _tasks(project, graph, instance)
     for label in record_what_is_stored(definitions, instance, project.storage, tasks):
-        print(f"  note  {label} was stored by a run that was interrupted; it is kept")
+        print(with_names(project.storage, f"  note  {label} was stored by a run that was interrupted; it is kept"))
     made: list[Task] = []
     before: list[tuple[Task, Manifest | None]] = []
     while wave := next_wave(graph, tasks):
@@ -91,8 +92,8 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
                 "What is complete is kept: run the same command again; if it says this again, please report it."
             )
         before = state
-        for task in wave:
-            print(f"  make  {task.label}: {task.reason}", flush=True)
+        lines = [f"  make  {task.label}: {task.reason}" for task in wave]
+        print(with_names(project.storage, "\n".join(lines)), flush=True)
         made += _run_wave(definitions, instance, project, wave)
         tasks = _tasks(project, graph, instance)
     done = {task.label for task in made}
@@ -111,7 +112,7 @@ def _look(project: Project) -> SourceScan:
         project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True)
     )
     for note in found.notes:
-        print(f"  note  {note}")
+        print(found.shown(f"  note  {note}"))
     require_batches(found)
     return found
 

@@ -74,7 +74,6 @@ def _event(key: str, version: str, batch: Arrival) -> dg.AssetMaterialization:
         metadata={
             "version": batch.versions,
             "first seen": dg.MetadataValue.timestamp(batch.first_seen),
-            "place": batch.place.shown if batch.place else "the source as a whole",
         },
         tags={DATA_VERSION_TAG: version, GIVEN_VERSION_TAG: "true"},
     )

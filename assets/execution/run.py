@@ -22,8 +22,8 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.integrity import find_damaged, whole_file
 from fineline.resources.core.storage.tables import Origin, scan_table
 from fineline.resources.core.storage.units import Scratch, Snapshot
-from fineline.resources.data.ingestion.batches import arrival
-from fineline.resources.data.ingestion.registry import Arrival, registry_of
+from fineline.resources.data.ingestion.batches import arrived
+from fineline.resources.data.sources.batch import Batch
 from fineline.resources.models.worker.protocol import R, Task
 from fineline.resources.planning.inputs import unchanged_batches
 from fineline.resources.project import Project
@@ -95,13 +95,13 @@ class Run:
         """What this execution is made from, as noted before anything was read."""
         return self._provenance.origins[batch]
 
-    def source(self, batch: str) -> tuple[Source, Arrival]:
-        """The source of a batch and what is known of its arrival; both are part of the version that came in.
+    def source(self, batch: str) -> tuple[Source, Batch]:
+        """The source of a batch, and the batch as it arrived; both are part of the version that came in.
 
         Raises SourceError for a batch that the sources no longer offer.
         """
-        source, registry = self._project.recipe.source(batch.partition("/")[0]), registry_of(self.storage)
-        return source, arrival(registry, batch)
+        source = self._project.recipe.source(batch.partition("/")[0])
+        return source, arrived(self.storage, source, batch)
 
     def progress(self, what: str) -> Callable[[int, int | None], None]:
         """Reports to the log how far a long step is, every few seconds."""

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text-file", metavar="FILE", help="the same, one text a line, out of the shell's history; - is standard input"
     )
     what.add_argument("--source", help="all records of a source")
-    what.add_argument("--batch", metavar="KEY", help="all records of a batch, such as docs/part-1.jsonl")
+    what.add_argument("--batch", metavar="NAME", help="all records of a batch, such as docs/part-1.jsonl, or its key")
     parser.add_argument("--yes", action="store_true", help="even if more than a hundredth of the corpus contains it")
 
 
@@ -50,7 +50,7 @@ def forget(project: Project, arguments: argparse.Namespace) -> str:
 
     storage = project.storage
     with only_runner(storage):
-        request = _request(arguments)
+        request = _request(storage, arguments)
         if request is None:
             load(storage, arguments.request)
         else:
@@ -97,7 +97,8 @@ def certificate(storage: Storage, request_id: str) -> str:
     return "\n".join(lines)
 
 
-def _request(arguments: argparse.Namespace) -> Request | None:
+def _request(storage: Storage, arguments: argparse.Namespace) -> Request | None:
+    from fineline.resources.data.ingestion.batches import find_key
     from fineline.resources.governance.forgetting.request import Request
 
     named = (arguments.record, arguments.text, arguments.text_file, arguments.source, arguments.batch)
@@ -114,7 +115,7 @@ def _request(arguments: argparse.Namespace) -> Request | None:
         records=arguments.record or [],
         texts=texts,
         source=arguments.source,
-        batch=arguments.batch,
+        batch=arguments.batch and find_key(storage, arguments.batch),
         confirmed=arguments.yes,
     )
 

@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fineline.jobs.cli import forget as forgetting
 from fineline.jobs.cli import preflight
@@ -97,23 +97,27 @@ def _run(_arguments: argparse.Namespace) -> None:
     from fineline.jobs.cli import readiness
     from fineline.jobs.cli.summary import summary
     from fineline.resources.data.formats.rows import SourceError
+    from fineline.resources.data.ingestion.batches import with_names
 
     preflight.stop_with(readiness.problems(project))
     try:
         with runner.only_runner(project.storage):
             made, skipped = runner.make_recipe(project)
     except (runner.RunFailed, StorageError, SourceError) as error:
-        raise SystemExit(f"\nfineline stopped.\n{error}") from error
-    print(summary(project, made, skipped, seconds=time.monotonic() - started))
+        raise SystemExit(with_names(project.storage, f"\nfineline stopped.\n{error}")) from error
+    print(with_names(project.storage, summary(project, made, skipped, seconds=time.monotonic() - started)))
 
 
 def _plan(_arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import plan_recipe
+    from fineline.resources.data.ingestion.batches import with_names
 
+    lines = []
     for task in plan_recipe(project):
         verb = "make" if task.reason else "wait" if task.waits else "skip"
-        print(f"{verb:<5} {task.label}: {task.reason or task.waits or 'up to date'}")
+        lines.append(f"{verb:<5} {task.label}: {task.reason or task.waits or 'up to date'}")
+    print(with_names(project.storage, "\n".join(lines)))
 
 
 def _ui(arguments: argparse.Namespace) -> None:
@@ -132,32 +136,47 @@ def _ui(arguments: argparse.Namespace) -> None:
 def _trace(arguments: argparse.Namespace) -> None:
     storage = _storage()
     from fineline.jobs.cli.trace import record_report, text_report
+    from fineline.resources.data.ingestion.registry import registry_of
     from fineline.resources.governance.accounting.trace import trace, trace_text
 
     try:
+        shown = registry_of(storage).shown
         if arguments.text is None:
             (found,) = trace(storage, [arguments.record_id])
-            any_found, answer, report = found.found, found.as_dict(), record_report(found)
+            any_found, answer, report = found.found, found.as_dict(), record_report(found, shown)
         else:
             text = sys.stdin.read() if arguments.text == "-" else arguments.text
             mentioned = trace_text(storage, text)
             any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
-            report = text_report(mentioned)
+            report = text_report(mentioned, shown)
     except StorageError as error:
         raise SystemExit(f"fineline: {error}") from error
-    print(json.dumps(answer, indent=1) if arguments.json else report)
+    print(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
     if not any_found:
         raise SystemExit(1)
+
+
+def _mapped(value: Any, shown: Callable[[str], str]) -> Any:
+    """A JSON value with each of its strings as it is shown."""
+    match value:
+        case str():
+            return shown(value)
+        case dict():
+            return {shown(name): _mapped(each, shown) for name, each in value.items()}
+        case list():
+            return [_mapped(each, shown) for each in value]
+    return value
 
 
 def _forget(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import RunFailed
+    from fineline.resources.data.ingestion.batches import with_names
 
     try:
-        print(forgetting.forget(project, arguments))
+        print(with_names(project.storage, forgetting.forget(project, arguments)))
     except (RunFailed, StorageError) as error:
-        raise SystemExit(f"fineline: {error}") from error
+        raise SystemExit(with_names(project.storage, f"fineline: {error}")) from error
 
 
 def _models(_arguments: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
@@ -12,24 +12,24 @@ from fineline.resources.governance.accounting.trace import Step, TextTrace, Trac
 from fineline.resources.models.exposure import ROLE, ExposedModel
 
 
-def record_report(trace: Trace) -> str:
-    """A record's outcome in one line, then every row stored about it."""
+def record_report(trace: Trace, shown: Callable[[str], str]) -> str:
+    """A record's outcome in one line, then every row stored about it; ``shown`` puts names for the keys of batches."""
     if not trace.found:
         return f"{trace.record_id}: nothing is stored about this record"
-    rows = [(Partition(step.asset, step.batch).label, step.role, _facts(step)) for step in trace.steps]
+    rows = [(shown(Partition(step.asset, step.batch).label), step.role, _facts(step)) for step in trace.steps]
     return "\n".join([f"{trace.record_id}: {_outcome(trace)}", *_aligned(rows)])
 
 
-def text_report(found: TextTrace) -> str:
+def text_report(found: TextTrace, shown: Callable[[str], str]) -> str:
     """How many records mention a text, by batch and by model, then one line for each of the first."""
     if not found.rows_by_batch:
         return "No record of the raw corpus mentions this text."
     records = f"{found.records:,} record{'' if found.records == 1 else 's'}"
     parts = [f"{records} of the raw corpus mention{'s' if found.records == 1 else ''} this text"]
-    parts += _aligned((batch, f"{count:,}") for batch, count in found.rows_by_batch.items())
+    parts += _aligned((shown(batch), f"{count:,}") for batch, count in found.rows_by_batch.items())
     parts += ["", "Seen by", *_aligned(map(_sighting, found.seen_by))] if found.seen_by else ["", "Seen by no model"]
-    shown = len(found.traces)
-    parts += ["", f"The first {shown} of them" if shown < found.records else "Each of them"]
+    traced = len(found.traces)
+    parts += ["", f"The first {traced} of them" if traced < found.records else "Each of them"]
     parts += [f"  {trace.record_id}  {_outcome(trace)}" for trace in found.traces]
     return "\n".join(parts)
 

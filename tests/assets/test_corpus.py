@@ -2,6 +2,7 @@ import time
 
 import dagster as dg
 import pytest
+from support.batches import give_key, key
 from support.corpus import write_corpus
 from support.places import asset_folder
 
@@ -12,7 +13,7 @@ from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
-FIRST = "colours/first.jsonl"
+FIRST = key("colours/first.jsonl")
 RECIPE = """\
 name: corpus
 sources: [{name: colours, kind: files, path: corpus, licence: CC0-1.0}]
@@ -29,6 +30,7 @@ class Corpus:
         path = folder / "recipe.yaml"
         path.write_text(RECIPE)
         self.project, self.definitions = current_project(str(path)), build(str(path))
+        give_key(self.project.storage_root)
 
     def arrive(self):
         storage, sources = self.project.storage, self.project.recipe.sources
@@ -66,11 +68,11 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
     read = files._read
     with monkeypatch.context() as patch:
         patch.setattr(files, "_read", rows_then_nothing)
-        with pytest.raises(SourceError, match=r"the file first\.jsonl is no longer at .* What was stored of it stays"):
+        with pytest.raises(SourceError, match=r"its file is no longer at .* What was stored of it stays"):
             corpus.make()
     assert corpus.stored().equals(before)
     corpus.arrive()
-    with pytest.raises(SourceError, match=r"its file first\.jsonl is gone.* fineline forget --batch colours/first"):
+    with pytest.raises(SourceError, match=f"its file is gone.* fineline forget --batch {FIRST}"):
         corpus.make()
     assert corpus.stored().equals(before)
     folder = asset_folder(corpus.project.storage, "raw_corpus", FIRST)
@@ -82,5 +84,5 @@ def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):
 
     corpus.arrive()
     withdraw(corpus.project.storage, [FIRST])
-    with pytest.raises(SourceError, match=r"colours/first\.jsonl is no batch of the recipe's sources"):
+    with pytest.raises(SourceError, match=f"{FIRST} is no batch of the recipe's sources"):
         corpus.make()

@@ -6,6 +6,7 @@ import threading
 
 import dagster as dg
 import pytest
+from support.batches import give_key, key
 from support.corpus import write_corpus, write_recipe
 from support.launch import forced
 
@@ -15,7 +16,7 @@ from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
 CORPUS = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
-BATCHES = ["colours/first.jsonl", "colours/second.jsonl"]
+BATCHES = sorted(map(key, ["colours/first.jsonl", "colours/second.jsonl"]))
 
 
 class World:
@@ -29,6 +30,7 @@ class World:
         self.recipe = folder / "small.yaml"
         self.recipe.write_text(kept.replace("scrub: {", "scrub: {ner: spacy, "))
         self.project = current_project(str(self.recipe))
+        give_key(self.project.storage_root)
         self.first = self.ask()
 
     def ask(self, assets=CORPUS, batches=BATCHES, force=False):
@@ -143,6 +145,6 @@ def test_a_good_batch_does_not_hide_that_another_fails_its_check(world):
     again = world.ask(batches=BATCHES[1:])
     failed = [check for check in again.get_asset_check_evaluations() if not check.passed]
     assert {check.check_name for check in failed} == {"under_contract"}
-    assert "still fails for colours/first.jsonl" in failed[0].description
+    assert f"still fails for {key('colours/first.jsonl')}" in failed[0].description
     bad.write_text(kept)
     assert world.ask().success

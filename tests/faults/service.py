@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import dagster as dg
 import psutil
 import yaml
+from support.batches import SECRET, key
 from support.corpus import write_corpus
 
 from fineline.resources.core.orchestrator import postgres
@@ -28,7 +29,7 @@ sources:
 scrub: {{workers: 1, ner: spacy, canaries_per_entity: 2, minimum_recall: 0.5}}
 labels: {{folds: 2, features: words}}
 """
-BATCHES = ("colours/first.jsonl", "colours/second.jsonl")
+BATCHES = tuple(sorted(map(key, ("colours/first.jsonl", "colours/second.jsonl"))))
 LAUNCH = """mutation ($run: ExecutionParams!) {
   launchRun(executionParams: $run) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
@@ -55,7 +56,7 @@ class World:
         self.environment = {
             **os.environ,
             "FINELINE_HOME": str(folder / "home"),
-            "FINELINE_PSEUDONYM_KEY": "of tests alone, and of no secret at all",
+            "FINELINE_PSEUDONYM_KEY": SECRET,
             "PYTHONUNBUFFERED": "1",
             **environment,
         }

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 from faults.service import RECIPE
+from support.batches import key
 from support.corpus import write_corpus
 from support.launch import forced
 from support.places import asset_folder
@@ -129,7 +130,7 @@ def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(
     path = world.folder / "corpus" / "first.jsonl"
     content = path.read_bytes()
     path.write_bytes(content + content.partition(b"\n")[0] + b"\n")
-    before = world.storage.require("raw_corpus", "colours/first.jsonl")
+    before = world.storage.require("raw_corpus", key("colours/first.jsonl"))
 
     class Vanishing(io.FileIO):
         def readinto(self, buffer):
@@ -148,6 +149,6 @@ def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(
         said = world.fails()
     assert "cannot read first.jsonl: Stale file handle" in said
     assert "What is complete is kept" in said
-    assert world.storage.require("raw_corpus", "colours/first.jsonl") == before
+    assert world.storage.require("raw_corpus", key("colours/first.jsonl")) == before
     path.write_bytes(content)
     assert world.make() == []

@@ -7,6 +7,7 @@ import sqlite3
 import dagster as dg
 import polars as pl
 import pytest
+from support.batches import key, label
 from support.corpus import write_corpus
 from support.tiny_model import make_tiny_model
 
@@ -170,7 +171,7 @@ def test_a_certificate_says_what_was_done_and_names_nobody(world):
     person = certified(world, "R-17")
     assert person["records"] == 2
     assert person["remains"] == []
-    assert person["outside"] == ["colours/first.jsonl", "colours/second.jsonl"]
+    assert person["outside"] == sorted([key("colours/first.jsonl"), key("colours/second.jsonl")])
     assert {"table": "raw_corpus", "rows": 2} in person["removed"]
     record = certified(world, "R-18")
     assert {"sft_model"} <= {each["model"] for each in record["seen_by"]}
@@ -191,10 +192,10 @@ def test_the_certificates_and_their_check_are_in_dagster(world):
 
 def test_dagster_was_told_the_new_version_of_each_rewritten_batch(world):
     for asset in ("raw_corpus", "scrubbed_corpus", "minhash_signatures"):
-        wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=["colours/first.jsonl"])
+        wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[key("colours/first.jsonl")])
         (record,) = world.instance.fetch_materializations(wanted, limit=1).records
         version = record.asset_materialization.tags["dagster/data_version"]
-        assert version == world.storage.require(asset, "colours/first.jsonl").data_version
+        assert version == world.storage.require(asset, key("colours/first.jsonl")).data_version
 
 
 def test_a_model_that_saw_a_forgotten_record_is_flagged(world):
@@ -229,7 +230,7 @@ def test_a_file_that_is_sent_again_with_changes_brings_nothing_back(world):
     first, *rest = path.read_text().splitlines()
     changed = {**json.loads(first), "answer": "It was MARGARET  thompson who painted it."}
     path.write_text("\n".join([first.replace('{"question"', '{ "question"'), json.dumps(changed), *rest]) + "\n")
-    assert "raw_corpus[colours/first.jsonl]" in world.make()
+    assert label("raw_corpus", "colours/first.jsonl") in world.make()
     assert places(world.storage.local.folder, PERSON) == set()
     assert places(world.storage.local.folder, world.record["record_id"]) == set()
     ledger = scan_table(world.storage, "record_ledger").collect()

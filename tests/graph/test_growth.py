@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from support.batches import give_key, key
 
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import make
@@ -49,6 +50,7 @@ class Growing:
             patch.setenv("FINELINE_HOME", str(self.folder / home))
             recipe = str(self.folder / "growing.yaml")
             project = current_project(recipe)
+            give_key(project.storage_root)
             make(project, build(recipe), self.instance)
             return {asset: project.storage.require(asset).data_version for asset in MERGED}
 
@@ -73,7 +75,7 @@ def test_what_grew_is_what_making_anew_gives(tmp_path, instance, monkeypatch):
     growing.write("pets/c", 0)  # comes
     growing.write("pets/b", 1)  # changes
     (tmp_path / "pets" / "a.jsonl").unlink()  # goes, and is taken out: by itself a file that goes takes nothing along
-    growing.withdraw("home", "pets/a.jsonl")
+    growing.withdraw("home", key("pets/a.jsonl"))
     grown = growing.make("home")
     assert sum(scored) == 12
     assert judged == ["pets"]

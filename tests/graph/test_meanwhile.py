@@ -6,6 +6,7 @@ import os
 import dagster as dg
 import polars as pl
 import pytest
+from support.batches import give_key, key
 from support.corpus import write_corpus, write_recipe
 from support.launch import forced
 
@@ -17,7 +18,7 @@ from fineline.resources.planning.plan import plan
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
-NEW = "colours/third.jsonl"
+NEW = key("colours/third.jsonl")
 MERGED = ["record_quality", "label_issues", "curated_corpus", "splits", "record_ledger"]
 
 
@@ -38,6 +39,7 @@ class World:
         recipe = folder / "small.yaml"
         recipe.write_text(kept.replace("scrub: {", "scrub: {ner: spacy, "))
         self.project, self.definitions = current_project(str(recipe)), build(str(recipe))
+        give_key(self.project.storage_root)
 
     def drop(self, name, content):
         path = self.corpus / name
@@ -119,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_told_and_keeps_no_other_back(world):
     world.drop("bad.jsonl", '{"question": "Why?", "answer": "Because."}\n'.encode("utf-16"))
     with pytest.raises(run.RunFailed, match=r"raw_corpus: .*bad\.jsonl.* is UTF-16, not UTF-8"):
         world.make()
-    good = ["colours/first.jsonl", "colours/second.jsonl"]
+    good = sorted(map(key, ["colours/first.jsonl", "colours/second.jsonl"]))
     assert all(world.project.storage.manifest("raw_corpus", batch) for batch in good)
     told = world.instance.get_materialized_partitions(dg.AssetKey("raw_corpus"))
     assert sorted(told) == good

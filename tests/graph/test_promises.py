@@ -5,6 +5,7 @@ import dataclasses
 import dagster as dg
 import polars as pl
 import pytest
+from support.batches import key
 from support.places import asset_folder
 
 from fineline.assets.execution.rules import described
@@ -87,7 +88,7 @@ def test_under_contract_rows_that_break_the_contract_stop_the_run(broken):
 
 def test_scrubbed_and_measured_a_scrubber_that_replaces_nothing_is_noticed(world, monkeypatch):
     for batch in ("first", "second"):
-        (asset_folder(world.storage, "scrubbed_corpus", f"colours/{batch}.jsonl") / "manifest.json").unlink()
+        (asset_folder(world.storage, "scrubbed_corpus", key(f"colours/{batch}.jsonl")) / "manifest.json").unlink()
     with monkeypatch.context() as patched:
         patched.setattr(Replacer, "clean", lambda self, text, spans: Cleaned(text, ()))
         with pytest.raises(RunFailed, match="scrubbed_corpus: check personal_data_is_replaced failed"):

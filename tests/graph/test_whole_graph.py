@@ -6,6 +6,7 @@ import json
 import dagster as dg
 import polars as pl
 import pytest
+from support.batches import key, label
 from support.corpus import TOKEN
 
 from fineline.jobs.cli import summary as report
@@ -36,7 +37,7 @@ def test_every_asset_has_a_data_version_of_its_content_and_the_recipe_in_its_met
 
 def test_each_batch_has_a_data_version_of_its_own(world):
     versions = set()
-    for batch in ("colours/first.jsonl", "colours/second.jsonl"):
+    for batch in (key("colours/first.jsonl"), key("colours/second.jsonl")):
         wanted = dg.AssetRecordsFilter(dg.AssetKey("raw_corpus"), asset_partitions=[batch])
         (record,) = world.instance.fetch_materializations(wanted, limit=1).records
         version = record.asset_materialization.tags["dagster/data_version"]
@@ -78,7 +79,7 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
             if event.run_id not in world.first_runs:
                 continue
             assert "margaret.thompson@example.org" not in str(event.asset_materialization.metadata)
-    wanted = dg.AssetRecordsFilter(dg.AssetKey("raw_corpus"), asset_partitions=["colours/first.jsonl"])
+    wanted = dg.AssetRecordsFilter(dg.AssetKey("raw_corpus"), asset_partitions=[key("colours/first.jsonl")])
     (shown,) = world.instance.fetch_materializations(wanted, limit=1).records
     sample = shown.asset_materialization.metadata["sample"].value
     assert "EMAIL_ADDRESS" in sample, "the sample is of the record with personal data, scrubbed"
@@ -90,19 +91,19 @@ def test_no_event_log_line_and_no_manifest_holds_personal_data_or_the_key_of_pse
     stored = [path.read_text() for path in world.storage.local.folder.rglob("manifest.json")]
     assert len(logged) > 100
     assert len(stored) > 10
-    key = (world.storage.local.folder / "pseudonym.key").read_text().strip()
-    for planted in ("margaret.thompson", "Thompson", TOKEN, key):
+    secret = (world.storage.local.folder / "pseudonym.key").read_text().strip()
+    for planted in ("margaret.thompson", "Thompson", TOKEN, secret):
         assert not [text for text in [*logged, *stored] if planted in text]
 
 
 def test_what_was_replaced_is_shown_by_entity_and_source_and_what_survives_by_entity_and_form(world):
-    wanted = dg.AssetRecordsFilter(dg.AssetKey("scrubbed_corpus"), asset_partitions=["colours/first.jsonl"])
+    wanted = dg.AssetRecordsFilter(dg.AssetKey("scrubbed_corpus"), asset_partitions=[key("colours/first.jsonl")])
     (made,) = world.instance.fetch_materializations(wanted, limit=1).records
     metadata = made.asset_materialization.metadata
     assert metadata["entities"].value.startswith("![Replaced spans")
     assert "| colours | EMAIL_ADDRESS | 1 | 1 |" in metadata["entities by source"].value
-    key = dg.AssetCheckKey(dg.AssetKey("scrubbed_corpus"), "personal_data_is_replaced")
-    latest = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    check = dg.AssetCheckKey(dg.AssetKey("scrubbed_corpus"), "personal_data_is_replaced")
+    latest = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
     shown = latest.event.dagster_event.asset_check_evaluation_data.metadata
     assert "| SECRET | 4 |" in shown["by entity"].value
     assert "| upper case |" in shown["by surface form"].value
@@ -176,7 +177,7 @@ def test_white_space_in_a_file_makes_only_its_own_batch_again(world):
     path = world.folder / "corpus" / "first.jsonl"
     path.write_text(path.read_text().replace('{"question"', '{ "question"'))
     made, _ = world.make()
-    assert made == ["raw_corpus[colours/first.jsonl]"]
+    assert made == [label("raw_corpus", "colours/first.jsonl")]
 
 
 def test_a_changed_learning_rate_makes_no_data_asset_again(world):

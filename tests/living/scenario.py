@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dagster as dg
 from faults.service import Service, history
 from living.letters import MENDED, PERSON, files
+from support.batches import SECRET, key
 from support.tiny_model import make_tiny_model
 
 from fineline.resources.core.storage.store import Storage
@@ -58,6 +59,7 @@ class Scenario:
         self.environment = {
             **os.environ,
             "FINELINE_HOME": str(folder / "home"),
+            "FINELINE_PSEUDONYM_KEY": SECRET,
             "FINELINE_TEST_WEBHOOK": f"http://127.0.0.1:{self.webhook.server_port}/hook",
             "PYTHONUNBUFFERED": "1",
         }
@@ -125,7 +127,8 @@ class Scenario:
         self.drop("first.jsonl", "second.jsonl", "third.jsonl")
         self.until(lambda: self.rows() == 300 and "wait" in self.decision(), "300 records in the ledger")
         waited = (
-            min(self.first_step_of("raw_corpus", f"letters/{name}.jsonl") for name in ("first", "second")) - dropped
+            min(self.first_step_of("raw_corpus", key(f"letters/{name}.jsonl")) for name in ("first", "second"))
+            - dropped
         )
         assert waited < 60, f"{waited:.0f} s from arrival to the first step"
         assert self.storage.manifest("sft_model") is None
@@ -143,7 +146,7 @@ class Scenario:
         self.until(lambda: self.heard, "the alert")
         self.until(self.is_at_rest, "rest")
         assert "raw_corpus: under_contract" in json.dumps(self.heard)
-        assert self.storage.manifest("raw_corpus", "letters/poisoned.jsonl").failed_checks == ["under_contract"]
+        assert self.storage.manifest("raw_corpus", key("letters/poisoned.jsonl")).failed_checks == ["under_contract"]
         assert self.rows() == 410
 
     def mended(self):

@@ -4,6 +4,7 @@ import time
 
 import dagster as dg
 import pytest
+from support.batches import give_key, key
 from support.corpus import write_corpus
 from support.places import asset_folder
 
@@ -16,7 +17,7 @@ from fineline.resources.project import current_project
 from fineline.schedules.arrivals import new_batches, sync_arrivals
 
 RECIPE = "name: arrivals\nsources: [{name: colours, kind: files, path: corpus, licence: CC0-1.0}]\n"
-FIRST, SECOND, THIRD = (f"colours/{name}.jsonl" for name in ("first", "second", "third"))
+FIRST, SECOND, THIRD = (key(f"colours/{name}.jsonl") for name in ("first", "second", "third"))
 
 
 class Arriving:
@@ -28,6 +29,7 @@ class Arriving:
         path = folder / "recipe.yaml"
         path.write_text(RECIPE)
         self.project = current_project(str(path))
+        give_key(self.project.storage_root)
         self.definitions = build(str(path))
 
     def drop(self, name, answer="Because."):
@@ -80,11 +82,11 @@ def test_the_sensor_adds_a_file_that_arrived_and_starts_no_run(arriving):
     arriving.drop("third")
     arriving.settle()
     arriving.tick()
-    assert arriving.partitions == [FIRST, SECOND, THIRD]
+    assert arriving.partitions == sorted([FIRST, SECOND, THIRD])
     assert arriving.instance.get_runs() == []
 
 
-def test_a_tick_says_what_waits_what_repeats_and_what_is_gone_by_name_and_without_content(arriving):
+def test_a_tick_says_what_waits_what_repeats_and_what_is_gone_without_names_and_content(arriving):
     arriving.settle()
     arriving.asked()
     arriving.tick()
@@ -95,10 +97,11 @@ def test_a_tick_says_what_waits_what_repeats_and_what_is_gone_by_name_and_withou
     arriving.drop("late", "Margaret Thompson")
     arriving.drop("copied.jsonl.part", "Margaret Thompson")
     (arriving.corpus / "copied.jsonl.part.jsonl").rename(arriving.corpus / "copied.jsonl.part")
+    waiting = {"copied.jsonl.part": "until it is renamed", "late.jsonl": "until nobody writes to it"}
+    listed = sorted(f"{key(f'colours/{name}')} ({why})" for name, why in waiting.items())
     assert arriving.tick() == (
-        "2 batches are there. 1 gone, kept as stored: colours/second.jsonl. 2 waiting: colours/copied.jsonl.part "
-        "(until it is renamed), colours/late.jsonl (until nobody writes to it). 1 repeats: colours/again.jsonl "
-        "(of colours/first.jsonl)"
+        f"2 batches are there. 1 gone, kept as stored: {SECOND}. 2 waiting: {', '.join(listed)}. "
+        f"1 repeats: {key('colours/again.jsonl')} (of {FIRST})"
     )
 
 
@@ -114,7 +117,7 @@ def test_each_new_or_changed_batch_is_one_event_and_asked_for_once(arriving):
     arriving.settle()
     assert arriving.asked() == []
     arriving.tick()
-    assert arriving.asked() == [FIRST, SECOND]
+    assert arriving.asked() == sorted([FIRST, SECOND])
     assert arriving.asked() == []
     arriving.drop("third")
     arriving.settle()
@@ -138,7 +141,7 @@ def test_touched_renamed_and_sent_again_a_file_asks_for_nothing(arriving):
     arriving.settle()
     arriving.tick()
     assert arriving.asked() == []
-    assert arriving.partitions == [FIRST, SECOND]
+    assert arriving.partitions == sorted([FIRST, SECOND])
     assert [len(arriving.events(batch)) for batch in (FIRST, SECOND)] == [1, 1]
 
 
@@ -196,7 +199,7 @@ def test_a_batch_that_vanished_stays_a_partition_and_one_that_was_withdrawn_does
     arriving.asked()
     (arriving.corpus / "first.jsonl").unlink()
     arriving.tick()
-    assert arriving.partitions == [FIRST, SECOND]
+    assert arriving.partitions == sorted([FIRST, SECOND])
     withdraw(arriving.project.storage, [FIRST])
     arriving.tick()
     assert arriving.partitions == [SECOND]

@@ -10,6 +10,7 @@ from io import BytesIO
 import dagster as dg
 import polars as pl
 import pytest
+from support.batches import give_key, key, label
 from support.corpus import write_corpus, write_recipe
 from support.places import asset_folder
 
@@ -26,7 +27,8 @@ from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
 RETRAIN_DECISION = "retrain_decision"
-BATCHES = ["colours/first.jsonl", "colours/second.jsonl", *[f"notes/note-{n}.md" for n in range(10)]]
+NAMES = ["colours/first.jsonl", "colours/second.jsonl", *[f"notes/note-{n}.md" for n in range(10)]]
+BATCHES = [key(name) for name in NAMES]
 PER_BATCH = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
 MERGED = [
     "duplicate_clusters", "record_quality", "label_issues", "curated_corpus", "splits", "record_ledger",
@@ -49,6 +51,7 @@ class Graph:
     def load(self):
         """Load the definitions, as after a start or an edit of the recipe or the code."""
         self.project = current_project(str(self.recipe))
+        give_key(self.project.storage_root)
         storage, sources = self.project.storage, self.project.recipe.sources
         scan_sources(storage, sources, now=time.time() + 10)
         self.arrived = sync_arrivals(self.instance, storage, sources).versions
@@ -171,7 +174,7 @@ def test_a_new_batch_asks_for_its_own_partition_and_the_merged_assets_and_trains
     (graph.folder / "corpus" / "third.jsonl").write_text('{"question": "Why?", "answer": "Because."}\n')
     graph.load()
     assert graph.settle() == sorted(
-        [*[f"{asset}[colours/third.jsonl]" for asset in PER_BATCH], *MERGED, RETRAIN_DECISION]
+        [*[label(asset, "colours/third.jsonl") for asset in PER_BATCH], *MERGED, RETRAIN_DECISION]
     )
 
 
@@ -235,24 +238,26 @@ def arrive(graph, *names, answer="Because."):
 
 
 def test_a_file_that_cannot_be_read_keeps_no_other_back_and_all_goes_on_when_it_is_mended(graph):
-    graph.unreadable.add("raw_corpus[colours/bad.jsonl]")
+    graph.unreadable.add(label("raw_corpus", "colours/bad.jsonl"))
     arrive(graph, "bad.jsonl", "good.jsonl")
     asked = graph.settle()
-    assert asked.count("minhash_signatures[colours/good.jsonl]") == 2, "in vain with the bad one, then by itself"
-    assert asked.count("raw_corpus[colours/bad.jsonl]") == 1
-    assert {task.batch for task in graph.stale() if task.asset in PER_BATCH} == {"colours/bad.jsonl"}
+    assert asked.count(label("minhash_signatures", "colours/good.jsonl")) == 2, (
+        "in vain with the bad one, then by itself"
+    )
+    assert asked.count(label("raw_corpus", "colours/bad.jsonl")) == 1
+    assert {task.batch for task in graph.stale() if task.asset in PER_BATCH} == {key("colours/bad.jsonl")}
     graph.unreadable.clear()
     arrive(graph, "bad.jsonl", answer="Mended.")
-    assert {"raw_corpus[colours/bad.jsonl]", "curated_corpus"} <= set(graph.settle())
+    assert {label("raw_corpus", "colours/bad.jsonl"), "curated_corpus"} <= set(graph.settle())
     assert graph.stale() == []
 
 
 def test_a_file_that_breaks_its_contract_is_made_once_and_keeps_no_other_batch_back(graph):
-    graph.failing.add("raw_corpus[colours/bad.jsonl]")
+    graph.failing.add(label("raw_corpus", "colours/bad.jsonl"))
     arrive(graph, "bad.jsonl", "good.jsonl")
     asked = graph.settle()
-    assert asked.count("raw_corpus[colours/bad.jsonl]") == 1
-    assert graph.project.storage.manifest("minhash_signatures", "colours/good.jsonl") is not None
+    assert asked.count(label("raw_corpus", "colours/bad.jsonl")) == 1
+    assert graph.project.storage.manifest("minhash_signatures", key("colours/good.jsonl")) is not None
     graph.failing.clear()
     arrive(graph, "bad.jsonl", answer="Mended.")
     graph.settle()

@@ -5,12 +5,13 @@ import time
 
 from support.places import asset_folder
 
+from fineline.resources.core.keys import load_key
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.data.ingestion.batches import arrival, known_arrivals
-from fineline.resources.data.ingestion.registry import registry_of
+from fineline.resources.data.ingestion.batches import arrived, known_arrivals
+from fineline.resources.data.ingestion.registry import batch_key, name_hash
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.sources.reader import read_parts
 
@@ -19,10 +20,15 @@ def row(answer):
     return json.dumps({"question": "Why?", "answer": answer}) + "\n"
 
 
+def key_for(storage, source, name):
+    """The key of a batch that arrives under a name."""
+    return batch_key(source, name_hash(load_key(storage.root), source, name))
+
+
 def answers_of(storage, source, key):
     """What a batch answers, read from where it lies now."""
-    place = arrival(registry_of(storage), key).place
-    return [m["content"] for part in read_parts(source, key, place) for [m] in part.records["completion"]]
+    parts = read_parts(source, key, arrived(storage, source, key))
+    return [message["content"] for part in parts for [message] in part.records["completion"]]
 
 
 class Inbox:
@@ -45,6 +51,9 @@ class Inbox:
                 stored = {"asset": "raw_corpus", "batch": key, "data_version": "1", "code_version": "1"}
                 self.storage.commit(written(self.storage, Manifest(**stored, inputs={}, files={}, run_id="r")))
         return found
+
+    def key(self, name):
+        return key_for(self.storage, "mail", name)
 
     def read(self, key):
         return answers_of(self.storage, self.source, key)

@@ -1,6 +1,7 @@
 """A storage root with the tables of a few records on their way from a corpus to a release, as a run writes them."""
 
 import polars as pl
+from support.batches import give_key, key
 from support.records import record, records
 
 from fineline.data_contracts.accounting import LedgerEntry
@@ -11,7 +12,7 @@ from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, write_table
 from fineline.resources.models import exposure
 
-FIRST, SECOND = "notes/first.jsonl", "notes/second.jsonl"
+FIRST, SECOND = key("notes/first.jsonl"), key("notes/second.jsonl")
 KEPT = record("My name is Ada Lovelace;\nI like numbers.", batch=FIRST)
 HELD_OUT = record("Green is a colour.", batch=FIRST)
 # Came in twice, in another batch as well.
@@ -21,6 +22,7 @@ BROKEN = record("  ", question="Who is Jean\nBartik?", batch=SECOND)
 
 
 def fill(storage, *, ledger=True):
+    give_key(storage.local.folder)
     _corpus(storage, FIRST, records(KEPT, HELD_OUT))
     _corpus(storage, SECOND, records(AGAIN, SIMILAR, BROKEN))
     _put(storage, "duplicate_clusters", _clusters(), DuplicateCluster)

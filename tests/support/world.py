@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+from support.batches import give_key
 from support.corpus import write_corpus, write_recipe
 from support.places import asset_folder
 from support.tiny_model import make_tiny_model
@@ -21,6 +22,7 @@ class World:
         write_corpus(folder / "corpus")
         make_tiny_model(folder / "model", initializer_range=0.2)
         self.recipe = write_recipe(folder)
+        give_key(self.project.storage_root)
         self.first_runs: list[str] = []
 
     @property

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fineline.resources.data.formats.rows import Row, SourceError, without_nulls
-from fineline.resources.data.formats.text import file_name
 
 BATCH_ROWS = 1_000
 ARROW_MARK = b"ARROW1"
@@ -39,7 +38,7 @@ def arrow_rows(file: BinaryIO, key: str) -> Iterator[Row]:
         raise _damaged(key, "Arrow", error) from None
 
 
-def frame_rows(frame: pl.DataFrame, key: str, first: int = 1) -> Iterator[Row]:
+def frame_rows(frame: pl.DataFrame, first: int = 1) -> Iterator[Row]:
     """The rows of a frame, each a dictionary of its columns.
 
     Nulls inside nested values are left out: a table has them for every field that only other rows have.
@@ -49,7 +48,7 @@ def frame_rows(frame: pl.DataFrame, key: str, first: int = 1) -> Iterator[Row]:
     for number, values in enumerate(frame.iter_rows(named=True), start=first):
         for name in nested:
             values[name] = without_nulls(values[name])
-        yield Row(f"{file_name(key)} row {number}", values, size)
+        yield Row(f"row {number}", values, size)
 
 
 TABLE_READERS: Mapping[str, Callable[[BinaryIO, str], Iterator[Row]]] = {
@@ -64,7 +63,7 @@ def _rows(batches: Iterator[pa.RecordBatch], key: str, claimed: int | None) -> I
     for batch in batches:
         for start in range(0, batch.num_rows, BATCH_ROWS):
             frame = pl.DataFrame(pa.Table.from_batches([batch.slice(start, BATCH_ROWS)]))
-            yield from frame_rows(frame, key, read + 1)
+            yield from frame_rows(frame, read + 1)
             read += frame.height
     if claimed is not None and read != claimed:
         raise SourceError(f"{key} holds {read:,} rows, its footer says {claimed:,}; copy or write it again.")

@@ -27,9 +27,8 @@ WINDOW = 4 * 2**20
 
 def jsonl_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
     """One row for each line that is not blank. A line that is no JSON object is kept as it is, with why."""
-    name = file_name(key)
     for number, line in enumerate(_lines(stream), start=1):
-        location = f"{name} line {number}"
+        location = f"line {number}"
         if isinstance(line, RawRow):
             yield RawRow(location, line.raw, line.reason)
         elif line.strip():
@@ -39,7 +38,7 @@ def jsonl_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
 def json_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
     """One row for each element of a JSON array. Raises SourceError where the file is no such array."""
     for number, (value, size) in enumerate(array_values(stream, key), start=1):
-        location = f"{file_name(key)} row {number}"
+        location = f"row {number}"
         if isinstance(value, dict):
             yield Row(location, value, size)
         else:
@@ -62,7 +61,7 @@ def csv_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
         lines = csv.reader(text, strict=True)
         try:
             for fields in lines:
-                location, line = f"{file_name(key)} line {line}", lines.line_num + 1
+                location, line = f"line {line}", lines.line_num + 1
                 if header is None:
                     header = _header(fields, key) if fields else None
                 elif fields:
@@ -79,23 +78,22 @@ def text_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
 
     A text of more than 4 MiB is cut at a blank line first. One with a byte that is not UTF-8 is kept as it is.
     """
-    name = file_name(key)
     sections_so_far = 0
     for first, last, window in _windows(stream):
         if isinstance(window, RawRow):
-            yield RawRow(f"{name} line {first}", window.raw, window.reason)
+            yield RawRow(f"line {first}", window.raw, window.reason)
             continue
         try:
             text = window.decode().strip()
         except UnicodeDecodeError as error:
             line = first + window.count(b"\n", 0, error.start)
             column = error.start - window.rfind(b"\n", 0, error.start)
-            yield RawRow(f"{name} lines {first} to {last}", window, f"line {line}, byte {column} is not UTF-8")
+            yield RawRow(f"lines {first} to {last}", window, f"line {line}, byte {column} is not UTF-8")
             continue
         parts = [text] if len(text) <= MAXIMUM_CHARACTERS else sections(text)
         for part in filter(None, parts):
             sections_so_far += 1
-            yield Row(f"{name} section {sections_so_far}", {"text": part}, len(part))
+            yield Row(f"section {sections_so_far}", {"text": part}, len(part))
 
 
 TextReader = Callable[[io.BufferedReader, str], Iterator[Row | RawRow]]
@@ -108,11 +106,6 @@ READERS: Mapping[str, TextReader] = {
     ".md": text_rows,
 }
 PLAIN_TEXT = [ending for ending, reader in READERS.items() if reader is text_rows]
-
-
-def file_name(key: str) -> str:
-    """The name of the file that the batch ``key`` is."""
-    return key.partition("/")[2]
 
 
 def _lines(stream: io.BufferedReader) -> Iterator[bytes | RawRow]:

@@ -1,17 +1,20 @@
-"""The batches that have arrived: the version of each, where it is read from, and withdrawing one."""
+"""The batches that have arrived: the version of each, how it is read, and withdrawing or blanking one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 
+from fineline.resources.core.keys import load_key, stored_key
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.registry import Arrival, Registry, opened, registry_of
-from fineline.resources.data.sources.batch import FilePlace
-from fineline.resources.data.sources.files import format_of, vanished
+from fineline.resources.data.ingestion.registry import Arrival, Registry, name_hash, opened, registry_of
+from fineline.resources.data.sources.batch import Batch, FilePlace
+from fineline.resources.data.sources.files import printable, vanished
+from fineline.resources.data.sources.locations import files_at
 from fineline.resources.data.sources.reader import connector
 
 
@@ -29,11 +32,11 @@ def versions_of(registry: Registry, sources: Iterable[Source]) -> dict[str, str]
             continue
         settings = connector(source).settings(source)
         # By form, since a source may have thousands of files: a renamed file of another ending is read differently.
-        ways: dict[tuple[str, str] | None, str] = {}
+        ways: dict[str | None, str] = {}
         for key, batch in state.batches.items():
             if batch.state == "withdrawn":
                 continue
-            form = format_of(batch.place.name) if isinstance(batch.place, FilePlace) else None
+            form = batch.place.form if isinstance(batch.place, FilePlace) else None
             if form not in ways:
                 ways[form] = digest(settings, form, state.companions_content)
             found[key] = f"{batch.content}-{ways[form]}"
@@ -47,20 +50,36 @@ def version_of(versions: Mapping[str, str], key: str) -> str:
     return versions[key]
 
 
-def arrival(registry: Registry, key: str) -> Arrival:
-    """What is known of a batch.
+def arrived(storage: Storage, source: Source, key: str) -> Batch:
+    """A batch as it arrived, to be read.
 
     Raises:
         SourceError: it is gone, or was never there; the message says what to do.
     """
-    state = registry.sources.get(key.partition("/")[0])
-    batch = state.batches.get(key) if state else None
+    batch = registry_of(storage).arrival(key)
     if batch is None or batch.state == "withdrawn":
         raise _no_batch(key)
     if batch.state == "gone":
-        what = f"its file {batch.place.name} is gone" if isinstance(batch.place, FilePlace) else "it is gone"
-        raise SourceError(vanished(key, what))
-    return batch
+        raise SourceError(vanished(key, "its file is gone"))
+    is_hidden = batch.name is None and isinstance(batch.place, FilePlace)
+    return Batch(_file_name(storage, source, key, batch) if is_hidden else str(batch.name), batch.content, batch.place)
+
+
+def find_key(storage: Storage, called: str) -> str:
+    """The key of a batch that is called by its key or by ``<source>/<name>``; any other text as it is.
+
+    A name finds its batch also after it was blanked.
+    """
+    registry = registry_of(storage)
+    source, _, name = called.partition("/")
+    state = registry.sources.get(source)
+    if state is None or called in state.batches:
+        return called
+    secret = stored_key(storage.root)
+    hashed = name_hash(secret, source, name) if secret is not None else ""
+    found = [key for key, batch in state.batches.items() if name == batch.name or hashed == batch.name_hash]
+    # The batch that is there before one that had the name once.
+    return min(found, key=lambda key: state.batches[key].state != "there", default=called)
 
 
 def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:
@@ -71,16 +90,40 @@ def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:
     known = []
     with opened(storage) as registry:
         for key in keys:
-            state = registry.sources.get(key.partition("/")[0])
-            if state and key in state.batches:
-                state.batches[key] = state.batches[key].model_copy(update={"state": "withdrawn"})
+            batch = registry.arrival(key)
+            if batch is not None:
+                registry.set(key, batch.model_copy(update={"state": "withdrawn"}))
                 known.append(key)
     return known
+
+
+def blank(storage: Storage, keys: Iterable[str]) -> None:
+    """Erase the names of batches from the registry, see ``Registry.blank``."""
+    with opened(storage) as registry:
+        for key in keys:
+            registry.blank(key)
 
 
 def known_arrivals(storage: Storage) -> dict[str, Arrival]:
     """All batches that are known, by key, also those that are gone or withdrawn."""
     return {key: batch for state in registry_of(storage).sources.values() for key, batch in state.batches.items()}
+
+
+def with_names(storage: Storage, text: str) -> str:
+    """A text for people: each key of a batch in it is replaced by the name that they know."""
+    try:
+        return registry_of(storage).shown(text)
+    except StorageError:
+        return text  # The registry is damaged, and the text may be what reports it.
+
+
+def _file_name(storage: Storage, source: Source, key: str, batch: Arrival) -> str:
+    """The name of a file whose name was blanked, by its hash: it stands in the source's folder alone."""
+    secret, folder = load_key(storage.root), connector(source).folder(source)
+    for file in files_at(folder.location) if folder is not None else ():
+        if name_hash(secret, source.name, printable(file.name)) == batch.name_hash:
+            return file.name
+    raise SourceError(vanished(key, "its file is gone"))
 
 
 def _no_batch(key: str) -> SourceError:

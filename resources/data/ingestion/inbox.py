@@ -1,17 +1,17 @@
-"""A watched folder: which files are complete, what is in them, and which batch each of them is."""
+"""A watched folder: which of its files are complete, and what is in them."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.registry import Arrival, SeenFile, SourceState
-from fineline.resources.data.sources.batch import FilePlace
+from fineline.resources.data.ingestion.assignment import FoundFile, assign
+from fineline.resources.data.ingestion.registry import SeenFile, SourceState, batch_key
 from fineline.resources.data.sources.connector import Folder
-from fineline.resources.data.sources.files import KNOWN, batch_key, is_known, is_temporary, printable, single
+from fineline.resources.data.sources.files import KNOWN, is_known, is_temporary, place_of, printable, single
 from fineline.resources.data.sources.locations import File, as_source_error, files_at
 
 # A file that nobody has written to for so long is complete.
@@ -57,167 +57,109 @@ class Budget:
 
 @dataclass
 class Findings:
-    """What a look at a folder found beside its batches: files that wait, with why, and repeats, with of which batch.
+    """What scans of folders found beside their batches.
 
-    ``reads_on`` says that there is more to read, so that it is worth looking again at once; ``settles``, that a file
-    may be complete in a moment.
+    Files are called by the keys that they would have as batches; ``names`` are the names that people know of them.
+    ``waiting`` are the files that are not taken yet, with the reason, and ``repeats`` those of the same content as a
+    batch, with its key. ``reads_on`` is True where there is more to read, so that another scan should come at once,
+    ``settles`` where a file may be complete in a moment.
     """
 
     waiting: dict[str, str] = field(default_factory=dict)
     repeats: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     reads_on: bool = False
     settles: bool = False
 
 
-def scan_folder(
-    state: SourceState, source: str, folder: Folder, now: float, budget: Budget, is_stored: Callable[[str], bool]
-) -> Findings:
-    """Bring what is known of a folder's files and batches up to what is there.
+@dataclass(frozen=True)
+class Scan:
+    """One scan of a source's folder: ``hashed`` gives the keyed hash of a file's name, ``now`` is in seconds."""
 
-    A batch whose file is gone is kept where ``is_stored`` says that there is something of it.
+    source: str
+    folder: Folder
+    hashed: Callable[[str], str]
+    is_stored: Callable[[str], bool]
+    budget: Budget
+    now: float
+    findings: Findings
 
-    Raises:
-        SourceError: the folder, or a file that all are read with, cannot be looked at; what is known stays then,
-            but for a folder that is not there at all: its batches are gone.
-    """
-    findings = Findings()
-    try:
-        found = files_at(folder.location)
-    except SourceError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            state.files = {}
-            state.batches = assign(source, state.batches, {}, set(), now, is_stored)[0]
-        raise
-    others = {str(place): single(source, place) for place in folder.companions}
-    state.companions = _followed(others, state.companions, now, budget, findings)
-    if all(seen.content for seen in state.companions.values()):
-        state.companions_content = "-".join(str(seen.content) for seen in state.companions.values())
-    known = {}
-    for file in found:
-        name = printable(file.name)
-        if is_temporary(name):
-            findings.waiting[name] = "until it is renamed"
-        elif is_known(name) and name != file.name:
-            findings.waiting[name] = "its name is not UTF-8; rename it"
-        elif is_known(name):
-            known[name] = file
-    if found and not known and not findings.waiting and not state.batches:
-        raise SourceError(f"{folder.location} holds no file of a known format. Known formats: {KNOWN}.")
-    state.files = _followed(known, state.files, now, budget, findings)
-    if others and not state.companions_content:
-        return findings
-    complete = {name: seen for name, seen in state.files.items() if seen.content}
-    state.batches, findings.repeats = assign(
-        source, state.batches, complete, state.files.keys() - complete.keys(), now, is_stored
-    )
-    return findings
+    def update(self, state: SourceState) -> None:
+        """Bring the known files and batches of a source up to the files of its folder.
 
+        Raises:
+            SourceError: the folder, or a file that all are read with, cannot be read. What is known stays as it is;
+                only where there is no such folder at all, its batches are gone.
+        """
+        location = self.folder.location
+        try:
+            found = files_at(location)
+        except SourceError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                state.files = {}
+                self._assign(state, {}, set())
+            raise
+        others = {f"{self.source}/{place}": single(self.source, place) for place in self.folder.companions}
+        state.companions = {
+            name: self._followed(name, file, state.companions.get(name)) for name, file in others.items()
+        }
+        if all(seen.content for seen in state.companions.values()):
+            state.companions_content = "-".join(str(seen.content) for seen in state.companions.values())
+        known = self._known(found)
+        if found and not known and not self.findings.waiting and not state.batches:
+            raise SourceError(f"{location} holds no file of a known format. Known formats: {KNOWN}.")
+        before, state.files = state.files, {}
+        # A file that could not be read is tried last: a bad disk may take all the time there is.
+        for hashed in sorted(known, key=lambda hashed: hashed in before and bool(before[hashed].failed)):
+            state.files[hashed] = self._followed(batch_key(self.source, hashed), known[hashed], before.get(hashed))
+        if others and not state.companions_content:
+            return
+        complete = {
+            hashed: FoundFile(known[hashed].name, hashed, seen.content, place_of(known[hashed]))
+            for hashed, seen in state.files.items()
+            if seen.content
+        }
+        self._assign(state, complete, state.files.keys() - complete.keys())
 
-def assign(
-    source: str,
-    batches: Mapping[str, Arrival],
-    complete: Mapping[str, SeenFile],
-    unfinished: set[str],
-    now: float,
-    is_stored: Callable[[str], bool],
-) -> tuple[dict[str, Arrival], dict[str, str]]:
-    """Which batch each complete file is: the batches by key, and the names of files that repeat one.
+    def _known(self, found: Iterable[File]) -> dict[str, File]:
+        """The files that can be batches, by the hash of their name; the others wait, with the reason."""
+        known = {}
+        for file in found:
+            name = printable(file.name)
+            if not is_temporary(name) and not is_known(name):
+                continue
+            hashed = self.hashed(name)
+            called = batch_key(self.source, hashed)
+            self.findings.names[called] = f"{self.source}/{name}"
+            if is_temporary(name):
+                self.findings.waiting[called] = "until it is renamed"
+            elif name != file.name:
+                self.findings.waiting[called] = "its name is not UTF-8; rename it"
+            else:
+                known[hashed] = file
+        return known
 
-    A batch that is there stays with its name, whatever is in it now. One whose name is gone is where its content
-    is; one whose content is nowhere is gone, or, where a file of its old name comes with new content, that.
-    Content that no batch has is a new batch. All that is withdrawn stays so, until other content comes in its place.
-    """
-    after = dict(batches)
-    by_name = {name: key for key, a in batches.items() if a.state != "gone" and (name := _name(a)) is not None}
-    kept = {name: key for name, key in by_name.items() if name in complete or name in unfinished}
-    for name in kept.keys() & complete.keys():
-        after[kept[name]] = _renewed(after[kept[name]], name, complete[name])
+    def _assign(self, state: SourceState, complete: Mapping[str, FoundFile], unfinished: Collection[str]) -> None:
+        state.batches, repeats = assign(self.source, state.batches, complete, unfinished, self.now, self.is_stored)
+        self.findings.repeats |= {batch_key(self.source, hashed): key for hashed, key in repeats.items()}
 
-    free: dict[str, list[str]] = {}
-    for name in sorted(complete.keys() - kept.keys()):
-        free.setdefault(str(complete[name].content), []).append(name)
-    lost = set()
-    for key in sorted(batches.keys() - kept.values()):
-        if names := free.get(after[key].content):
-            after[key] = _renewed(after[key], names[0], complete[names.pop(0)])
-        else:
-            lost.add(key)
-
-    held = {batch.content: key for key, batch in after.items() if key not in lost}
-    old_names = {name: key for key in sorted(lost) if (name := _name(after[key])) is not None}
-    for content, names in free.items():
-        if not names or content in held:
-            continue
-        name = next((name for name in names if name in old_names), names[0])
-        if name in old_names:
-            key = old_names[name]
-            lost.remove(key)
-            after[key] = _renewed(after[key], name, complete[name])
-        else:
-            key = _free_key(source, name, content, after)
-            place = FilePlace(name, complete[name].size, complete[name].mark)
-            after[key] = Arrival(content=content, place=place, first_seen=now)
-        names.remove(name)
-        held[content] = key
-    for key in lost:
-        if after[key].state == "there" and is_stored(key):
-            after[key] = after[key].model_copy(update={"state": "gone"})
-        elif after[key].state == "there":
-            del after[key]
-    return after, {name: held[content] for content, names in free.items() for name in names}
-
-
-def _name(batch: Arrival) -> str | None:
-    return batch.place.name if isinstance(batch.place, FilePlace) else None
-
-
-def _renewed(batch: Arrival, name: str, seen: SeenFile) -> Arrival:
-    """The batch as it is in this file now."""
-    place = FilePlace(name, seen.size, seen.mark)
-    if batch.content != seen.content:
-        changed = {"content": seen.content, "versions": batch.versions + 1, "state": "there"}
-    elif batch.place == place and batch.state != "gone":
-        return batch
-    else:
-        changed = {"state": "there" if batch.state == "gone" else batch.state}
-    return batch.model_copy(update={"place": place, **changed})
-
-
-def _free_key(source: str, name: str, content: str, batches: Mapping[str, Arrival]) -> str:
-    """The key of the name; of a name whose key belongs to a batch that was renamed, with a hash."""
-    key, given = batch_key(source, name), content
-    while key in batches:
-        given = hashlib.sha256(given.encode()).hexdigest()
-        key = batch_key(source, f"{name}-{given[:12]}")
-    return key
-
-
-def _followed(
-    files: Mapping[str, File], before: Mapping[str, SeenFile], now: float, budget: Budget, findings: Findings
-) -> dict[str, SeenFile]:
-    """The files as they are now, each with its content as far as it is known; the others wait, with why."""
-    after = {}
-    # What could not be read is tried last: a bad disk may take all the time there is.
-    failed = {name for name, seen in before.items() if seen.failed}
-    for name in sorted(files, key=failed.__contains__):
-        file, seen = files[name], before.get(name)
+    def _followed(self, called: str, file: File, seen: SeenFile | None) -> SeenFile:
+        """The file as it is now, with its content as far as that is known; until all of it is, it waits."""
         if seen is None or (seen.size, seen.mark) != (file.size, file.mark):
-            seen = SeenFile(size=file.size, mark=file.mark, since=now)
-        if seen.content is None and not _is_settled(file, seen, now):
-            findings.waiting[name] = "until nobody writes to it"
-            findings.settles = True
+            seen = SeenFile(size=file.size, mark=file.mark, since=self.now)
+        if seen.content is None and not _is_settled(file, seen, self.now):
+            self.findings.waiting[called] = "until nobody writes to it"
+            self.findings.settles = True
         elif seen.content is None:
             try:
-                seen = _read_on(file, seen, budget)
+                seen = _read_on(called, file, seen, self.budget)
             except SourceError as error:
-                findings.waiting[name] = str(error)
-                seen = seen.model_copy(update={"failed": True})
-            else:
-                if seen.content is None:
-                    findings.waiting[name] = f"{len(seen.pieces) * PIECE >> 20} of {seen.size >> 20} MiB are read"
-                    findings.reads_on |= not seen.failed
-        after[name] = seen
-    return after
+                self.findings.waiting[called] = str(error)
+                return seen.model_copy(update={"failed": True})
+            if seen.content is None:
+                self.findings.waiting[called] = f"{len(seen.pieces) * PIECE >> 20} of {seen.size >> 20} MiB are read"
+                self.findings.reads_on |= not seen.failed
+        return seen
 
 
 def _is_settled(file: File, seen: SeenFile, now: float) -> bool:
@@ -229,12 +171,12 @@ def _is_settled(file: File, seen: SeenFile, now: float) -> bool:
     return rested or abs(now - seen.since) >= SETTLED_SECONDS
 
 
-def _read_on(file: File, seen: SeenFile, budget: Budget) -> SeenFile:
+def _read_on(called: str, file: File, seen: SeenFile, budget: Budget) -> SeenFile:
     """The file with the hashes of as many further pieces as may be read now; with that of all when they are."""
     pieces = list(seen.pieces)
     count = max(1, -(-seen.size // PIECE))
     # A disk or a connection may fail at any byte.
-    with as_source_error(file.name), file.open() as content:
+    with as_source_error(called), file.open(called) as content:
         content.seek(len(pieces) * PIECE)
         while len(pieces) < count and budget.is_left:
             digest = hashlib.sha256()
@@ -249,7 +191,7 @@ def _read_on(file: File, seen: SeenFile, budget: Budget) -> SeenFile:
     if len(pieces) < count:
         failed = seen.failed if len(pieces) == len(seen.pieces) else None
         return seen.model_copy(update={"pieces": tuple(pieces), "failed": failed})
-    now = file.again()
+    now = file.again(called)
     if (now.size, now.mark) != (seen.size, seen.mark):
         raise SourceError("it was written to while it was read")
     whole = pieces[0] if count == 1 else hashlib.sha256("".join(pieces).encode()).hexdigest()[:HASH_CHARACTERS]

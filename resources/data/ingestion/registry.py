@@ -1,24 +1,47 @@
-"""What is known of the batches that arrived: kept beside the tables, one writer at a time."""
+"""The registry of batches that have arrived, stored beside the tables: the one place that holds their names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import re
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.sources.batch import Bound, Place
 
+# How a batch is called in messages and in everything that is stored: ``<source>/<12 hex digits>``.
+KEY = re.compile(r"(?<![\w/])[a-z][a-z0-9_]*/[0-9a-f]{12}(?![0-9a-f])")
+KEY_DIGITS = 12
+
+
+def name_hash(key: PseudonymKey, source: str, name: str) -> str:
+    """What stands for a batch's name wherever something is stored: 32 hexadecimal digits."""
+    return key.digest("batch", source, name).hex()[:32]
+
+
+def batch_key(source: str, hashed: str) -> str:
+    """The key of the batch whose name has this hash: ``<source>/<12 hexadecimal digits>``."""
+    return f"{source}/{hashed[:KEY_DIGITS]}"
+
+
+def shown(text: str, names: Mapping[str, str]) -> str:
+    """The text with the names in place of the keys of batches; keys without a name stay."""
+    return KEY.sub(lambda found: names.get(found[0], found[0]), text)
+
 
 class SeenFile(BaseModel):
-    """A file as it was when it was last looked at, and its content as far as that is known.
+    """A file at its last scan, and its content as far as that is known.
 
     ``since`` is when it was first seen like this, ``pieces`` are the hashes of its first parts, ``content`` is the
-    hash of the whole; ``failed`` says that it could not be read. A file whose size and mark stay is not read again.
+    hash of the whole; ``failed`` marks a file that could not be read. A file whose size and mark stay is not read
+    again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,14 +55,17 @@ class SeenFile(BaseModel):
 
 
 class Arrival(BaseModel):
-    """A batch: what is in it (a hash), where it is, and since when and in which version.
+    """A batch: its content (a hash), where it is, since when, and in which version.
 
-    A batch that is ``gone`` stays as it was stored; one that is ``withdrawn`` is a batch no longer, and does not
-    become one again by the same content.
+    ``name`` is the name that people see, as of a file that was renamed since; it is stored nowhere else, and None
+    once it was blanked. ``name_hash`` is its keyed hash. A batch that is ``gone`` stays as it was stored; one that is
+    ``withdrawn`` is a batch no longer, and does not become one again by the same content.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    name: str | None = None
+    name_hash: str
     content: str
     place: Place | None = None
     first_seen: float
@@ -48,11 +74,11 @@ class Arrival(BaseModel):
 
 
 class SourceState(BaseModel):
-    """A source: where it is, its batches by key, its files by name, and the files that all batches are read with.
+    """A source: where it is, its batches by key, its files by the hash of their name, and the files read with them.
 
-    ``companions`` are these by their place, ``companions_content`` is the hash of them all when they were last
-    complete. ``asked`` is when a source that has to be asked was, ``obstacle`` why it could not be scanned, and
-    ``mark`` the highest value of its increment so far.
+    ``companions`` are the files that all batches are read with, by their place; ``companions_content`` is the hash of
+    them all when they were last complete. ``asked`` is when a source that has to be asked was, ``obstacle`` why it
+    could not be scanned, and ``mark`` the highest value of its increment so far.
     """
 
     origin: str
@@ -65,10 +91,44 @@ class SourceState(BaseModel):
     companions_content: str = ""
 
 
+def free_key(source: str, hashed: str, taken: Container[str]) -> str:
+    """The key for the hash of a name, or, where another batch has that one, for a hash of the hash."""
+    while (key := batch_key(source, hashed)) in taken:
+        hashed = hashlib.sha256(hashed.encode()).hexdigest()
+    return key
+
+
 class Registry(BaseModel):
-    """All that is known of the sources, by name."""
+    """The state of every source, by name."""
 
     sources: dict[str, SourceState] = Field(default_factory=dict)
+
+    def arrival(self, key: str) -> Arrival | None:
+        """The batch of that key, also where it is gone or withdrawn."""
+        state = self.sources.get(key.partition("/")[0])
+        return state.batches.get(key) if state else None
+
+    def name_of(self, key: str) -> str:
+        """The name that people see, ``<source>/<name>``; the key itself for a name that was blanked or is not known."""
+        arrival = self.arrival(key)
+        return key if arrival is None or arrival.name is None else f"{key.partition('/')[0]}/{arrival.name}"
+
+    def blank(self, key: str) -> None:
+        """Erase the name of a batch, which is shown by its key from then on.
+
+        The name comes back only with other content in the place of a withdrawn batch, which is a new arrival.
+        """
+        arrival = self.arrival(key)
+        if arrival is not None:
+            self.set(key, arrival.model_copy(update={"name": None}))
+
+    def set(self, key: str, arrival: Arrival) -> None:
+        """Put a batch in place of the one of that key."""
+        self.sources[key.partition("/")[0]].batches[key] = arrival
+
+    def shown(self, text: str) -> str:
+        """A text for people: each key of a batch in it is replaced by the name that they know."""
+        return KEY.sub(lambda found: self.name_of(found[0]), text)
 
 
 def registry_of(storage: Storage) -> Registry:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from fineline.data_contracts import catalog
+from fineline.resources.core.keys import load_key
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.batches import origin, versions_of
-from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, scan_folder
-from fineline.resources.data.ingestion.registry import Arrival, Registry, SourceState, opened
+from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, Findings, Scan
+from fineline.resources.data.ingestion.registry import (
+    Arrival,
+    Registry,
+    SourceState,
+    free_key,
+    name_hash,
+    opened,
+    shown,
+)
 from fineline.resources.data.sources.batch import Batch
-from fineline.resources.data.sources.connector import Folder
 from fineline.resources.data.sources.reader import connector
 
 # Folders are looked at each time; a hub, a database or the installed packages are asked once in so many seconds.
@@ -26,35 +35,34 @@ PATIENCE_SECONDS = 3 * SETTLED_SECONDS
 
 
 @dataclass
-class SourceScan:
+class SourceScan(Findings):
     """What the sources offer now.
 
     ``versions`` are the batches, by key, each with a fingerprint of its content and of how the source is read;
-    ``gone`` those whose file is not there. ``waiting`` are files that are not taken yet, with why, ``repeats`` files
-    of the same content as a batch, ``obstacles`` sources that cannot be looked at, with why, and ``empty`` sources
-    without any batch.
+    ``gone`` are the batches whose file is not there, ``obstacles`` the sources that cannot be scanned, with the
+    reason, and ``empty`` the sources without any batch.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
-    waiting: dict[str, str] = field(default_factory=dict)
-    repeats: dict[str, str] = field(default_factory=dict)
     obstacles: dict[str, str] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
-    reads_on: bool = False
-    settles: bool = False
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know of the sources, a line for each kind of thing; the first few of many names."""
-        named = {
+        """What a reader should know of the sources, a line for each kind of thing; the first few of many keys."""
+        listed = {
             "gone, kept as stored": self.gone,
-            "waiting": [f"{name} ({why})" for name, why in sorted(self.waiting.items())],
-            "repeats": [f"{name} (of {key})" for name, key in sorted(self.repeats.items())],
+            "waiting": [f"{key} ({why})" for key, why in sorted(self.waiting.items())],
+            "repeats": [f"{key} (of {batch})" for key, batch in sorted(self.repeats.items())],
             "cannot be looked at": [f"{name} ({why})" for name, why in self.obstacles.items()],
             "without a batch": [name for name in self.empty if name not in self.obstacles],
         }
-        return [f"{len(names)} {what}: {first_few(names)}" for what, names in named.items() if names]
+        return [f"{len(each)} {what}: {first_few(each)}" for what, each in listed.items() if each]
+
+    def shown(self, text: str) -> str:
+        """A text for people: each key of a batch or file in it is replaced by the name that they know."""
+        return shown(text, self.names)
 
 
 def scan_sources(
@@ -71,19 +79,24 @@ def scan_sources(
     budget = Budget()
     sources = list(sources)
     folders = {source.name: folder for source in sources if (folder := connector(source).folder(source)) is not None}
+
+    def is_stored(key: str) -> bool:
+        return storage.manifest(catalog.RAW_CORPUS.name, key) is not None
+
+    secret = load_key(storage.root)
     with opened(storage) as registry:
         states = {source.name: _state_of(registry, source) for source in sources}
         # Folders with the least to read come first: what they leave of their shares is for the others.
         order = sorted(sources, key=lambda each: (each.name not in folders, _unread(states[each.name])))
         for done, source in enumerate(order):
-            state = states[source.name]
+            state, hashed = states[source.name], partial(name_hash, secret, source.name)
             try:
                 if source.name in folders:
                     share = budget.share(len(folders) - done)
-                    _watch(state, source.name, folders[source.name], now, share, storage, found)
+                    Scan(source.name, folders[source.name], hashed, is_stored, share, now, found).update(state)
                 elif ask or state.asked is None or abs(now - state.asked) >= ASKED_EVERY_SECONDS:
                     state.asked = now
-                    _ask(state, source, now)
+                    _ask(state, source, now, hashed)
                 else:
                     continue
                 state.obstacle = None
@@ -122,7 +135,7 @@ def require_batches(found: SourceScan) -> None:
         raise SourceError("\n".join(blocked))
     if not found.versions:
         what_to_do = "nothing has arrived yet: put files into the folders of the sources, then run again"
-        raise SourceError(". ".join([what_to_do, *found.notes]))
+        raise SourceError(found.shown(". ".join([what_to_do, *found.notes])))
 
 
 def _state_of(registry: Registry, source: Source) -> SourceState:
@@ -140,38 +153,29 @@ def _unread(state: SourceState) -> int:
     return sum(seen.size for seen in state.files.values() if seen.content is None)
 
 
-def _ask(state: SourceState, source: Source, now: float) -> None:
+def _ask(state: SourceState, source: Source, now: float, hashed: Callable[[str], str]) -> None:
     """Bring the batches of a source that is asked up to what it offers."""
     offer = connector(source).offer(source, state.mark)
-    offered = {f"{source.name}/{batch.name}": batch for batch in offer.batches}
-    if offer.adds:
-        # A commit or an increment stays as it was when it came.
-        new = {key: batch for key, batch in offered.items() if key not in state.batches}
-        state.batches |= {key: _version(None, batch, now) for key, batch in new.items()}
-    else:
-        state.batches = {key: _version(state.batches.get(key), batch, now) for key, batch in offered.items()}
     state.mark = offer.mark
+    keys = {batch.name_hash: key for key, batch in state.batches.items()}
+    # A commit or an increment stays as it was when it came.
+    after = dict(state.batches) if offer.adds else {}
+    known = {batch.content for batch in after.values()}
+    for batch in offer.batches:
+        name = hashed(batch.name)
+        key = keys.get(name) or free_key(source.name, name, after)
+        if key not in after and batch.content not in known:
+            after[key] = _version(state.batches.get(key), batch, name, now)
+    state.batches = after
 
 
-def _version(before: Arrival | None, batch: Batch, now: float) -> Arrival:
+def _version(before: Arrival | None, batch: Batch, hashed: str, now: float) -> Arrival:
     if before is None:
-        return Arrival(content=batch.content, place=batch.place, first_seen=now)
+        arrival = {"name": batch.name, "name_hash": hashed, "content": batch.content, "place": batch.place}
+        return Arrival(**arrival, first_seen=now)
     if before.content == batch.content:
         return before
     return before.model_copy(update={"content": batch.content, "versions": before.versions + 1, "state": "there"})
-
-
-def _watch(
-    state: SourceState, source: str, folder: Folder, now: float, budget: Budget, storage: Storage, found: SourceScan
-) -> None:
-    """Bring the batches of a folder up to its files."""
-    findings = scan_folder(
-        state, source, folder, now, budget, lambda key: storage.manifest(catalog.RAW_CORPUS.name, key) is not None
-    )
-    found.waiting |= {f"{source}/{name}": why for name, why in findings.waiting.items()}
-    found.repeats |= {f"{source}/{name}": key for name, key in findings.repeats.items()}
-    found.reads_on |= findings.reads_on
-    found.settles |= findings.settles
 
 
 def _describe(registry: Registry, sources: Sequence[Source], found: SourceScan) -> None:
@@ -179,6 +183,7 @@ def _describe(registry: Registry, sources: Sequence[Source], found: SourceScan) 
     for source in sources:
         state = registry.sources[source.name]
         found.gone += sorted(key for key, batch in state.batches.items() if batch.state == "gone")
+        found.names |= {key: registry.name_of(key) for key in state.batches}
         if state.obstacle is not None:
             found.obstacles[source.name] = state.obstacle
         if all(batch.state == "withdrawn" for batch in state.batches.values()):

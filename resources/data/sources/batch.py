@@ -43,17 +43,15 @@ _PLAIN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class FilePlace:
-    """The file that a batch is: its name, and its size and mark when its content was last known."""
+    """The file that a batch is: its form, such as ``.jsonl.gz``, and its size and mark when its content was read.
 
-    name: str
+    The file's name is that of the batch.
+    """
+
+    form: str
     size: int
     mark: str
     kind: Literal["file"] = "file"
-
-    @property
-    def shown(self) -> str:
-        """The place in words."""
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,6 @@ class CommitPlace:
 
     revision: str
     kind: Literal["commit"] = "commit"
-
-    @property
-    def shown(self) -> str:
-        """The place in words."""
-        return f"commit {self.revision}"
 
 
 @dataclass(frozen=True)
@@ -77,11 +70,6 @@ class IncrementPlace:
     after: Bound | None = None
     kind: Literal["increment"] = "increment"
 
-    @property
-    def shown(self) -> str:
-        """The place in words."""
-        return f"up to {self.upto.text}" + (f", from after {self.after.text}" if self.after else "")
-
 
 Place = Annotated[FilePlace | CommitPlace | IncrementPlace, Field(discriminator="kind")]
 
@@ -90,8 +78,8 @@ Place = Annotated[FilePlace | CommitPlace | IncrementPlace, Field(discriminator=
 class Batch:
     """One arrival of a source: a file, a commit, an increment, or all of it.
 
-    ``name`` is its own within the source, and ``content`` changes when the data behind it change. ``place`` is
-    where it is read from; None where that is the source as a whole.
+    ``name``, its own within the source, is shown to people and never stored with the records. ``content`` changes when
+    the data behind the batch change. ``place`` is where it is read from; None where that is the source as a whole.
     """
 
     name: str

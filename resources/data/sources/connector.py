@@ -12,7 +12,6 @@ from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.sources.batch import Batch, Bound
 
 S = TypeVar("S", bound=SourceBase, contravariant=True)
-P = TypeVar("P", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Offer:
     mark: Bound | None = None
 
 
-class Connector(Protocol[S, P]):
-    """One kind of source, ``S``; ``P`` is the place that a batch of it is read from.
+class Connector(Protocol[S]):
+    """One kind of source, ``S``.
 
     Every method raises SourceError where the source is missing, empty or cannot be read; the message says what to do.
     """
@@ -46,8 +45,11 @@ class Connector(Protocol[S, P]):
         """All batches now, in a stable order. Cheap: nothing is read into memory."""
         ...
 
-    def read(self, source: S, key: str, place: P) -> Iterator[BatchRows]:
-        """The rows of the batch at a place, at least one part, each bounded in size; errors name the batch ``key``."""
+    def read(self, source: S, key: str, batch: Batch) -> Iterator[BatchRows]:
+        """The rows of a batch, at least one part, each bounded in size.
+
+        Records and errors name the batch by its ``key`` alone.
+        """
         ...
 
     def folder(self, source: S) -> Folder | None:

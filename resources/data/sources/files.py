@@ -1,17 +1,14 @@
 """Files as a source: which files are batches, and reading one with the files that are joined to it."""
 
-import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from fineline.resources.core.recipe.base import Location
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.compression import UNPACKERS, open_text
 from fineline.resources.data.formats.rows import RawRow, Row, SourceError
 from fineline.resources.data.formats.tables import TABLE_READERS
-from fineline.resources.data.formats.text import PLAIN_TEXT, READERS, file_name
+from fineline.resources.data.formats.text import PLAIN_TEXT, READERS
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.shapes.tool_calls import Services, read_services
@@ -20,14 +17,10 @@ from fineline.resources.data.sources.connector import Connector, Folder
 from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
 
 TEMPORARY = {".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".swp"}
-KEY_CHARACTERS = 120
-# A key is the name of a folder too, in which letters that are not ASCII take 6 to 12 bytes; file systems allow 255.
-FOLDER_BYTES = 200
-NOT_IN_KEYS = re.compile(r"[^\w .()+@=-]|\.\.+")
 KNOWN = f"{', '.join(READERS)} (each also as {' and '.join(UNPACKERS)}), {', '.join(TABLE_READERS)}"
 
 
-class FilesConnector(Connector[Files, FilePlace]):
+class FilesConnector(Connector[Files]):
     """A file, or a folder (without its sub-folders) in which each file is one batch."""
 
     def batches(self, source: Files) -> list[Batch]:
@@ -44,14 +37,9 @@ class FilesConnector(Connector[Files, FilePlace]):
         if not known:
             what = "no file of a known format" if found else "no files (sub-folders are not read)"
             raise SourceError(f"{source.name}: {source.path} holds {what}. Known formats: {KNOWN}.")
-        others = [single(source.name, place).fingerprint() for place in _companions(source)]
+        others = [single(source.name, place).fingerprint(str(place)) for place in _companions(source)]
         return [
-            Batch(
-                printable(file.name),
-                "-".join([file.fingerprint(), *others]),
-                FilePlace(file.name, file.size, file.mark),
-            )
-            for file in known
+            Batch(file.name, "-".join([file.fingerprint(str(file.path)), *others]), place_of(file)) for file in known
         ]
 
     def folder(self, source: Files) -> Folder:
@@ -66,34 +54,36 @@ class FilesConnector(Connector[Files, FilePlace]):
         """All options but the path: a file that is moved is read as before."""
         return source.model_dump(mode="json", exclude={"path"})
 
-    def read(self, source: Files, key: str, place: FilePlace) -> Iterator[BatchRows]:
+    def read(self, source: Files, key: str, batch: Batch) -> Iterator[BatchRows]:
         """The rows of a file, in parts.
 
         Raises:
             SourceError: the file as a whole cannot be read, or has changed or vanished before all of it was read.
         """
-        file = _unchanged(source, key, place)
+        file = _unchanged(source, key, batch)
         try:
             yield from _read(source, key, file)
         except SourceError:
             # Where the file was taken away or is being written, this is the reason, not what was found in it.
-            _unchanged(source, key, place)
+            _unchanged(source, key, batch)
             raise
-        _unchanged(source, key, place)
+        _unchanged(source, key, batch)
 
 
 class Joined:
     """The rows of a second file by the value of a column, such as answers by their question; kept in memory."""
 
-    def __init__(self, on: str, rows: Iterable[Row | RawRow]) -> None:
+    def __init__(self, on: str, rows: Iterable[Row | RawRow], called: str) -> None:
         self._on = on
         self._rows: dict[Any, Mapping[str, Any]] = {}
         for row in rows:
             if isinstance(row, RawRow):
-                raise SourceError(f"{row.location} of the joined file {row.reason}; mend the file.")
+                raise SourceError(f"{called} {row.location} of the joined file {row.reason}; mend the file.")
             value = row.values.get(on)
             if not isinstance(value, (str, int)) or value in self._rows:
-                raise SourceError(f"{row.location} of the joined file has no '{on}' that is its own; mend the file.")
+                raise SourceError(
+                    f"{called} {row.location} of the joined file has no '{on}' that is its own; mend the file."
+                )
             self._rows[value] = row.values
 
     def added_to(self, rows: Iterable[Row | RawRow]) -> Iterator[Row | RawRow]:
@@ -105,23 +95,6 @@ class Joined:
                 yield Row(row.location, {**other, **row.values}, row.size)
             else:
                 yield row
-
-
-def batch_key(source: str, name: str) -> str:
-    """``<source>/<name>``; a name that is too long or unfit for a key is changed and ends in a hash."""
-    safe = NOT_IN_KEYS.sub("_", name)
-    room = KEY_CHARACTERS - len(source) - 1
-    if safe == name and len(name) <= room and _fits(f"{source}/{name}"):
-        return f"{source}/{name}"
-    digest = hashlib.blake2b(name.encode("utf-8", errors="surrogatepass"), digest_size=6).hexdigest()
-    start = safe[: max(room - 13, 8)]
-    while start and not _fits(f"{source}/{start}-{digest}"):
-        start = start[:-1]
-    return f"{source}/{start}-{digest}"
-
-
-def _fits(key: str) -> bool:
-    return len(quote(key, safe="")) <= FOLDER_BYTES
 
 
 def printable(name: str) -> str:
@@ -147,6 +120,11 @@ def format_of(name: str) -> tuple[str, str]:
     return (suffixes[-1] if suffixes else "", packed)
 
 
+def place_of(file: File) -> FilePlace:
+    """The file as the place of a batch."""
+    return FilePlace("".join(format_of(file.name)), file.size, file.mark)
+
+
 def _suffixes(name: str) -> list[str]:
     """What follows each dot of a name, with the dot; in lower case. Quicker than pathlib's, for thousands of files."""
     return [f".{suffix}" for suffix in name.lower().split(".")[1:]]
@@ -169,31 +147,33 @@ def _read(source: Files, key: str, file: File) -> Iterator[BatchRows]:
     rows = _rows(file, key)
     if format_of(file.name)[0] in PLAIN_TEXT:
         plain = source.model_copy(update={"columns": Columns()})
-        # The key's name: the file's own may change, and its texts stay one group.
-        yield from fit_rows(key, rows, plain, group=file_name(key))
+        # By its key, which stays when the file is renamed.
+        yield from fit_rows(key, rows, plain, group=key.partition("/")[2])
         return
     services: Services | None = None
     if source.services is not None:
-        schema = single(source.name, source.services)
-        with schema.open() as content, open_text(content, format_of(schema.name)[1], schema.size, schema.name) as text:
+        schema, called = single(source.name, source.services), str(source.services)
+        with (
+            schema.open(called) as content,
+            open_text(content, format_of(schema.name)[1], schema.size, called) as text,
+        ):
             services = read_services(text.read(), source.name)
     if source.join is not None:
-        other = single(source.name, source.join.path)
-        rows = Joined(source.join.key, _rows(other, f"{source.name}/{other.name}")).added_to(rows)
+        other, called = single(source.name, source.join.path), str(source.join.path)
+        rows = Joined(source.join.key, _rows(other, called), called).added_to(rows)
     yield from fit_rows(key, rows, source, services=services)
 
 
-def _unchanged(source: Files, key: str, place: FilePlace) -> File:
+def _unchanged(source: Files, key: str, batch: Batch) -> File:
     try:
-        file = file_at(source.path, place.name)
+        file = file_at(source.path, batch.name, key)
     except SourceError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise SourceError(vanished(key, f"the file {place.name} is no longer at {source.path}")) from error
+            raise SourceError(vanished(key, f"its file is no longer at {source.path}")) from error
         raise
-    if (file.size, file.mark) != (place.size, place.mark):
+    if place_of(file) != batch.place:
         raise SourceError(
-            f"{key}: the file {place.name} has changed since it arrived. Nothing of it was taken; run again when it is "
-            "complete."
+            f"{key}: its file has changed since it arrived. Nothing of it was taken; run again when it is complete."
         )
     return file
 
@@ -206,14 +186,14 @@ def vanished(key: str, what: str) -> str:
     )
 
 
-def _rows(file: File, key: str) -> Iterator[Row | RawRow]:
+def _rows(file: File, called: str) -> Iterator[Row | RawRow]:
     ending, packed = format_of(file.name)
     # A disk or a connection may fail at any byte.
-    with as_source_error(file.name), file.open() as content:
+    with as_source_error(called), file.open(called) as content:
         if not file.size:
             return
         if ending in TABLE_READERS:
-            yield from TABLE_READERS[ending](content, key)
+            yield from TABLE_READERS[ending](content, called)
         else:
-            with open_text(content, packed, file.size, key) as stream:
-                yield from READERS[ending](stream, key)
+            with open_text(content, packed, file.size, called) as stream:
+                yield from READERS[ending](stream, called)

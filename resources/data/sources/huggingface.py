@@ -18,7 +18,6 @@ from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.sources.batch import Batch, Bound, CommitPlace
 from fineline.resources.data.sources.connector import Connector, Offer
-from fineline.resources.data.sources.files import batch_key
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -28,7 +27,7 @@ HUB_SECONDS = 5.0
 SAVED_DATASET, SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
-class HuggingFaceConnector(Connector[HuggingFace, CommitPlace | None]):
+class HuggingFaceConnector(Connector[HuggingFace]):
     """A split of a dataset: as a whole, or each new commit of a branch as a batch of its own."""
 
     def batches(self, source: HuggingFace) -> list[Batch]:
@@ -53,28 +52,24 @@ class HuggingFaceConnector(Connector[HuggingFace, CommitPlace | None]):
                 " or write follow: main, which takes each new commit as a new batch."
             )
         parts = [source.id, source.config, source.split, source.revision, files]
-        return [Batch(_name(source, source.split), hashlib.sha256(json.dumps(parts).encode()).hexdigest())]
+        return [Batch(source.split, hashlib.sha256(json.dumps(parts).encode()).hexdigest())]
 
     def offer(self, source: HuggingFace, mark: Bound | None) -> Offer:
         """The newest commit of the branch that the source follows, or the split as a whole."""
         if source.follow is None:
             return Offer(self.batches(source))
         commit = newest_commit(source)
-        return Offer([Batch(_name(source, f"{source.split}@{commit[:12]}"), commit, CommitPlace(commit))], adds=True)
+        return Offer([Batch(f"{source.split}@{commit[:12]}", commit, CommitPlace(commit))], adds=True)
 
     def origin(self, source: HuggingFace) -> list[str | None]:
         """Commits of another dataset or branch are other batches."""
         return [source.id, source.config, source.split, source.follow] if source.follow is not None else []
 
-    def read(self, source: HuggingFace, key: str, place: CommitPlace | None) -> Iterator[BatchRows]:
+    def read(self, source: HuggingFace, key: str, batch: Batch) -> Iterator[BatchRows]:
         """The rows of the split, as they are streamed. Raises SourceError where the dataset cannot be loaded."""
-        commit = {"revision": place.revision} if place is not None else {}
+        commit = {"revision": batch.place.revision} if isinstance(batch.place, CommitPlace) else {}
         source = source.model_copy(update=commit)
         return fit_rows(key, _rows(source, key), source)
-
-
-def _name(source: HuggingFace, name: str) -> str:
-    return batch_key(source.name, name).partition("/")[2]
 
 
 def newest_commit(source: HuggingFace) -> str:
@@ -114,7 +109,7 @@ def _rows(source: HuggingFace, key: str) -> Iterator[Row]:
         # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
         for table in _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS):
             frame = pl.DataFrame(table)
-            yield from frame_rows(frame, key, read + 1)
+            yield from frame_rows(frame, read + 1)
             read += frame.height
     except (DatasetGenerationError, pa.ArrowException, json.JSONDecodeError):
         # The cause is cut off: it quotes the row that could not be read.

@@ -40,20 +40,20 @@ class LocalFile:
         """The file's name without its folder."""
         return self.path.name
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, called: str) -> str:
         """SHA-256 of the bytes."""
-        with as_source_error(str(self.path)), self.path.open("rb") as file:
+        with as_source_error(called), self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def again(self) -> LocalFile:
+    def again(self, called: str) -> LocalFile:
         """The file as it is now."""
-        with as_source_error(str(self.path)):
+        with as_source_error(called):
             return _local_file(self.path, self.path.stat())
 
     @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self, called: str) -> Iterator[BinaryIO]:
         """The bytes."""
-        with as_source_error(str(self.path)):
+        with as_source_error(called):
             file = self.path.open("rb", buffering=0)
         with file:
             yield file
@@ -78,21 +78,21 @@ class RemoteFile:
         """The file's name without its folder."""
         return self.path.rstrip("/").rpartition("/")[2]
 
-    def fingerprint(self) -> str:
-        """A hash of what the store says of the file (its version, or size and time): nothing is fetched."""
-        with as_source_error(self.path):
+    def fingerprint(self, called: str) -> str:
+        """A hash of the store's version of the file, or of its size and time: nothing is fetched."""
+        with as_source_error(called):
             return hashlib.sha256(str(self.store.ukey(self.path)).encode()).hexdigest()
 
-    def again(self) -> RemoteFile:
+    def again(self, called: str) -> RemoteFile:
         """The file as it is now."""
-        with as_source_error(self.path):
+        with as_source_error(called):
             self.store.invalidate_cache()
-            return _remote_file(self.store, self.store.info(self.path))
+            return _remote_file(self.store, self.store.info(self.path), called)
 
     @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self, called: str) -> Iterator[BinaryIO]:
         """The bytes, fetched a block at a time."""
-        with as_source_error(self.path):
+        with as_source_error(called):
             file = self.store.open(self.path, "rb")
         with file:
             yield file
@@ -112,17 +112,21 @@ def files_at(location: Location) -> list[File]:
     return sorted(found, key=lambda file: file.name)
 
 
-def file_at(location: Location, name: str) -> File:
-    """The file of that name in the folder, or the file that the location is. Raises as ``files_at`` does."""
+def file_at(location: Location, name: str, called: str) -> File:
+    """The file of that name in the folder, or the file that the location is.
+
+    Raises as ``files_at`` does; errors say ``called`` in place of the file's name, which may be personal data.
+    """
     place = _local_path(location)
     if isinstance(place, Path):
         path = place / name if place.is_dir() else place
-        with as_source_error(str(path)):
+        with as_source_error(called):
             return _local_file(path, path.stat())
     store, root = _store(place)
-    with as_source_error(place):
+    with as_source_error(called):
         store.invalidate_cache()
-        return _remote_file(store, store.info(root if store.isfile(root) else f"{root.rstrip('/')}/{name}"))
+        info = store.info(root if store.isfile(root) else f"{root.rstrip('/')}/{name}")
+        return _remote_file(store, info, called)
 
 
 @contextmanager
@@ -188,14 +192,14 @@ def _remote(url: str) -> list[File]:
         store.invalidate_cache()
         listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)
     visible = [each for each in listed if not each["name"].rstrip("/").rpartition("/")[2].startswith(".")]
-    return [_remote_file(store, each) for each in visible if each["type"] == "file"]
+    return [_remote_file(store, each, url) for each in visible if each["type"] == "file"]
 
 
-def _remote_file(store: Any, told_of: Mapping[str, Any]) -> RemoteFile:
-    path = told_of["name"]
-    if told_of["size"] is None:
-        raise SourceError(f"{path}: the store does not say how large it is; copy it into a folder.")
-    version = next((told_of[each] for each in VERSIONS if told_of.get(each)), "")
-    # Some stores tell a time as a date when they are asked for one file, and as seconds when for all of a folder.
+def _remote_file(store: Any, info: Mapping[str, Any], called: str) -> RemoteFile:
+    path = info["name"]
+    if info["size"] is None:
+        raise SourceError(f"{called}: the store does not say how large a file is; copy the files into a folder.")
+    version = next((info[each] for each in VERSIONS if info.get(each)), "")
+    # Some stores give the time of one file as a date, and those of a folder's files in seconds.
     version = version.timestamp() if isinstance(version, datetime) else version
-    return RemoteFile(store, path, told_of["size"], hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16])
+    return RemoteFile(store, path, info["size"], hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16])

@@ -19,7 +19,7 @@ OWN_NAME = "fineline"
 LICENCE_CHARACTERS = 60
 
 
-class PackageReadmesConnector(Connector[PackageReadmes, None]):
+class PackageReadmesConnector(Connector[PackageReadmes]):
     """The distributions that are installed in this environment."""
 
     def batches(self, source: PackageReadmes) -> list[Batch]:
@@ -27,7 +27,7 @@ class PackageReadmesConnector(Connector[PackageReadmes, None]):
         installed = [(name, distribution.version) for name, distribution in _installed().items()]
         return [Batch("installed", hashlib.sha256(json.dumps(installed).encode()).hexdigest())]
 
-    def read(self, source: PackageReadmes, key: str, place: None) -> Iterator[BatchRows]:
+    def read(self, source: PackageReadmes, key: str, batch: Batch) -> Iterator[BatchRows]:
         """A text record for each section of a description: group is the distribution's normalised name.
 
         Descriptions under 100 characters are left out.

@@ -25,14 +25,14 @@ PHRASINGS = [
 ]
 
 
-class PythonDocsConnector(Connector[PythonDocs, None]):
+class PythonDocsConnector(Connector[PythonDocs]):
     """The standard library of the running Python."""
 
     def batches(self, source: PythonDocs) -> list[Batch]:
         """One batch; its content is the Python implementation, its version and the platform."""
         return [Batch("all", f"{platform.python_implementation()}-{platform.python_version()}-{sys.platform}")]
 
-    def read(self, source: PythonDocs, key: str, place: None) -> Iterator[BatchRows]:
+    def read(self, source: PythonDocs, key: str, batch: Batch) -> Iterator[BatchRows]:
         """A chat record for each documented public object: group is its module, label its kind.
 
         Inherited methods count under each class, so many answers repeat: near and exact duplicates as real

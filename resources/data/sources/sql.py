@@ -22,12 +22,9 @@ from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.sources.batch import Batch, Bound, IncrementPlace
 from fineline.resources.data.sources.connector import Connector, Offer
-from fineline.resources.data.sources.files import NOT_IN_KEYS
-
-BOUND_CHARACTERS = 40
 
 
-class SqlConnector(Connector[Sql, IncrementPlace | None]):
+class SqlConnector(Connector[Sql]):
     """A query: all its rows, or the new ones by a column that only rises."""
 
     def batches(self, source: Sql) -> list[Batch]:
@@ -52,19 +49,20 @@ class SqlConnector(Connector[Sql, IncrementPlace | None]):
         if upto is None or (mark is not None and not _is_above(upto, mark, source)):
             return Offer([], adds=True, mark=mark)
         place = IncrementPlace(upto, after=mark)
-        return Offer([Batch(_name(place), digest(asdict(place)), place)], adds=True, mark=upto)
+        name = f"{mark.text if mark else 'start'}..{upto.text}"
+        return Offer([Batch(name, digest(asdict(place)), place)], adds=True, mark=upto)
 
     def origin(self, source: Sql) -> list[str | None]:
         """Increments of another database or column are other batches."""
         return [source.uri_variable, source.increment] if source.increment is not None else []
 
-    def read(self, source: Sql, key: str, place: IncrementPlace | None) -> Iterator[BatchRows]:
+    def read(self, source: Sql, key: str, batch: Batch) -> Iterator[BatchRows]:
         """The rows of the query, or of one increment of it, in parts.
 
         Raises:
             SourceError: the database cannot be asked, or there are no rows.
         """
-        query = source.query if place is None else _between(source, place)
+        query = _between(source, batch.place) if isinstance(batch.place, IncrementPlace) else source.query
         with _connection(source) as connection:
             yield from fit_rows(key, _rows(query, key, connection), source)
 
@@ -94,15 +92,6 @@ def _is_above(bound: Bound, mark: Bound, source: Sql) -> bool:
         ) from None
 
 
-def _name(place: IncrementPlace) -> str:
-    """``<after>..<upto>``, with a hash of both where they are too long or unfit for a key."""
-    bounds = [place.after.text if place.after else "start", place.upto.text]
-    # The colons of times are unfit, and say no more than dots do.
-    safe = [NOT_IN_KEYS.sub("_", bound.replace(":", ".")).strip(".")[:BOUND_CHARACTERS] for bound in bounds]
-    same = safe == [bound.replace(":", ".") for bound in bounds]
-    return "..".join(safe) + ("" if same else f"-{digest(bounds)}")
-
-
 def _table(source: Sql) -> Subquery:
     """The query as a table with the increment column."""
     return text(source.query.rstrip().rstrip(";")).columns(column(str(source.increment))).subquery("increments")
@@ -122,7 +111,7 @@ def _rows(query: str | Select[Any], key: str, connection: Connection) -> Iterato
     frames = pl.read_database(query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None)
     read = 0
     for frame in frames:
-        yield from frame_rows(frame, key, read + 1)
+        yield from frame_rows(frame, read + 1)
         read += frame.height
 
 

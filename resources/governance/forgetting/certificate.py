@@ -15,9 +15,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.files import batch_key
-from fineline.resources.data.sources.reader import list_batches
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
 from fineline.resources.governance.forgetting.journal import Journal
@@ -26,7 +24,6 @@ from fineline.resources.governance.forgetting.removal import remove
 from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, key_of, load
 from fineline.resources.governance.forgetting.sweep import Swept, sweep
 from fineline.resources.governance.forgetting.targets import Targets
-from fineline.resources.governance.forgetting.texts import contains_any
 from fineline.resources.governance.forgetting.tombstones import Tombstones
 from fineline.resources.models.exposure import ExposedModel, mark_forgotten
 
@@ -80,7 +77,7 @@ def carry_out(
     history.report_flags(sightings, request_id)
     swept = sweep(storage, sought)
     swept = Swept(swept.files, [*swept.remains, *cleansed.remains])
-    row = _row(request, key, found, journal, sightings, _outside(sources, found, sought), swept, len(sought))
+    row = _row(request, key, found, journal, sightings, _outside(storage, sources, found), swept, len(sought))
     if before.height and not resumed:
         row = _added(before.row(0, named=True), row)
     others = certificates(storage).filter(pl.col("request_id") != request_id)
@@ -110,20 +107,11 @@ def _empty_findings_cache(storage: Storage) -> None:
             storage.local.delete(f"{layout.FINDINGS_CACHE}/{name}")
 
 
-def _outside(sources: Iterable[Source], found: Plan, sought: Sequence[str]) -> list[str]:
-    """The batches of forgotten records that a source still offers, without names that contain what is sought."""
-    offered: set[str] = set()
+def _outside(storage: Storage, sources: Iterable[Source], found: Plan) -> list[str]:
+    """The batches of forgotten records that a source still offers, or that cannot be looked for."""
     concerned = {batch.partition("/")[0] for batch in found.batches}
-    for source in sources:
-        if source.name in concerned:
-            try:
-                offered.update(batch_key(source.name, batch.name) for batch in list_batches(source))
-            except SourceError:
-                offered.update(batch for batch in found.batches if batch.partition("/")[0] == source.name)
-    names = pl.Series([batch for batch in found.batches if batch in offered], dtype=pl.String)
-    telling = contains_any(names, sought)
-    hidden = {f"{name.partition('/')[0]}/(a name that contains it)" for name in names.filter(telling)}
-    return [*names.filter(~telling), *sorted(hidden)]
+    offered = scan_sources(storage, [source for source in sources if source.name in concerned], ask=False).versions
+    return [batch for batch in found.batches if batch in offered]
 
 
 def _row(

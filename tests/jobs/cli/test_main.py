@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from support.batches import SECRET, key
 from support.corpus import write_corpus
 from support.places import asset_folder
 
@@ -28,7 +29,7 @@ def folder(tmp_path):
 
 
 def start(folder, command="run", *arguments):
-    environment = {**os.environ, "FINELINE_HOME": str(folder / "home")}
+    environment = {**os.environ, "FINELINE_HOME": str(folder / "home"), "FINELINE_PSEUDONYM_KEY": SECRET}
     line = [
         sys.executable,
         "-m",
@@ -56,7 +57,8 @@ def wait_for(path, process):
 
 
 def corpus_manifest(folder, asset):
-    return asset_folder(Storage(folder / "home" / "data_only"), asset, "colours/second.jsonl") / "manifest.json"
+    storage = Storage(folder / "home" / "data_only")
+    return asset_folder(storage, asset, key("colours/second.jsonl")) / "manifest.json"
 
 
 def test_a_run_ends_with_what_was_built_and_a_second_one_says_what_it_skipped(folder):

@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from support.traced_storage import HELD_OUT, KEPT, SIMILAR, fill
+from support.traced_storage import HELD_OUT, KEPT, SECOND, SIMILAR, fill
 
 from fineline.jobs.cli import main as cli
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.ingestion.registry import Arrival, SourceState, opened
 from fineline.resources.models import exposure
 
 RECIPE = "name: notes\nsources: [{name: notes, kind: files, path: notes, licence: CC0-1.0}]\n"
@@ -18,7 +19,11 @@ RECIPE = "name: notes\nsources: [{name: notes, kind: files, path: notes, licence
 def home(tmp_path):
     home = tmp_path
     (home / "recipe.yaml").write_text(RECIPE)
-    fill(Storage(home / "notes"))
+    storage = Storage(home / "notes")
+    fill(storage)
+    with opened(storage) as registry:
+        second = Arrival(name="second.jsonl", name_hash="", content="", first_seen=0.0)
+        registry.sources["notes"] = SourceState(origin="", batches={SECOND: second})
     return home
 
 

@@ -21,7 +21,7 @@ from fineline.resources.core.storage.store import Blocked, Damaged, Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.sources.locations import as_source_error
-from fineline.resources.data.sources.reader import read_parts
+from fineline.resources.data.sources.reader import list_batches, read_parts
 
 
 def answered(status):
@@ -103,7 +103,7 @@ def test_a_busy_database_is_transient_and_a_wrong_query_is_not(tmp_path, monkeyp
             busy.execute("BEGIN EXCLUSIVE")
         source = Sql(name="docs", kind="sql", licence="MIT", uri_variable="ROWS", query=query)
         with pytest.raises(SourceError) as error:
-            list(read_parts(source, "docs/query", None))
+            list(read_parts(source, "docs/query", *list_batches(source)))
     assert is_transient(error.value) is passes
 
 

@@ -6,9 +6,8 @@ from support.mailbox import Inbox, row
 
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion import inbox
-from fineline.resources.data.ingestion.scan import (
-    require_batches,
-)
+from fineline.resources.data.ingestion.registry import KEY
+from fineline.resources.data.ingestion.scan import require_batches
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def test_each_complete_file_is_a_batch_and_a_second_look_finds_nothing_new(mail)
     mail.drop("a.jsonl")
     mail.drop("b.jsonl", "So.")
     first = mail.scan_sources()
-    assert sorted(first.versions) == ["mail/a.jsonl", "mail/b.jsonl"]
+    assert set(first.versions) == {mail.key("a.jsonl"), mail.key("b.jsonl")}
     stored = (mail.storage.local.folder / "arrivals" / "registry.json").read_bytes()
     assert mail.scan_sources().versions == first.versions
     assert (mail.storage.local.folder / "arrivals" / "registry.json").read_bytes() == stored
@@ -30,9 +29,9 @@ def test_each_complete_file_is_a_batch_and_a_second_look_finds_nothing_new(mail)
 def test_a_file_of_a_temporary_name_waits_until_it_is_renamed(mail, name):
     mail.drop(name)
     found = mail.scan_sources()
-    assert (found.versions, found.waiting) == ({}, {f"mail/{name}": "until it is renamed"})
+    assert (found.versions, found.waiting) == ({}, {mail.key(name): "until it is renamed"})
     (mail.folder / name).rename(mail.folder / "a.jsonl")
-    assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources().versions) == [mail.key("a.jsonl")]
 
 
 def test_hidden_files_folders_and_other_formats_are_left_out(mail):
@@ -41,18 +40,18 @@ def test_hidden_files_folders_and_other_formats_are_left_out(mail):
     mail.drop("b.jsonl")
     (mail.folder / "sub").mkdir()
     found = mail.scan_sources()
-    assert (list(found.versions), found.waiting) == (["mail/b.jsonl"], {})
+    assert (list(found.versions), found.waiting) == ([mail.key("b.jsonl")], {})
 
 
 def test_a_file_that_was_just_written_waits_until_it_rests(mail):
     mail.drop("a.jsonl")
     mail.now = (mail.folder / "a.jsonl").stat().st_mtime
-    assert mail.scan_sources(later=1.0).waiting == {"mail/a.jsonl": "until nobody writes to it"}
+    assert mail.scan_sources(later=1.0).waiting == {mail.key("a.jsonl"): "until nobody writes to it"}
     with (mail.folder / "a.jsonl").open("a") as file:
         file.write(row("More."))
     os.utime(mail.folder / "a.jsonl", (mail.now + 1, mail.now + 1))
     assert mail.scan_sources(later=1.5).versions == {}, "it has changed since the last look"
-    assert list(mail.scan_sources(later=1.6).versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources(later=1.6).versions) == [mail.key("a.jsonl")]
 
 
 def test_a_file_from_the_future_waits_for_two_equal_looks_and_not_for_ever(mail):
@@ -60,14 +59,14 @@ def test_a_file_from_the_future_waits_for_two_equal_looks_and_not_for_ever(mail)
     os.utime(mail.folder / "a.jsonl", (mail.now + 10**6, mail.now + 10**6))
     assert mail.scan_sources().versions == {}
     assert mail.scan_sources(later=0.1).versions == {}, "two looks at one moment say nothing"
-    assert list(mail.scan_sources(later=3).versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources(later=3).versions) == [mail.key("a.jsonl")]
 
 
 def test_a_clock_that_is_set_back_makes_no_file_wait_for_ever(mail):
     mail.drop("a.jsonl")
     os.utime(mail.folder / "a.jsonl", (mail.now + 100, mail.now + 100))
     assert mail.scan_sources(later=0).versions == {}
-    assert list(mail.scan_sources(later=-5000).versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources(later=-5000).versions) == [mail.key("a.jsonl")]
 
 
 def test_a_renamed_file_stays_its_batch_and_is_read_at_its_new_place(mail):
@@ -75,17 +74,17 @@ def test_a_renamed_file_stays_its_batch_and_is_read_at_its_new_place(mail):
     before = mail.scan_sources().versions
     (mail.folder / "a.jsonl").rename(mail.folder / "z.jsonl")
     assert mail.scan_sources().versions == before
-    assert mail.batch("mail/a.jsonl").place.name == "z.jsonl"
-    assert mail.read("mail/a.jsonl") == ["Because."]
+    assert mail.batch(mail.key("a.jsonl")).name == "z.jsonl"
+    assert mail.read(mail.key("a.jsonl")) == ["Because."]
 
 
 def test_a_renamed_file_that_was_looked_at_is_not_read_again(mail, monkeypatch):
     mail.drop("a.jsonl")
     mail.scan_sources()
     (mail.folder / "a.jsonl").rename(mail.folder / "z.jsonl")
-    assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources().versions) == [mail.key("a.jsonl")]
     monkeypatch.setattr(inbox, "_read_on", lambda *_: pytest.fail("was read"))
-    assert list(mail.scan_sources().versions) == ["mail/a.jsonl"]
+    assert list(mail.scan_sources().versions) == [mail.key("a.jsonl")]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "b.jsonl"])
@@ -101,7 +100,7 @@ def test_a_file_of_the_inode_size_and_time_of_a_removed_one_is_read(mail, name):
     old.rename(mail.folder / name)
     found = mail.scan_sources()
     [key] = found.versions.keys() - found.gone
-    assert (key, mail.read(key)) == (f"mail/{name}", ["New."])
+    assert (key, mail.read(key)) == (mail.key(name), ["New."])
     assert found.versions[key] != before
 
 
@@ -110,10 +109,10 @@ def test_a_registry_that_was_written_with_other_marks_loads_and_costs_one_read_o
     before = mail.scan_sources().versions
     registry = mail.storage.local.folder / "arrivals" / "registry.json"
     stat = (mail.folder / "a.jsonl").stat()
-    mark = mail.batch("mail/a.jsonl").place.mark
+    mark = mail.batch(mail.key("a.jsonl")).place.mark
     registry.write_text(registry.read_text().replace(mark, f"{stat.st_ino}-{stat.st_mtime_ns}"))
     assert mail.scan_sources().versions == before
-    assert (mail.batch("mail/a.jsonl").versions, mail.read("mail/a.jsonl")) == (1, ["Because."])
+    assert (mail.batch(mail.key("a.jsonl")).versions, mail.read(mail.key("a.jsonl"))) == (1, ["Because."])
     monkeypatch.setattr(inbox, "_read_on", lambda *_: pytest.fail("was read"))
     assert mail.scan_sources().versions == before
 
@@ -132,11 +131,11 @@ def test_a_file_that_is_sent_again_under_another_name_is_a_repeat_and_takes_over
     before = mail.scan_sources().versions
     mail.drop("again.jsonl")
     found = mail.scan_sources()
-    assert (found.versions, found.repeats) == (before, {"mail/again.jsonl": "mail/a.jsonl"})
+    assert (found.versions, found.repeats) == (before, {mail.key("again.jsonl"): mail.key("a.jsonl")})
     (mail.folder / "a.jsonl").unlink()
     found = mail.scan_sources()
     assert (found.versions, found.repeats, found.gone) == (before, {}, [])
-    assert mail.batch("mail/a.jsonl").place.name == "again.jsonl"
+    assert mail.batch(mail.key("a.jsonl")).name == "again.jsonl"
 
 
 def test_a_changed_file_is_a_new_version_of_its_batch_alone(mail):
@@ -145,9 +144,9 @@ def test_a_changed_file_is_a_new_version_of_its_batch_alone(mail):
     before = mail.scan_sources().versions
     mail.drop("a.jsonl", "Because it is.")
     now = mail.scan_sources().versions
-    assert [key for key in before if before[key] != now[key]] == ["mail/a.jsonl"]
-    assert mail.batch("mail/a.jsonl").versions == 2
-    assert mail.read("mail/a.jsonl") == ["Because it is."]
+    assert [key for key in before if before[key] != now[key]] == [mail.key("a.jsonl")]
+    assert mail.batch(mail.key("a.jsonl")).versions == 2
+    assert mail.read(mail.key("a.jsonl")) == ["Because it is."]
 
 
 def test_touching_a_file_changes_nothing(mail):
@@ -155,8 +154,8 @@ def test_touching_a_file_changes_nothing(mail):
     before = mail.scan_sources().versions
     os.utime(mail.folder / "a.jsonl")
     assert mail.scan_sources().versions == before
-    assert mail.batch("mail/a.jsonl").versions == 1
-    assert mail.read("mail/a.jsonl") == ["Because."]
+    assert mail.batch(mail.key("a.jsonl")).versions == 1
+    assert mail.read(mail.key("a.jsonl")) == ["Because."]
 
 
 def test_a_batch_whose_file_vanished_stays_and_says_what_to_do_when_it_must_be_read(mail):
@@ -164,11 +163,11 @@ def test_a_batch_whose_file_vanished_stays_and_says_what_to_do_when_it_must_be_r
     before = mail.scan_sources().versions
     (mail.folder / "a.jsonl").unlink()
     found = mail.scan_sources()
-    assert (found.versions, found.gone) == (before, ["mail/a.jsonl"])
-    with pytest.raises(SourceError, match=r"its file a\.jsonl is gone.*fineline forget --batch mail/a\.jsonl"):
-        mail.read("mail/a.jsonl")
+    assert (found.versions, found.gone) == (before, [mail.key("a.jsonl")])
+    with pytest.raises(SourceError, match=f"its file is gone.*fineline forget --batch {mail.key('a.jsonl')}"):
+        mail.read(mail.key("a.jsonl"))
     mail.drop("back.jsonl")
-    assert (mail.scan_sources().versions, mail.batch("mail/a.jsonl").state) == (before, "there")
+    assert (mail.scan_sources().versions, mail.batch(mail.key("a.jsonl")).state) == (before, "there")
 
 
 def test_a_file_that_vanished_before_anything_was_made_of_it_is_no_batch(mail):
@@ -184,7 +183,7 @@ def test_a_folder_that_is_not_mounted_loses_nothing(mail):
     before = mail.scan_sources().versions
     mail.folder.rename(mail.folder.with_name("elsewhere"))
     found = mail.scan_sources()
-    assert (found.versions, found.gone) == (before, ["mail/a.jsonl"])
+    assert (found.versions, found.gone) == (before, [mail.key("a.jsonl")])
     assert "there is nothing at" in found.obstacles["mail"]
     require_batches(found)
     mail.folder.with_name("elsewhere").rename(mail.folder)
@@ -198,9 +197,9 @@ def test_a_new_file_under_the_name_of_a_renamed_one_gets_a_key_of_its_own(mail):
     (mail.folder / "a.jsonl").rename(mail.folder / "z.jsonl")
     mail.scan_sources()
     mail.drop("a.jsonl", "So.")
-    [new] = set(mail.scan_sources().versions) - {"mail/a.jsonl"}
-    assert new.startswith("mail/a.jsonl-")
-    assert (mail.read(new), mail.read("mail/a.jsonl")) == (["So."], ["Because."])
+    [new] = set(mail.scan_sources().versions) - {mail.key("a.jsonl")}
+    assert KEY.fullmatch(new)
+    assert (mail.read(new), mail.read(mail.key("a.jsonl"))) == (["So."], ["Because."])
 
 
 def test_no_new_batch_takes_the_key_of_another_however_often_names_are_used_again(mail):
@@ -212,5 +211,4 @@ def test_no_new_batch_takes_the_key_of_another_however_often_names_are_used_agai
         mail.drop(f"{n}.jsonl", f"Changed {n}.")
         found = mail.scan_sources()
     assert len(found.versions) == 4
-    assert all(key.startswith("mail/a.jsonl") for key in found.versions), "each keeps the key that it came with"
     assert {mail.read(key)[0] for key in found.versions} == {f"Changed {n}." for n in range(4)}

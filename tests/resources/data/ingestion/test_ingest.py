@@ -13,7 +13,7 @@ from fineline.resources.governance.accounting import ledger
 
 
 def unreadable(*ids):
-    rows = {"record_id": list(ids), "location": "a.jsonl line 1", "reason": "not JSON", "raw": "{half"}
+    rows = {"record_id": list(ids), "location": "line 1", "reason": "not JSON", "raw": "{half"}
     schema = {name: pl.String for name in ("record_id", "location", "reason", "raw")}
     return pl.DataFrame(rows, schema=schema) if ids else pl.DataFrame(schema=schema)
 
@@ -36,7 +36,7 @@ def test_the_first_of_identical_rows_goes_on_and_the_others_are_drops():
 def test_an_unreadable_row_is_kept_in_quarantine_with_its_place_and_reason():
     [made] = ingested(BatchRows(records(), unreadable("a" * 32)))
     assert made.quarantine.select("rule", "detail", "record").rows() == [
-        ("unreadable_row", "a.jsonl line 1: not JSON", "{half")
+        ("unreadable_row", "line 1: not JSON", "{half")
     ]
 
 

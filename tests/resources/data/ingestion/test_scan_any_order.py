@@ -1,8 +1,8 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fineline.resources.data.ingestion.inbox import assign
-from fineline.resources.data.ingestion.registry import SeenFile
+from fineline.resources.data.ingestion.assignment import FoundFile, assign
+from fineline.resources.data.sources.batch import FilePlace
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 CONTENTS = st.sampled_from(["1", "2", "3", "4", "5"])
@@ -33,7 +33,7 @@ def happen(files, event):
 
 
 def seen(files):
-    return {name: SeenFile(size=1, mark=name, since=0.0, content=content) for name, content in files.items()}
+    return {name: FoundFile(name, name, content, FilePlace(".txt", 1, name)) for name, content in files.items()}
 
 
 def taken(batches, files, unfinished=frozenset()):
@@ -51,9 +51,9 @@ def test_whatever_happens_every_content_that_is_there_is_a_batch_and_none_is_los
         before, (batches, repeats) = batches, taken(batches, files)
         there = {key: batch for key, batch in batches.items() if batch.state == "there"}
         assert {batch.content for batch in there.values()} == set(files.values())
-        assert {batch.place.name: batch.content for batch in there.values()}.items() <= files.items()
-        assert len({batch.place.name for batch in there.values()}) == len(there), "no two batches are one file"
-        assert repeats.keys() | {batch.place.name for batch in there.values()} == files.keys()
+        assert {batch.name: batch.content for batch in there.values()}.items() <= files.items()
+        assert len({batch.name for batch in there.values()}) == len(there), "no two batches are one file"
+        assert repeats.keys() | {batch.name for batch in there.values()} == files.keys()
         assert all(there[key].content == files[name] for name, key in repeats.items())
         assert before.keys() <= batches.keys(), "what has arrived stays"
         assert taken(batches, files) == (batches, repeats), "a second look changes nothing"
@@ -66,7 +66,7 @@ def test_looked_at_after_each_event_there_are_as_many_batches_as_lineages_of_con
         files = happen(files, event)
         batches, repeats = taken(batches, files)
         lineages.scan_sources(files)
-        assert sorted((b.place.name, b.content, b.state == "there") for b in batches.values()) == sorted(
+        assert sorted((b.name, b.content, b.state == "there") for b in batches.values()) == sorted(
             map(tuple, lineages.all)
         )
         assert sorted(repeats) == sorted(lineages.repeats)
@@ -112,7 +112,7 @@ def test_files_that_are_being_written_lose_no_batch_and_bring_none(events, unfin
         files = happen(files, event)
     during, _ = taken(batches, files, frozenset(unfinished))
     assert batches.keys() <= during.keys()
-    assert not {b.place.name for k, b in during.items() if k not in batches} & unfinished
+    assert not {b.name for k, b in during.items() if k not in batches} & unfinished
     for key, batch in batches.items():
-        if batch.place.name in unfinished & files.keys():
+        if batch.name in unfinished & files.keys():
             assert during[key] == batch

@@ -5,7 +5,7 @@ import os
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from support.mailbox import Inbox, row
+from support.mailbox import Inbox, key_for, row
 
 from fineline.resources.core.recipe.sources import Files, Sql
 from fineline.resources.core.storage.files import StorageError
@@ -43,7 +43,9 @@ def damaged(monkeypatch):
             self.meanwhile()
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(LocalFile, "open", lambda f: Damaged(names[f.name]) if f.name in names else open_file(f))
+    monkeypatch.setattr(
+        LocalFile, "open", lambda f, called: Damaged(names[f.name]) if f.name in names else open_file(f, called)
+    )
     return names
 
 
@@ -52,10 +54,10 @@ def test_a_file_on_a_damaged_block_waits_and_those_beside_it_are_taken(mail, dam
     mail.drop("b.jsonl", "So.")
     damaged["a.jsonl"] = lambda: None
     found = mail.scan_sources()
-    assert list(found.versions) == ["mail/b.jsonl"]
-    assert found.waiting == {"mail/a.jsonl": "cannot read a.jsonl: Input/output error."}
+    assert list(found.versions) == [mail.key("b.jsonl")]
+    assert found.waiting == {mail.key("a.jsonl"): f"cannot read {mail.key('a.jsonl')}: Input/output error."}
     damaged.clear()
-    assert list(mail.scan_sources().versions) == ["mail/a.jsonl", "mail/b.jsonl"]
+    assert set(mail.scan_sources().versions) == {mail.key("a.jsonl"), mail.key("b.jsonl")}
 
 
 def test_damaged_files_that_take_all_the_time_are_tried_last_and_keep_no_run_waiting(mail, damaged, monkeypatch):
@@ -73,7 +75,7 @@ def test_damaged_files_that_take_all_the_time_are_tried_last_and_keep_no_run_wai
     for _ in range(4):
         budget.bytes_left = 2**20
         looks.append(mail.scan_sources())
-    assert list(looks[-1].versions) == ["mail/c.jsonl"]
+    assert list(looks[-1].versions) == [mail.key("c.jsonl")]
     assert not looks[-1].reads_on
 
 
@@ -83,11 +85,11 @@ def test_a_file_whose_name_is_no_utf8_waits_and_those_beside_it_are_taken(mail):
     with open(bad, "w") as file:
         file.write(row("So."))
     found = mail.scan_sources()
-    assert list(found.versions) == ["mail/a.jsonl"]
-    assert found.waiting == {r"mail/M\udcfcller.jsonl": "its name is not UTF-8; rename it"}
+    assert list(found.versions) == [mail.key("a.jsonl")]
+    assert found.waiting == {mail.key(r"M\udcfcller.jsonl"): "its name is not UTF-8; rename it"}
     assert "rename it" in ". ".join(found.notes).encode().decode()
     os.rename(bad, mail.folder / "Müller.jsonl")
-    assert list(mail.scan_sources().versions) == ["mail/Müller.jsonl", "mail/a.jsonl"]
+    assert set(mail.scan_sources().versions) == {mail.key("Müller.jsonl"), mail.key("a.jsonl")}
 
 
 class NoCredentialsError(Exception):
@@ -110,7 +112,7 @@ def closed():
 def test_a_store_that_raises_what_it_likes_is_told_by_the_name_of_that_and_stops_no_other_source(mail, closed):
     mail.drop("a.jsonl")
     found = scan_sources(mail.storage, [closed, mail.source], now=mail.now)
-    assert list(found.versions) == ["mail/a.jsonl"]
+    assert list(found.versions) == [mail.key("a.jsonl")]
     assert "NoCredentialsError" in found.obstacles["far"]
     assert "Secret" not in str(found)
 
@@ -136,7 +138,7 @@ def test_an_address_with_a_password_that_is_not_written_as_it_must_be_stops_no_o
     table = Sql(name="table", kind="sql", licence="MIT", uri_variable="ANSWERS", query="SELECT 1 AS id", increment="id")
     mail.drop("a.jsonl")
     found = scan_sources(mail.storage, [table, mail.source], now=mail.now)
-    assert list(found.versions) == ["mail/a.jsonl"]
+    assert list(found.versions) == [mail.key("a.jsonl")]
     assert "ANSWERS holds no address that SQLAlchemy understands" in found.obstacles["table"]
     assert "Secret" not in str(found)
 
@@ -154,9 +156,14 @@ def test_much_to_read_in_one_source_keeps_no_other_waiting(mail, monkeypatch):
     for source in sources:
         (source.path / "a.jsonl").write_text(row(source.name * 2000))
     (mail.folder / "third" / "a.jsonl").write_text(row("third"))
-    assert list(scan_sources(mail.storage, sources, now=mail.now).versions) == ["third/a.jsonl"]
-    read = {name: state.files["a.jsonl"].pieces for name, state in registry_of(mail.storage).sources.items()}
-    assert [len(read[name]) for name in ["first", "second"]] == [1, 1]
+    assert list(scan_sources(mail.storage, sources, now=mail.now).versions) == [
+        key_for(mail.storage, "third", "a.jsonl")
+    ]
+    read = {
+        name: [file.pieces for file in state.files.values()]
+        for name, state in registry_of(mail.storage).sources.items()
+    }
+    assert [len(pieces) for name in ["first", "second"] for pieces in read[name]] == [1, 1]
     assert len(scan_until_settled(mail.storage, sources, lambda _: None).versions) == 3
 
 
@@ -168,5 +175,6 @@ def test_what_the_others_do_not_read_is_for_the_source_with_much_to_read(mail, m
     pieces = []
     for _ in range(2):
         scan_sources(mail.storage, sources, now=mail.now)
-        pieces.append(len(registry_of(mail.storage).sources["first"].files["a.jsonl"].pieces))
+        [file] = registry_of(mail.storage).sources["first"].files.values()
+        pieces.append(len(file.pieces))
     assert pieces == [2, 6], "a half at first, then all"

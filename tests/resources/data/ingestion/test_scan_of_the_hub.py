@@ -3,15 +3,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from support.mailbox import answers_of
+from support.mailbox import answers_of, key_for
 
 from fineline.resources.core.recipe.sources import HuggingFace
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.scan import (
-    require_batches,
-    scan_sources,
-)
+from fineline.resources.data.ingestion.scan import require_batches, scan_sources
 
 
 class Hub:
@@ -63,13 +60,13 @@ def test_each_commit_of_a_followed_branch_is_a_batch_that_is_read_at_that_commit
     storage = Storage(tmp_path)
     scan_sources(storage, [followed()])
     hub.commit = "b" * 40
-    versions = scan_sources(storage, [followed()]).versions
-    assert list(versions) == ["web/train@aaaaaaaaaaaa", "web/train@bbbbbbbbbbbb"]
-    assert scan_sources(storage, [followed()]).versions == versions
+    found = scan_sources(storage, [followed()])
+    assert {found.names[key] for key in found.versions} == {"web/train@aaaaaaaaaaaa", "web/train@bbbbbbbbbbbb"}
+    assert scan_sources(storage, [followed()]).versions == found.versions
     assert "/api/datasets/me/data/revision/main" in hub.asked
     asked = []
     monkeypatch.setattr("datasets.load_dataset", lambda _, **given: asked.append(given["revision"]) or loaded())
-    assert len(answers_of(storage, followed(), "web/train@aaaaaaaaaaaa")) == 1
+    assert len(answers_of(storage, followed(), key_for(storage, "web", "train@aaaaaaaaaaaa"))) == 1
     assert asked == ["a" * 40]
 
 

@@ -34,7 +34,7 @@ def only(path, **options):
 def parts_of(path):
     source = files(path)
     [batch] = list_batches(source)
-    return list(read_parts(source, "corpus/a.jsonl", batch.place))
+    return list(read_parts(source, "corpus/a.jsonl", batch))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_record_of_50_mb_is_quarantined_and_its_neighbours_are_read(giant):
     rows = only(giant)
     assert [message["content"] for [message] in rows.records["completion"]] == ["fine", "fine too"]
     [record] = rows.unreadable.rows(named=True)
-    assert (record["location"], record["reason"]) == ("giant.jsonl line 2", "is longer than 16 MiB")
+    assert (record["location"], record["reason"]) == ("line 2", "is longer than 16 MiB")
     assert len(record["raw"]) == 10_000
 
 
@@ -97,7 +97,7 @@ def test_a_giant_line_of_a_text_is_quarantined(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"fine\n" + b"word " * (4 * MIB) + b"\nfine too\n")
     rows = only(tmp_path / "a.txt")
     assert [message["content"] for [message] in rows.records["completion"]] == ["fine", "fine too"]
-    assert rows.unreadable["location"].to_list() == ["a.txt line 2"]
+    assert rows.unreadable["location"].to_list() == ["line 2"]
 
 
 def test_a_long_text_is_read_in_windows_and_no_word_is_lost(tmp_path):
@@ -106,7 +106,7 @@ def test_a_long_text_is_read_in_windows_and_no_word_is_lost(tmp_path):
     rows = only(tmp_path / "long.txt")
     text = " ".join(message["content"] for [message] in rows.records["completion"])
     assert text.split() == " ".join(paragraphs).split()
-    assert json.loads(rows.records["metadata"][-1])["location"] == f"long.txt section {rows.records.height}"
+    assert json.loads(rows.records["metadata"][-1])["location"] == f"section {rows.records.height}"
 
 
 @pytest.mark.parametrize("bad", ["caf\xe9", "\xfc" * 5])
@@ -116,7 +116,7 @@ def test_a_text_in_another_encoding_is_quarantined_with_the_line(tmp_path, bad):
     assert rows.records.is_empty()
     byte = 4 if bad.startswith("c") else 1
     assert rows.unreadable.select("location", "reason").rows() == [
-        ("a.md lines 1 to 3", f"line 3, byte {byte} is not UTF-8")
+        ("lines 1 to 3", f"line 3, byte {byte} is not UTF-8")
     ]
 
 
@@ -124,14 +124,14 @@ def test_a_csv_record_in_another_encoding_is_quarantined_with_its_line(tmp_path)
     (tmp_path / "a.csv").write_bytes(b'text,n\n"two\nlines",1\ncaf\xe9,2\nfine,3\n')
     rows = only(tmp_path / "a.csv")
     assert rows.records.height == 2
-    assert rows.unreadable.select("location", "reason").rows() == [("a.csv line 4", "holds bytes that are not UTF-8")]
+    assert rows.unreadable.select("location", "reason").rows() == [("line 4", "holds bytes that are not UTF-8")]
 
 
 def test_a_csv_record_with_too_many_fields_is_quarantined_with_its_line(tmp_path):
     (tmp_path / "a.csv").write_text("text,n\nfine,1\none, two, three\nshort\n")
     rows = only(tmp_path / "a.csv")
     assert rows.records.height == 2
-    assert rows.unreadable.select("location", "reason").rows() == [("a.csv line 3", "has 3 fields, the header 2")]
+    assert rows.unreadable.select("location", "reason").rows() == [("line 3", "has 3 fields, the header 2")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
@@ -245,7 +245,7 @@ source = Files(name="c", kind="files", licence="x", path=sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for batch in list_batches(source):
     try:
-        for part in read_parts(source, batch.name, batch.place):
+        for part in read_parts(source, batch.name, batch):
             pass
     except SourceError as error:
         print("told", file=sys.stderr)

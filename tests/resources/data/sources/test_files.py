@@ -9,14 +9,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.places import asset_folder
 from support.reading import read_only_batch
 
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import Columns, Files
-from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.files import batch_key
 from fineline.resources.data.sources.reader import list_batches, read_batch
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
@@ -44,7 +41,7 @@ def test_a_row_becomes_a_record_with_its_source_batch_licence_and_place(tmp_path
     rows = read_only_batch(files(written(tmp_path, "part.jsonl", JSONL)))
     first = rows.records.row(0, named=True)
     assert len(first.pop("record_id")) == 32
-    assert json.loads(first.pop("metadata")) == {"location": "part.jsonl line 1"}
+    assert json.loads(first.pop("metadata")) == {"location": "line 1"}
     assert first == {
         "source": "corpus",
         "batch": "corpus/part.jsonl",
@@ -154,7 +151,7 @@ def test_a_half_written_line_is_kept_with_its_place_and_reason(tmp_path):
     rows = read_only_batch(files(written(tmp_path, "part.jsonl", JSONL + '\n{"question": "cut o')))
     assert rows.records.height == 5
     [line] = rows.unreadable.rows(named=True)
-    assert line["location"] == "part.jsonl line 6"
+    assert line["location"] == "line 6"
     assert line["reason"] == "no valid JSON from character 14: Unterminated string starting at"
     assert line["raw"] == '{"question": "cut o'
     assert len(line["record_id"]) == 32
@@ -181,14 +178,14 @@ def test_odd_lines_are_set_apart_with_the_reason(tmp_path, line, reason):
     rows = read_only_batch(files(written(tmp_path, "part.jsonl", '{"text": "fine"}\n \n' + line)))
     assert rows.records.height == 1
     [found] = rows.unreadable.rows(named=True)
-    assert (found["location"], found["reason"]) == ("part.jsonl line 3", reason)
+    assert (found["location"], found["reason"]) == ("line 3", reason)
     assert len(found["raw"]) <= 10_000
 
 
 def test_elements_of_an_array_that_are_no_objects_are_set_apart(tmp_path):
     rows = read_only_batch(files(written(tmp_path, "part.json", '["just a text", {"text": "fine"}]')))
     assert rows.records.height == 1
-    assert rows.unreadable.select("location", "reason").rows() == [("part.json row 1", "is no JSON object")]
+    assert rows.unreadable.select("location", "reason").rows() == [("row 1", "is no JSON object")]
 
 
 LINES = st.lists(
@@ -288,7 +285,7 @@ def test_a_batch_that_is_gone_is_told(tmp_path):
     source = files(written(tmp_path, "part.jsonl", JSONL).parent)
     [batch] = list_batches(source)
     (tmp_path / "part.jsonl").unlink()
-    with pytest.raises(SourceError, match=r"corpus/part\.jsonl: the file part\.jsonl is no longer at"):
+    with pytest.raises(SourceError, match=r"corpus/part\.jsonl: its file is no longer at"):
         read_batch(source, batch)
 
 
@@ -301,7 +298,7 @@ def test_a_short_text_is_one_record_and_its_file_is_its_group(tmp_path):
 def test_a_long_text_is_cut_into_sections(tmp_path):
     rows = read_only_batch(files(written(tmp_path, "book.md", "\n\n".join(["word " * 300] * 6))))
     assert rows.records.height == 3
-    assert json.loads(rows.records["metadata"][2]) == {"location": "book.md section 3"}
+    assert json.loads(rows.records["metadata"][2]) == {"location": "section 3"}
 
 
 def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
@@ -312,50 +309,10 @@ def test_a_mapping_is_for_tables_and_leaves_texts_alone(tmp_path):
     assert kinds == ["chat", "text"]
 
 
-@settings(deadline=None)
-@given(st.text(st.characters(categories=["L"]), min_size=20, max_size=200))
-def test_the_folder_of_a_key_has_a_name_that_file_systems_allow_whatever_the_name(name):
-    assert len(asset_folder(Storage(Path("root")), "raw_corpus", batch_key("corpus", name)).name) <= 255
-
-
-def test_long_names_in_other_letters_stay_apart_and_short_ones_as_they_are():
-    long = [f"Обращения граждан в поликлинику за январь {year} года.jsonl" for year in (2025, 2026)]
-    keys = {batch_key("corpus", name) for name in long}
-    assert len(keys) == 2
-    assert all(len(asset_folder(Storage(Path("root")), "raw_corpus", key).name) <= 206 for key in keys)
-    assert batch_key("corpus", long[0]).startswith("corpus/Обращения граждан")
-    assert batch_key("corpus", "Обращения.jsonl") == "corpus/Обращения.jsonl"
-    assert batch_key("corpus", "x" * 113) == "corpus/" + "x" * 113
-
-
-@settings(deadline=None)
-@given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=200))
-def test_keys_are_short_and_fit_for_partitions_whatever_the_name(name):
-    key = batch_key("corpus", name)
-    assert len(key) <= 120
-    assert key.startswith("corpus/")
-    assert not any(part in key for part in ["...", "\a", "\b", "\f", "\n", "\r", "\t", "\v", "\0"])
-
-
-def test_names_that_are_changed_for_a_key_stay_apart():
-    names = [
-        "a\nb.txt",
-        "a\tb.txt",
-        "a_b.txt",
-        "x" * 150 + "1.txt",
-        "x" * 150 + "2.txt",
-        "a...b.txt",
-        "a....b.txt",
-    ]
-    keys = {batch_key("corpus", name) for name in names}
-    assert len(keys) == len(names)
-    assert all(len(key) <= 120 for key in keys)
-
-
 def test_a_name_that_is_no_utf8_gives_a_batch_that_can_be_read(tmp_path):
     path = os.fsencode(tmp_path) + b"/caf\xe9.jsonl"
     with open(path, "wb") as file:
         file.write(JSONL.encode() + b"\n{")
     rows = read_only_batch(files(tmp_path))
     assert rows.records.height == 5
-    assert rows.unreadable["location"][0].endswith(" line 6")
+    assert rows.unreadable["location"][0] == "line 6"

@@ -35,7 +35,7 @@ def test_a_local_folder_gives_the_records_that_its_files_give(folder):
     rows = read_only_batch(dataset(folder))
     plain = Files(name="corpus", kind="files", licence="MIT", path=folder)
     assert rows.records["record_id"].equals(read_only_batch(plain).records["record_id"])
-    assert rows.records["metadata"][0] == '{"location": "train row 1"}'
+    assert rows.records["metadata"][0] == '{"location": "row 1"}'
     assert rows.unreadable.is_empty()
 
 

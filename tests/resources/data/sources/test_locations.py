@@ -69,7 +69,7 @@ def test_a_store_that_fails_while_it_is_read_is_told(bucket, monkeypatch):
         raise ConnectionResetError(104, "Connection reset by peer")
 
     monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.readinto", fail, raising=False)
-    with pytest.raises(SourceError, match=r"cannot read a\.jsonl: Connection reset by peer"):
+    with pytest.raises(SourceError, match=r"cannot read corpus/a\.jsonl: Connection reset by peer"):
         read_only_batch(files("memory://bucket/shard/a.jsonl"))
 
 

@@ -19,13 +19,13 @@ class Toy(TableSource):
     shelf: str = "first"
 
 
-class ToyConnector(Connector[Toy, None]):
+class ToyConnector(Connector[Toy]):
     """A kind of source with nothing but what the recipe says."""
 
     def batches(self, source):
         return [Batch("all", json.dumps(source.answers))]
 
-    def read(self, source, key, place):
+    def read(self, source, key, batch):
         rows = [Row(f"row {n}", {"question": "Why?", "answer": each}) for n, each in enumerate(source.answers)]
         yield from fit_rows(key, rows, source)
 
@@ -46,8 +46,8 @@ class ToyFolder(ToyConnector):
     def folder(self, source):
         return Folder(source.shelf)
 
-    def read(self, source, key, place):
-        return super().read(source.model_copy(update={"answers": (place.name,)}), key, place)
+    def read(self, source, key, batch):
+        return super().read(source.model_copy(update={"answers": (batch.name,)}), key, batch)
 
 
 @pytest.fixture

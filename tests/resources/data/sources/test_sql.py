@@ -37,7 +37,7 @@ def test_the_rows_of_a_query_become_records_and_those_that_are_none_are_kept(uri
     assert rows.unreadable["reason"].unique().to_list() == [
         "column 'answer' is missing or null, not a list of messages"
     ]
-    assert rows.unreadable["location"].to_list() == [f"query row {n}" for n in (1, 501, 1001, 1501, 2001)]
+    assert rows.unreadable["location"].to_list() == [f"row {n}" for n in (1, 501, 1001, 1501, 2001)]
     assert rows.records["label"].unique().to_list() == ["sums"]
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import threading
+import time
 
 import dagster as dg
 import polars as pl
@@ -16,6 +17,7 @@ from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.ingestion.ingest import ingest
+from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
 from fineline.resources.governance.forgetting import certificate, tombstones
 from fineline.resources.governance.forgetting import matches as planning
@@ -221,6 +223,7 @@ def test_a_batch_that_the_source_still_offers_is_named_as_a_place_outside(storag
     folder.mkdir()
     (folder / "first.jsonl").write_text('{"text": "x"}\n')
     source = Files(name="notes", kind="files", licence="MIT", path=folder)
+    scan_sources(storage, [source], now=time.time() + 10)
     ask(storage, texts=[PERSON])
     with dg.DagsterInstance.ephemeral() as instance:
         row = carried_out(storage, instance, sources=[source])
