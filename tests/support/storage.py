@@ -45,7 +45,7 @@ def write(storage, asset, frame, batch=None, **more):
 
 
 def read(storage, asset, batch=None, role="data"):
-    return pl.read_parquet(storage.file(storage.require(asset, batch), role))
+    return storage.scan(storage.require(asset, batch), role).collect()
 
 
 def read_all(storage, asset, role="data"):

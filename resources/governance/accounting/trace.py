@@ -168,8 +168,8 @@ def _tables(storage: Storage) -> list[_Table]:
         made_at[manifest.asset] = manifest.made_at
         for role in manifest.tables:
             table = tables.setdefault((manifest.asset, role), _Table(storage.at, manifest.asset, role, {}))
-            for batch, key in storage.keys(manifest, role).items():
-                table.files[key] = (batch, manifest.data_version)
+            for key in storage.keys(manifest, role).values():
+                table.files[key] = (manifest.batch, manifest.data_version)
     for each in exposure_lists(storage):
         if each.manifest is None:
             tables[each.asset, EXPOSURE] = _Table(each.root, each.asset, EXPOSURE, {each.key: (None, None)})

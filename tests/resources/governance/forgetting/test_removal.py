@@ -49,7 +49,7 @@ def storage(tmp_path):
         upstream = {f"raw_corpus[{batch}]": storage.require("raw_corpus", batch).data_version}
         storage.commit(scrubbed.model_copy(update={"inputs": upstream}))
     dataset = storage.require("sft_dataset")
-    rows = pl.read_parquet(storage.file(dataset, "data"))
+    rows = storage.scan(dataset).collect()
     export = jsonl_bytes(rows.filter(pl.col("split") == "train").select("prompt", "completion"))
     name = f"train-{hashlib.sha256(export).hexdigest()[:16]}.jsonl"
     (storage.folder("sft_dataset") / name).write_bytes(export)
@@ -125,8 +125,8 @@ def test_rows_go_from_every_table_and_every_sum_still_closes(storage):
         for batch in batches or [None]:
             m = storage.require(asset, batch)
             assert m.rows_in == m.rows + m.dropped + m.quarantined, asset
-            assert m.rows == pl.read_parquet(storage.file(m, "data")).height
-            assert m.dropped + m.quarantined == pl.read_parquet(storage.file(m, "drops")).height
+            assert m.rows == storage.scan(m).collect().height
+            assert m.dropped + m.quarantined == storage.scan(m, "drops").collect().height
     assert {batch: storage.require("raw_corpus", batch).rows_in for batch in before} == before
     assert {"table": "splits", "rows": 1} in row["removed"]
 
@@ -342,7 +342,8 @@ def test_a_request_under_another_key_is_refused_and_changes_nothing(storage):
 
 def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage):
     manifest = storage.require("splits")
-    storage.file(manifest, "drops").unlink()
+    for key in storage.keys(manifest, "drops").values():
+        storage.at.delete(key)
     ids_of = dict.fromkeys(BOTH, "f" * 32)
     remove(storage, Targets(ids_of, ["ada lovelace"]), Journal(storage, "R-17"), lambda _: None)
     assert not list(storage.folder("splits").glob("data*"))
