@@ -94,19 +94,19 @@ class Scratch:
         try:
             yield scratch
         finally:
-            storage.at.delete(scratch.folder)
+            storage.root.delete(scratch.folder)
 
     def put(self, rows: pl.DataFrame) -> str:
         """Leave a table; returns its key."""
         content = io.BytesIO()
         rows.write_parquet(content)
         key = f"{self.folder}/{hashlib.sha256(content.getbuffer()).hexdigest()}.parquet"
-        self.storage.at.put(key, content.getvalue())
+        self.storage.root.put(key, content.getvalue())
         return key
 
     def read(self, *keys: str) -> pl.DataFrame:
         """Tables of equal columns, one after the other."""
-        return self.storage.at.scan(keys).collect()
+        return self.storage.root.scan(keys).collect()
 
 
 def run_units(

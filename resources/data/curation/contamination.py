@@ -30,7 +30,7 @@ def evaluation_ngrams(source: Source, ngram: int) -> pl.Series:
     found = [
         distinct_ngrams(part.records, ngram)
         for batch in list_batches(source)
-        for part in read_parts(source, f"{source.name}/{batch.name}", batch.place)
+        for part in read_parts(source, f"{source.name}/{batch.name}", batch)
         if part.records.height
     ]
     if not found:

@@ -14,8 +14,10 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import require_whole
-from fineline.resources.core.storage.store import Manifest, Storage
+from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
 from fineline.resources.data.scrubbing.canaries import CanaryReport, Planted, count, plant, plant_in_records, replaced
 from fineline.resources.data.scrubbing.scrubber import Scrubber
@@ -57,7 +59,9 @@ class ScrubWorker:
 
     def __init__(self, scrubbing: Scrubbing) -> None:
         self.storage, self._section = scrubbing.storage, scrubbing.section
-        self.scrubber = Scrubber(scrubbing.section, key=scrubbing.key, cache=scrubbing.storage.findings_cache)
+        self.scrubber = Scrubber(
+            scrubbing.section, key=scrubbing.key, cache=scrubbing.storage.local.path(layout.FINDINGS_CACHE)
+        )
         self._planted: dict[str | None, Planted] = {}
 
     def __call__(self, unit: Unit[R]) -> R:
@@ -67,7 +71,7 @@ class ScrubWorker:
     def planted(self, hosts: str | None) -> Planted:
         """The canaries in the records of a stored file."""
         if hosts not in self._planted:
-            records = None if hosts is None else self.storage.at.scan([hosts]).head(HOSTS).collect()
+            records = None if hosts is None else self.storage.root.scan([hosts]).head(HOSTS).collect()
             self._planted[hosts] = plant_in_records(self._section, records)
         return self._planted[hosts]
 
@@ -98,7 +102,7 @@ class Records:
 
     def run(self, worker: ScrubWorker) -> ScrubbedRows:
         """Scrub the rows and stage them as a part of the scrubbed batch."""
-        raw = worker.storage.at.scan([self.file]).slice(self.first, self.rows).collect()
+        raw = worker.storage.root.scan([self.file]).slice(self.first, self.rows).collect()
         scrubbed = worker.scrubber.scrub(raw)
         facts = {"replaced spans": int(scrubbed.entities["spans"].sum())}
         output = TableOutput(scrubbed.records, rows_in=raw.height, facts=facts)

@@ -62,5 +62,5 @@ def test_scratch_tables_are_read_in_the_order_asked_for_and_gone_in_the_end(stor
         keys = [scratch.put(each) for each in (two, one, two)]
         assert keys[0] == keys[2], "equal tables have one key"
         assert scratch.read(*keys)["n"].to_list() == [3, 1, 2, 3]
-    assert not storage.at.exists(keys[0])
+    assert not storage.root.exists(keys[0])
     assert Snapshot.take(storage, [CLUSTERS], []).tables[CLUSTERS], "the asset itself stays"

@@ -73,7 +73,7 @@ def corpus(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.M
     monkeypatch.setattr(decontamination, "UNIT_RECORDS", request.param)
     corpus = Corpus(tmp_path / "root", ROWS)
     yield corpus
-    assert not any(layout.STAGED in each.key for each in corpus.storage.at.list()), "nothing is left behind"
+    assert not any(layout.STAGED in each.key for each in corpus.storage.root.list()), "nothing is left behind"
 
 
 def test_training_records_that_repeat_a_held_out_prompt_are_found_in_question_and_answer(corpus: Corpus):

@@ -2,6 +2,7 @@ from contextlib import closing
 
 import polars as pl
 import pytest
+from support.places import asset_folder
 from support.records import record, records
 from support.storage import read, write
 
@@ -86,7 +87,7 @@ def test_the_stored_bytes_do_not_depend_on_the_units(scrubbing, monkeypatch):
     for size in (1, 2, 5, 23, 1000):
         monkeypatch.setattr(units, "_LEAST_RECORDS", size)
         versions.add(tuple(manifest.data_version for manifest, _ in scrub(Inline(), scrubbing).values()))
-        folder = scrubbing.storage.folder(SCRUBBED.name, "notes/1")
+        folder = asset_folder(scrubbing.storage, SCRUBBED.name, "notes/1")
         assert len(list(folder.iterdir())) == 4, "data, drops, quarantine and manifest: no part is left over"
     assert len(versions) == 1
 

@@ -7,9 +7,12 @@ from support.places import asset_folder
 from support.records import record, records
 from support.traced_storage import AGAIN, BROKEN, FIRST, HELD_OUT, KEPT, SECOND, SIMILAR, fill
 
+from fineline.data_contracts import catalog
 from fineline.resources.core.keys import load_key
 from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.governance.accounting import trace as tracing
 from fineline.resources.models import exposure
 
@@ -90,51 +93,47 @@ def test_an_unknown_record_is_not_found(storage):
     assert not trace.found
 
 
-def meanwhile(monkeypatch, name, happens):
-    """Have something happen once, after the manifests were read and before the tables are."""
-    reads, left = getattr(tracing, name), [happens]
+def meanwhile(monkeypatch, happens):
+    """Have something happen once, after the manifests were read and before the first table is."""
+    scan, left = DiskRoot.scan, [happens]
 
-    def read(*arguments):
+    def scan_late(*arguments, **options):
         if left:
             left.pop()()
-        return reads(*arguments)
+        return scan(*arguments, **options)
 
-    monkeypatch.setattr(tracing, name, read)
+    monkeypatch.setattr(DiskRoot, "scan", scan_late)
 
 
-def make_corpus_and_ledger_anew(storage):
-    """Commit both again, each with another table in the place of the one that its manifest named."""
-    for asset, batch in (("raw_corpus", FIRST), ("record_ledger", None)):
-        manifest = storage.require(asset, batch)
-        changed = manifest.model_copy(deep=True)
-        names = changed.files_by_batch.get("data", changed.files)
-        for each, key in storage.keys(manifest, "data").items():
-            stored = storage.root.get(key).content
-            names["data" if names is changed.files else each] = storage.add(asset, batch, "data.anew.parquet", stored)
-        storage.commit(changed)
+def empty_corpus_and_ledger(storage):
+    """Store newer tables without rows."""
+    for asset, batch in ((catalog.RAW_CORPUS, FIRST), (catalog.RECORD_LEDGER, None)):
+        nothing = TableOutput(storage.scan(storage.require(asset.name, batch)).collect().clear(), 0)
+        origin = Origin("2", {}, "run")
+        write_table(storage, asset.name, batch, nothing, asset.schema, origin, maximum_quarantine=1.0)
 
 
 def test_a_run_that_stores_newer_tables_meanwhile_does_not_disturb_a_trace(storage, monkeypatch):
-    meanwhile(monkeypatch, "_steps", lambda: make_corpus_and_ledger_anew(storage))
+    meanwhile(monkeypatch, lambda: empty_corpus_and_ledger(storage))
     assert steps(storage, KEPT, "record_ledger")
-    assert all("anew" in name for name in storage.require("record_ledger").named("data").values())
+    assert not steps(storage, KEPT, "record_ledger"), "the next trace reads the newer one"
 
 
 def test_nor_a_trace_of_a_text(storage, monkeypatch):
-    meanwhile(monkeypatch, "mentions", lambda: make_corpus_and_ledger_anew(storage))
+    meanwhile(monkeypatch, lambda: empty_corpus_and_ledger(storage))
     assert tracing.trace_text(storage, "ada lovelace").records == 2
 
 
 def test_nor_does_a_training_that_ends_meanwhile(storage, monkeypatch):
     checkpoints = storage.local.folder / "checkpoints" / "sft_model-2"
     exposure.begin_training(storage, checkpoints, "sft_dataset", "base_model")
-    meanwhile(monkeypatch, "_steps", lambda: shutil.rmtree(checkpoints))
+    meanwhile(monkeypatch, lambda: shutil.rmtree(checkpoints))
     assert steps(storage, KEPT, "sft_model", "exposure")
 
 
 def test_a_table_that_somebody_deletes_meanwhile_is_told(storage, monkeypatch):
-    keys = storage.keys(storage.require("record_ledger"), "data").values()
-    meanwhile(monkeypatch, "_steps", lambda: [storage.root.delete(key) for key in keys])
+    (_, key), *_ = storage.keys(storage.require("record_ledger"), "data").items()
+    meanwhile(monkeypatch, lambda: storage.root.delete(key))
     with pytest.raises(FileNotFoundError):
         tracing.trace(storage, [KEPT["record_id"]])
 

@@ -13,6 +13,7 @@ from support.traced_storage import FIRST, HELD_OUT, KEPT, SECOND, SIMILAR
 from fineline.data_contracts.records import Record
 from fineline.resources.core.keys import PseudonymKey, load_key
 from fineline.resources.core.recipe.sources import Files
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, jsonl_bytes, scan_table, write_table
@@ -58,8 +59,8 @@ def storage(tmp_path):
     (asset_folder(storage, "sft_dataset") / name).write_bytes(export)
     inputs = {f"raw_corpus[{batch}]": storage.require("raw_corpus", batch).data_version for batch in (FIRST, SECOND)}
     storage.commit(dataset.model_copy(update={"inputs": inputs, "files": {**dataset.files, "train": name}}))
-    storage.findings_cache.mkdir(parents=True)
-    (storage.findings_cache / "found_spans.sqlite").write_text("hashes")
+    storage.local.path(layout.FINDINGS_CACHE).mkdir(parents=True)
+    (storage.local.path(layout.FINDINGS_CACHE) / "found_spans.sqlite").write_text("hashes")
     return storage
 
 
@@ -165,7 +166,7 @@ def test_models_are_flagged_and_the_memory_of_the_scrubber_is_empty(storage):
     row = forget(storage, records=[KEPT["record_id"]])
     assert {each["model"] for each in row["seen_by"]} == {"sft_model", "release"}
     assert exposure.forgotten_records(storage, "release") == 1
-    assert list(storage.findings_cache.iterdir()) == []
+    assert list(storage.local.path(layout.FINDINGS_CACHE).iterdir()) == []
 
 
 def test_the_certificate_tells_of_names_that_dagster_keeps(storage):
@@ -346,7 +347,8 @@ def test_a_request_under_another_key_is_refused_and_changes_nothing(storage):
 
 def test_of_a_table_whose_file_is_missing_those_that_say_it_are_removed(storage):
     manifest = storage.require("splits")
-    storage.file(manifest, "drops").unlink()
+    for key in storage.keys(manifest, "drops").values():
+        storage.root.delete(key)
     ids_of = dict.fromkeys(BOTH, "f" * 32)
     remove(storage, Targets(ids_of, ["ada lovelace"]), Journal(storage, "R-17"), lambda _: None)
     assert not list(asset_folder(storage, "splits").glob("data*"))
