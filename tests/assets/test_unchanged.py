@@ -16,7 +16,9 @@ from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
 CORPUS = ["raw_corpus", "scrubbed_corpus", "minhash_signatures"]
-BATCHES = sorted(map(key, ["colours/first.jsonl", "colours/second.jsonl"]))
+FIRST, SECOND = key("colours/first.jsonl"), key("colours/second.jsonl")
+# In Dagster's order.
+BATCHES = sorted([FIRST, SECOND])
 
 
 class World:
@@ -94,7 +96,7 @@ def test_of_several_batches_only_the_changed_one_is_made(world):
         file.write(row("Who painted the bridge?", "Nobody did."))
     assert world.ask().success
     changed = {key for key, time in world.times().items() if time != times[key]}
-    assert changed == {(asset, BATCHES[0]) for asset in CORPUS}
+    assert changed == {(asset, FIRST) for asset in CORPUS}
 
 
 def test_a_launch_with_force_makes_it_although_nothing_has_changed(world):
@@ -142,9 +144,9 @@ def test_a_good_batch_does_not_hide_that_another_fails_its_check(world):
     bad.write_text(kept + '{"question": "half a line\n' * 200)
     assert not world.ask().success
     good.write_text(row("Why not?", "Because it is not so."))
-    again = world.ask(batches=BATCHES[1:])
+    again = world.ask(batches=[SECOND])
     failed = [check for check in again.get_asset_check_evaluations() if not check.passed]
     assert {check.check_name for check in failed} == {"under_contract"}
-    assert f"still fails for {key('colours/first.jsonl')}" in failed[0].description
+    assert f"still fails for {FIRST}" in failed[0].description
     bad.write_text(kept)
     assert world.ask().success

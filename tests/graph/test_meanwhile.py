@@ -119,7 +119,7 @@ def test_a_batch_that_comes_while_the_tables_of_all_are_made_is_in_all_or_none_o
 
 def test_a_file_that_cannot_be_read_is_told_and_keeps_no_other_back(world):
     world.drop("bad.jsonl", '{"question": "Why?", "answer": "Because."}\n'.encode("utf-16"))
-    with pytest.raises(run.RunFailed, match=r"raw_corpus: .*bad\.jsonl.* is UTF-16, not UTF-8"):
+    with pytest.raises(run.RunFailed, match=f"raw_corpus: {key('colours/bad.jsonl')} is UTF-16, not UTF-8"):
         world.make()
     good = sorted(map(key, ["colours/first.jsonl", "colours/second.jsonl"]))
     assert all(world.project.storage.manifest("raw_corpus", batch) for batch in good)
