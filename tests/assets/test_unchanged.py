@@ -85,7 +85,7 @@ def test_what_is_up_to_date_is_published_again_as_it_was_and_not_made(world):
         ("scrubbed_corpus", "personal_data_is_replaced"),
         ("raw_corpus", "accounted_for"),
     }
-    assert all(check.passed for check in results)
+    assert all(check.passed or check.severity == dg.AssetCheckSeverity.WARN for check in results)
     (recall,) = [check for check in results if check.check_name == "personal_data_is_replaced"]
     assert "recall" in recall.metadata
 
