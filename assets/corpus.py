@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -16,15 +16,13 @@ from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.scrubbing import Scrub
-from fineline.resources.core.storage.tables import TableOutput
+from fineline.resources.core.storage.tables import StagedPart
 from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
 from fineline.resources.data.pii.version import VERSION as PII_VERSION
-from fineline.resources.data.scrubbing.scrubber import Scrubber
 from fineline.resources.data.scrubbing.version import VERSION as SCRUBBING_VERSION
 
-# Records of a batch into whose text canaries are put.
-HOSTS = 500
-RECORDS_AT_ONCE = 20_000
+if TYPE_CHECKING:
+    from fineline.resources.data.scrubbing.units import ScrubbedRows
 
 
 @table(catalog.RAW_CORPUS, version=INGESTION_VERSION, kinds={"polars", "parquet"})
@@ -73,26 +71,26 @@ def scrubbed_corpus(run: TableRun, scrub: Scrub) -> None:
     Guarantees: prompts, completions, rejected answers, tools and metadata are all scrubbed; what the scrubber
     misses is measured with planted values at each run, and too much of it blocks all that follows.
     """
-    from fineline.resources.data.scrubbing.canaries import measure
+    from fineline.resources.data.scrubbing.units import Scrubbing, measure, scrub_batches
 
-    with Scrubber(scrub, key=run.pseudonym_key, cache=run.storage.findings_cache) as scrubber:
-        hosts = run.scan(catalog.RAW_CORPUS.name, run.stale[0]).head(HOSTS).collect()
-        report = measure(scrubber, scrub, hosts)
-        run.check(
-            "personal_data_is_replaced",
-            report.recall >= scrub.minimum_recall,
-            f"{report.recall:.1%} of the planted values were replaced; at least {scrub.minimum_recall:.1%} must be",
-            {
-                "recall": report.recall,
-                "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
-                "by surface form": dg.MetadataValue.md(frame_table(report.by_form)),
-                "entity with the lowest recall": report.worst,
-                "entities with survivors": ", ".join(report.survivors) or "none",
-            },
-        )
-        for batch in run.stale:
-            counted: list[pl.DataFrame] = []
-            run.write(_scrubbed_parts(run, scrubber, batch, counted), batch, partial(_replaced, batch, counted))
+    scrubbing = Scrubbing(run.storage, scrub, run.pseudonym_key)
+    raw = [run.storage.require(catalog.RAW_CORPUS.name, batch) for batch in run.stale]
+    report = measure(run.engine, scrubbing, hosts=raw[0])
+    run.check(
+        "personal_data_is_replaced",
+        report.recall >= scrub.minimum_recall,
+        f"{report.recall:.1%} of the planted values were replaced; at least {scrub.minimum_recall:.1%} must be",
+        {
+            "recall": report.recall,
+            "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
+            "by surface form": dg.MetadataValue.md(frame_table(report.by_form)),
+            "entity with the lowest recall": report.worst,
+            "entities with survivors": ", ".join(report.survivors) or "none",
+        },
+    )
+    for batch, scrubbed in scrub_batches(run.engine, scrubbing, raw, run.progress("records scrubbed")):
+        counted: list[pl.DataFrame] = []
+        run.write(_parts(scrubbed, counted), batch, partial(_replaced, batch, counted))
 
 
 def _outline(records: pl.DataFrame) -> pl.DataFrame:
@@ -101,19 +99,11 @@ def _outline(records: pl.DataFrame) -> pl.DataFrame:
     return records.select("record_id", "kind", **lengths)
 
 
-def _scrubbed_parts(
-    run: TableRun, scrubber: Scrubber, batch: str, counted: list[pl.DataFrame]
-) -> Iterator[TableOutput]:
-    """A batch scrubbed part by part, so that memory stays bounded; what was replaced goes to ``counted``."""
-    total = run.storage.require(catalog.RAW_CORPUS.name, batch).rows or 0
-    report = run.progress(f"{batch}: records scrubbed")
-    for start in range(0, max(total, 1), RECORDS_AT_ONCE):
-        raw = run.scan(catalog.RAW_CORPUS.name, batch).slice(start, RECORDS_AT_ONCE).collect()
-        scrubbed = scrubber.scrub(raw)
-        report(start + raw.height, total)
-        counted.append(scrubbed.entities)
-        spans = int(scrubbed.entities["spans"].sum())
-        yield TableOutput(scrubbed.records, rows_in=raw.height, facts={"replaced spans": spans})
+def _parts(scrubbed: Iterable[ScrubbedRows], counted: list[pl.DataFrame]) -> Iterator[StagedPart]:
+    """The parts of a batch; what was replaced in them goes to ``counted``."""
+    for rows in scrubbed:
+        counted.append(rows.entities)
+        yield rows.part
 
 
 def _replaced(batch: str, counted: list[pl.DataFrame]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from fineline.resources.core.compute.engine import Engine, local_engine
 from fineline.resources.core.keys import PseudonymKey, load_key
 from fineline.resources.core.recipe.loading import parse_recipe, read_recipe, recipe_path, storage_root
 from fineline.resources.core.recipe.recipe import Recipe
@@ -34,6 +35,11 @@ class Project(dg.ConfigurableResource[Any]):
     def storage(self) -> Storage:
         """The tables and models of this recipe."""
         return Storage(Path(self.storage_root))
+
+    @property
+    def engine(self) -> Engine:
+        """Where units of work run: as many processes as the recipe gives the scrubber. Close it after use."""
+        return local_engine(self.recipe.scrub.workers)
 
     @property
     def pseudonym_key(self) -> PseudonymKey:

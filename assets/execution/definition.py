@@ -121,6 +121,8 @@ class Definition:
                     except Exception:
                         yield from run.stored_so_far()
                         raise
+                    finally:
+                        run.close()
                     yield from run.results()
 
         # Dagster reads the annotations, and would not resolve them as text.

@@ -14,6 +14,7 @@ from fineline.assets.execution.provenance import Provenance
 from fineline.assets.execution.workers import run_worker
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.sources import Source
@@ -49,6 +50,16 @@ class Run:
     def stale(self) -> list[Any]:
         """The batches to make; of an asset without batches, None alone."""
         return self._provenance.stale()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where units of work run. Its workers stay warm until the execution ends."""
+        return self._project.engine
+
+    def close(self) -> None:
+        """End the engine's workers, where there are any."""
+        if "engine" in self.__dict__:
+            self.engine.close()
 
     @property
     def batches(self) -> list[str]:
