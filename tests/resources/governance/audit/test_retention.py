@@ -83,7 +83,7 @@ def test_what_a_killed_run_left_is_removed_after_a_day(storage):
 
 def test_a_memory_that_is_to_be_restored_outlives_every_prune(storage):
     memory = storage.local.path(storage.key(storage.require("splits"), "history"))
-    content = memory.read_bytes()
+    content, before = memory.read_bytes(), read(storage, "splits", role="history")
     memory.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
     age_all(storage, days=5000)
     with pytest.raises(Damaged, match="is damaged"):
