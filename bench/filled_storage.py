@@ -1,4 +1,4 @@
-"""A storage root as a run leaves it, of as many records as asked for, made from real rows with variations."""
+"""A storage root as a run leaves it, with any number of records, made from real rows with variations."""
 
 import dataframely as dy
 import numpy as np
@@ -25,7 +25,7 @@ RATIOS = {name: 0.1 for name, column in RecordQuality.columns().items() if colum
 
 
 def fill(storage: Storage, records: int) -> None:
-    """Write every table of the chain, the SFT data set, and three models with what they saw."""
+    """Write every table from the raw corpus to the SFT dataset, and three models with the records that they saw."""
     texts = p3().select(
         text=pl.col("prompt").list.first().struct.field("content"),
         answer=pl.col("completion").list.first().struct.field("content"),

@@ -39,5 +39,5 @@ def p3(limit: int | None = None) -> pl.DataFrame:
         limit=limit,
     )
     (batch,) = list_batches(source)
-    (made,) = ingest([read_batch(source, batch)], source.name, batch.key)
+    (made,) = ingest([read_batch(source, batch)], source.name, f"{source.name}/{batch.name}")
     return made.frame

@@ -1,4 +1,4 @@
-"""How long it takes to say where a record is, by its id and by a text, in a storage root of a million records."""
+"""Time to trace a record by its id, and records by a text, in a storage root of a million records."""
 
 import os
 import subprocess
@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 from figures import Figure
 from filled_storage import fill
-from support.places import asset_folder
 
+from fineline.data_contracts import catalog
+from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.accounting.trace import trace, trace_text
 
@@ -42,8 +42,8 @@ def measure(*, short: bool) -> list[Figure]:
 
 
 def _wanted(storage: Storage) -> tuple[str, str]:
-    paths = sorted(asset_folder(storage, "raw_corpus").glob("batch=*/data-*.parquet"))
-    rows = pl.scan_parquet(paths[len(paths) // 2])
+    tables = [*Inventory(storage).manifests(catalog.RAW_CORPUS.name)]
+    rows = storage.scan(tables[len(tables) // 2])
     record_id, prompt = rows.select("record_id", "prompt").slice(777, 1).collect().row(0)
     return record_id, prompt[0]["content"][40:60].upper()
 
@@ -55,7 +55,7 @@ def _command(recipe: Path, storage: Storage, *arguments: str) -> Callable[[], ob
 
 
 def _best(name: str, run: Callable[[], object], note: str) -> Figure:
-    """The shortest of some runs, which other work on the machine disturbed least."""
+    """The fastest of some runs, the one least disturbed by other work on the machine."""
     runs = []
     for _ in range(RUNS):
         started, busy = time.perf_counter(), _processor_time()
@@ -66,6 +66,6 @@ def _best(name: str, run: Callable[[], object], note: str) -> Figure:
 
 
 def _processor_time() -> float:
-    """Seconds that processors spent on this process and on commands that it ran."""
+    """Processor seconds of this process and of the commands that it ran."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
