@@ -34,7 +34,8 @@ from fineline.data_contracts.records import Record  # noqa: E402
 from fineline.resources.core.compute.engine import local_engine  # noqa: E402
 from fineline.resources.core.keys import PseudonymKey  # noqa: E402
 from fineline.resources.core.recipe.scrubbing import Scrub  # noqa: E402
-from fineline.resources.core.storage.store import Manifest, Storage  # noqa: E402
+from fineline.resources.core.storage.manifest import Manifest  # noqa: E402
+from fineline.resources.core.storage.store import Storage  # noqa: E402
 from fineline.resources.core.storage.tables import (  # noqa: E402
     Origin,
     StagedPart,

@@ -63,10 +63,11 @@ def test_a_limit_on_file_sizes_is_told_as_such(tmp_path):
 def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
     storage = Storage(tmp_path)
     write(storage, 0)
-    until = time.monotonic() + 6
-    writers = [SPAWN.Process(target=keep_writing, args=(tmp_path, until)) for _ in range(2)]
+    begun = SPAWN.Event()
+    writers = [SPAWN.Process(target=keep_writing, args=(tmp_path, begun, 6)) for _ in range(2)]
     for writer in writers:
         writer.start()
+    assert begun.wait(60)
     seen = set()
     while any(writer.is_alive() for writer in writers):
         with storage.reading(["splits"]):

@@ -43,8 +43,10 @@ def write_with_a_limit(root, said):
         said.put(str(error))
 
 
-def keep_writing(root, until):
+def keep_writing(root, begun, seconds):
     storage, version = Storage(root), 0
+    begun.set()
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         version += 1
         write(storage, version)

@@ -24,7 +24,7 @@ def mail(tmp_path):
 
 
 def registry_text(mail):
-    return (mail.storage.root / "arrivals" / "registry.json").read_text()
+    return (mail.storage.local.folder / "arrivals" / "registry.json").read_text()
 
 
 def test_a_key_is_a_keyed_hash_that_tells_nothing_of_the_name(mail, tmp_path):
