@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -23,44 +24,50 @@ def curated_corpus(run: TableRun, decontaminate: Decontaminate, topics: int | No
 
     Guarantees: each record that is not here is in this asset's drops, with the rule that stopped it.
     """
-    from fineline.resources.data.curation.curate import curate
+    from fineline.resources.data.curation.curate import Curating
 
-    clusters, quality = run.read(catalog.DUPLICATE_CLUSTERS.name), run.read(catalog.RECORD_QUALITY.name)
-    repeats = _contaminated(run, decontaminate, clusters, quality)
-    output = curate(run.read(catalog.SCRUBBED_CORPUS.name), clusters, quality, repeats)
-    rules = {rule: float(count) for rule, count in counts_by(output.drops, "rule").items()}
-    run.write(
-        output,
-        metadata={
-            "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records")),
-            "balance": dg.MetadataValue.md(frame_table(composition(output.frame))),
-            **_topics(run, output.frame, topics),
-        },
-    )
+    snapshot = run.snapshot(catalog.SCRUBBED_CORPUS, catalog.DUPLICATE_CLUSTERS, catalog.RECORD_QUALITY)
+    curating = Curating(snapshot, _contaminated(run, decontaminate))
+    parts = curating.parts(run.engine, run.batches, run.progress("records curated"))
+    run.write(parts, metadata=lambda: _metadata(run, topics))
 
 
-def _contaminated(
-    run: TableRun, decontaminate: Decontaminate, clusters: pl.DataFrame, quality: pl.DataFrame
-) -> pl.DataFrame | None:
-    """Records that repeat evaluation sets, compared as they came in: scrubbing changes words on one side only."""
-    from fineline.resources.data.curation.contamination import contaminated, evaluation_set
+def _contaminated(run: TableRun, decontaminate: Decontaminate) -> Mapping[str, str]:
+    """The records that repeat evaluation sets, with the names of these.
+
+    Compared are raw records, because scrubbing changes words on one side only.
+    """
+    from fineline.resources.data.curation.decontamination import Chosen, repeats_of_evaluation_sets
 
     if not decontaminate.against:
-        return None
-    passed = clusters.filter("representative").join(quality.filter(pl.col("failed_rule").is_null()), on="record_id")
-    columns = ["record_id", "batch", "kind", "prompt", "completion", "rejected"]
-    came_in = run.scan(catalog.RAW_CORPUS.name).select(columns)
-    records = came_in.join(passed.lazy(), on=["record_id", "batch"], how="semi").collect()
-    sets = {source.name: evaluation_set(source) for source in decontaminate.against}
-    found = contaminated(records, sets, decontaminate)
-    run.log.info(f"{found.height:,} of {records.height:,} records repeat {', '.join(sets)}")
-    return found
+        return {}
+    passed = run.scan(catalog.RECORD_QUALITY.name).filter(pl.col("failed_rule").is_null())
+    with run.scratch() as scratch:
+        names = scratch.put(passed.select("record_id", "batch").collect())
+        chosen = Chosen(run.snapshot(catalog.RAW_CORPUS), catalog.RAW_CORPUS.name, scratch, names)
+        found = repeats_of_evaluation_sets(chosen, decontaminate, run.engine, run.progress("records compared"))
+    sets = ", ".join(source.name for source in decontaminate.against)
+    run.log.info(f"{found.height:,} records repeat {sets}")
+    return dict(found.iter_rows())
 
 
-def _topics(run: TableRun, curated: pl.DataFrame, number: int | None) -> dict[str, Any]:
+def _metadata(run: TableRun, topics: int | None) -> dict[str, Any]:
+    curated, drops = run.stored(), run.stored("drops")
+    rules = {str(rule): float(count) for rule, count in counts_by(drops.select("rule").collect(), "rule").items()}
+    return {
+        "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records")),
+        "balance": dg.MetadataValue.md(frame_table(composition(curated))),
+        **_topics(run, curated, topics),
+    }
+
+
+def _topics(run: TableRun, curated: pl.LazyFrame, number: int | None) -> dict[str, Any]:
+    from fineline.resources.data.curation.composition import topics
+    from fineline.resources.data.curation.embeddings import Encoding
+
     if number is None:
         return {}
-    from fineline.resources.data.curation.composition import topics
-
-    found = topics(curated, number, run.progress("texts embedded"))
+    with run.scratch() as scratch:
+        encode = Encoding(scratch).encode(run.engine)
+        found = topics(curated, number, run.progress("texts embedded"), encode)
     return {"topics": dg.MetadataValue.md(frame_table(found))}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import dagster as dg
 import polars as pl
 
@@ -15,9 +13,6 @@ from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.deduplication.version import CLUSTERS_VERSION, SIGNATURES_VERSION
 
-# Records in memory at once while they are signed.
-SIGNED_AT_ONCE = 50_000
-
 
 @table(catalog.MINHASH_SIGNATURES, version=SIGNATURES_VERSION, kinds={"polars", "datasketch"})
 def minhash_signatures(run: TableRun, deduplicate: Deduplicate) -> None:
@@ -26,8 +21,11 @@ def minhash_signatures(run: TableRun, deduplicate: Deduplicate) -> None:
     Guarantees: the values are datasketch's for the same tokens, permutations and seed; a new batch costs only
     its own signatures.
     """
-    for batch in run.stale:
-        run.write(_signed(run, batch, deduplicate), batch)
+    from fineline.resources.data.deduplication.signatures import Signing
+
+    signing = Signing(run.snapshot(catalog.SCRUBBED_CORPUS), deduplicate)
+    for batch, parts in signing.batches(run.engine, run.stale, run.progress("records signed")):
+        run.write(parts, batch)
 
 
 @table(
@@ -62,19 +60,6 @@ def duplicate_clusters(run: TableRun, deduplicate: Deduplicate) -> None:
         facts={"duplicates": removed, "pairs measured": clusters.fresh},
     )
     run.write(output, metadata=_plots(table))
-
-
-def _signed(run: TableRun, batch: str, deduplicate: Deduplicate) -> Iterator[TableOutput]:
-    """The signatures of a batch, in parts, so that memory stays bounded."""
-    from fineline.resources.data.deduplication.signatures import sign
-
-    records = run.scan(catalog.SCRUBBED_CORPUS.name, batch)
-    total = records.select(pl.len()).collect().item()
-    report = run.progress(f"{batch}: records signed")
-    for start in range(0, max(total, 1), SIGNED_AT_ONCE):
-        part = records.slice(start, SIGNED_AT_ONCE).collect()
-        yield TableOutput(sign(part, deduplicate), rows_in=part.height)
-        report(start + part.height, total)
 
 
 def _measured_before(run: TableRun) -> pl.DataFrame | None:

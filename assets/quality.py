@@ -22,15 +22,13 @@ def record_quality(run: TableRun, quality: Quality) -> None:
 
     Guarantees: scores are kept for all; the recipe's thresholds decide, and a failed rule has a name.
     """
-    from fineline.resources.data.quality.scoring import score_unique
+    from fineline.resources.data.quality.scoring import Scoring
 
-    clusters = run.read(catalog.DUPLICATE_CLUSTERS.name)
-    reusable = run.reusable_rows(catalog.SCRUBBED_CORPUS.name)
-    records, progress = run.scan(catalog.SCRUBBED_CORPUS.name), run.progress("records measured")
-    scored = score_unique(records, clusters, quality, reusable, progress)
-    failed = scored["failed_rule"].drop_nulls()
-    output = TableOutput(scored, rows_in=int(clusters["representative"].sum()), facts={"failed": failed.len()})
-    run.write(output, metadata=_quality_plots(scored))
+    reusable = frozenset(run.unchanged_batches(catalog.SCRUBBED_CORPUS.name))
+    before = [catalog.RECORD_QUALITY] if reusable else []
+    snapshot = run.snapshot(catalog.SCRUBBED_CORPUS, catalog.DUPLICATE_CLUSTERS, *before)
+    parts = Scoring(snapshot, quality, reusable).parts(run.engine, run.batches, run.progress("records scored"))
+    run.write(parts, metadata=lambda: _quality_plots(run.stored()))
 
 
 @table(catalog.LABEL_ISSUES, version=LABEL_ISSUES_VERSION, kinds={"cleanlab", "scikitlearn"})
@@ -39,21 +37,28 @@ def label_issues(run: TableRun, labels: Labels) -> None:
 
     Guarantees: judged by a model that did not see the record; nothing is dropped by it.
     """
+    from fineline.resources.data.curation.embeddings import Encoding
     from fineline.resources.data.curation.label_reuse import Judged, judge_labels
 
-    issues, features = run.previous(), run.reusable_rows(catalog.SCRUBBED_CORPUS.name, "features")
-    before = None if issues is None or features is None else Judged(issues, features)
-    judged = judge_labels(_labelled(run), labels, before, run.progress("texts embedded"))
+    issues, features = run.previous(), run.previous("features")
+    before = None
+    if issues is not None and features is not None:
+        unchanged = run.unchanged_batches(catalog.SCRUBBED_CORPUS.name)
+        before = Judged(issues, features.filter(pl.col("batch").is_in(unchanged)))
+    with run.scratch() as scratch:
+        encode = Encoding(scratch).encode(run.engine)
+        judged = judge_labels(_labelled(run), labels, before, run.progress("texts embedded"), encode)
     found = judged.issues
     facts = {"issues": int(found["is_issue"].sum()), "outliers": int(found["is_outlier"].sum())}
     output = TableOutput(found, rows_in=found.height, side_tables={"features": judged.features}, facts=facts)
     run.write(output, metadata={"labels that do not fit": dg.MetadataValue.md(_misfits(found))})
 
 
-def _quality_plots(scored: pl.DataFrame) -> dict[str, dg.MetadataValue]:
-    failed = scored.drop_nulls("failed_rule").group_by("failed_rule").len().sort("len", descending=True)
-    rules = {str(rule): float(count) for rule, count in failed.iter_rows()}
-    words = scored["words"].clip(upper_bound=600).to_list()
+def _quality_plots(scored: pl.LazyFrame) -> dict[str, dg.MetadataValue]:
+    columns = scored.select("failed_rule", pl.col("words").clip(upper_bound=600)).collect()
+    failed = columns.drop_nulls("failed_rule").group_by("failed_rule").len()
+    rules = {str(rule): float(count) for rule, count in failed.sort("len", "failed_rule", descending=True).iter_rows()}
+    words = columns["words"].to_list()
     return {
         "failed rules": dg.MetadataValue.md(bar_chart("Records that failed a rule", rules, "records")),
         "lengths": dg.MetadataValue.md(
@@ -66,11 +71,9 @@ def _labelled(run: TableRun) -> pl.DataFrame:
     """The labelled records that are unique and passed every quality rule."""
     from fineline.resources.data.curation.label_reuse import LABEL_COLUMNS
 
-    passed = run.scan(catalog.RECORD_QUALITY.name).filter(pl.col("failed_rule").is_null()).select("record_id").collect()
-    unique = run.read(catalog.DUPLICATE_CLUSTERS.name).filter("representative")
-    stays = unique.join(passed, on="record_id", how="semi")
+    passed = run.scan(catalog.RECORD_QUALITY.name).filter(pl.col("failed_rule").is_null())
     labelled = run.scan(catalog.SCRUBBED_CORPUS.name).select(LABEL_COLUMNS).filter(pl.col("label").is_not_null())
-    return labelled.join(stays.lazy(), on=["record_id", "batch"], how="semi").collect()
+    return labelled.join(passed, on=["record_id", "batch"], how="semi").collect()
 
 
 def _misfits(issues: pl.DataFrame) -> str:

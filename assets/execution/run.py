@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.sources import Source
-from fineline.resources.core.storage.integrity import whole_file
+from fineline.resources.core.storage.integrity import find_damaged, whole_file
 from fineline.resources.core.storage.tables import Origin, scan_table
+from fineline.resources.core.storage.units import Scratch, Snapshot
 from fineline.resources.data.ingestion.batches import arrival
 from fineline.resources.data.ingestion.registry import Arrival, registry_of
 from fineline.resources.models.worker.protocol import R, Task
@@ -122,15 +124,24 @@ class Run:
             return None
         return pl.read_parquet(self.storage.file(manifest, role))
 
-    def reusable_rows(self, table: str, role: str = "data") -> pl.DataFrame | None:
-        """The previous rows of this asset for the batches of a table that have not changed since.
+    def unchanged_batches(self, table: str) -> list[str]:
+        """The batches of a table that have not changed since this asset was last stored, by the same code and recipe.
 
-        For results that depend on each record alone. None where nothing can be reused: the asset was not made yet, or
-        by other code or another recipe.
+        Its results on single records of these batches can be reused. Empty where it failed a check, or is damaged.
         """
-        origin, before = self.origin(), self.previous(role)
-        same = unchanged_batches(self.storage.manifest(self.name), origin.code_version, origin.inputs, table)
-        return None if before is None or not same else before.filter(pl.col("batch").is_in(same))
+        origin, before = self.origin(), self.storage.manifest(self.name)
+        if before is None or before.failed_checks or find_damaged(self.storage, before, "data"):
+            return []
+        return unchanged_batches(before, origin.code_version, origin.inputs, table)
+
+    def scratch(self) -> AbstractContextManager[Scratch]:
+        """A place for tables that this execution and its units of work leave for each other, removed in the end."""
+        return Scratch.of(self.storage, self.name)
+
+    def snapshot(self, *assets: Asset) -> Snapshot:
+        """Tables in the versions that count now, for units of work."""
+        batches = self.stale if self.asset.per_batch else self.batches
+        return Snapshot.take(self.storage, [asset.name for asset in assets], batches)
 
     def model_folder(self, asset: str, role: str = "model") -> Path:
         """The folder of a stored model, or of its adapter."""

@@ -70,6 +70,12 @@ class TableRun(Run):
         """Store a part ahead of its table, which :meth:`write` takes over once all checks are known."""
         return stage_part(self.storage, self.name, batch, output)
 
+    def stored(self, role: str = "data") -> pl.LazyFrame:
+        """The table of all batches as this execution has stored it, lazily; for its metadata."""
+        manifest = self.storage.last_stored(self.name)
+        assert manifest is not None
+        return self.storage.scan(manifest, role)
+
     def stored_so_far(self) -> Iterator[dg.AssetMaterialization]:
         """The events of the batches that were stored when the execution failed at another."""
         for written, metadata in self._written:

@@ -8,6 +8,9 @@ from typing import Protocol, TypeVar
 from fineline.resources.core.compute.inline import Inline
 from fineline.resources.core.compute.processes import Processes
 
+# What starting processes, and importing there what units need, may cost.
+_SECONDS_TO_START = 20.0
+
 U = TypeVar("U")
 R = TypeVar("R")
 
@@ -58,3 +61,8 @@ class Engine(Protocol):
 def local_engine(processes: int) -> Engine:
     """The engine of this machine: so many processes, or this process where that is one."""
     return Inline() if processes == 1 else Processes(processes)
+
+
+def worthwhile(engine: Engine, seconds: float) -> Engine:
+    """An engine for work of so many seconds of one processor: this process, where starting others would take longer."""
+    return engine if seconds > _SECONDS_TO_START else Inline()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from fineline.data_contracts.messages import content_length, record_text
-from fineline.resources.data.curation.embeddings import embed
+from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length, record_text
+from fineline.resources.data.curation.embeddings import Encode, embed, encode
 
 # Characters of the answer, or of the text.
 LENGTHS = [100, 500, 2000, 8000]
@@ -19,7 +19,7 @@ SAMPLE = 5_000
 NAMING_TERMS = 3
 
 
-def composition(records: pl.DataFrame) -> pl.DataFrame:
+def composition(records: pl.LazyFrame) -> pl.DataFrame:
     """The number of records of each source, label and length band: by, value, records, share of all.
 
     Lists the 20 most frequent sources and labels.
@@ -33,10 +33,11 @@ def composition(records: pl.DataFrame) -> pl.DataFrame:
         records.select(by=pl.lit(name), value=value).drop_nulls().group_by("by", "value").len("records")
         for name, value in of.items()
     ]
+    total = records.select(pl.len()).collect().item()
     order = [pl.col("by") == "length", pl.col("by") == "label", "records", "value"]
     return (
-        pl.concat(counts)
-        .with_columns(share=pl.col("records") / max(records.height, 1))
+        pl.concat(pl.collect_all(counts))
+        .with_columns(share=pl.col("records") / max(total, 1))
         .sort(order, descending=[False, False, True, False])
         .group_by("by", maintain_order=True)
         .head(SHOWN)
@@ -44,7 +45,11 @@ def composition(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def topics(
-    records: pl.DataFrame, number: int, progress: Callable[[int, int], None] | None = None, seed: int = 0
+    records: pl.LazyFrame,
+    number: int,
+    progress: Callable[[int, int], None] | None = None,
+    encode: Encode = encode,
+    seed: int = 0,
 ) -> pl.DataFrame:
     """At most ``number`` topics of a sample of at most 5,000 records: topic, records, share; the largest first.
 
@@ -59,11 +64,11 @@ def topics(
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    sample = records.sort("record_id").head(SAMPLE)
+    sample = records.select("record_id", *MESSAGE_COLUMNS).sort("record_id").head(SAMPLE).collect()
     texts = record_text(sample).to_list()
     if not texts:
         return pl.DataFrame(schema={"topic": pl.String, "records": pl.UInt32, "share": pl.Float64})
-    vectors = embed(texts, progress)
+    vectors = embed(texts, progress, encode)
     # On a matrix this small, threads spend their time waiting for each other.
     with threadpool_limits(1):
         clusters = KMeans(min(number, len(set(texts))), random_state=seed).fit_predict(vectors)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
+
+from fineline.resources.core.compute.engine import Engine, worthwhile
+from fineline.resources.core.storage.units import Scratch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,17 +28,53 @@ MAXIMUM_CHARACTERS = 4096
 # With one shape a length, a row does not depend on the rows beside it.
 WIDTHS = (16, 32, 48, 64, 96, 128, 192, MAXIMUM_TOKENS)
 BATCH_TOKENS = 2048
-# Texts that are tokenised in one call.
-TEXTS_AT_ONCE = 8192
+# Texts of a unit of work, and the seconds that one takes a processor.
+UNIT_TEXTS = 4096
+SECONDS_A_TEXT = 2e-3
 
 Vectors = npt.NDArray[np.float32]
+# Embeds groups of texts, and gives the rows of each group in the order of the groups.
+Encode = Callable[[Sequence[Sequence[str]]], Iterator[Vectors]]
 
 
 class EmbeddingError(Exception):
     """Embeddings cannot be computed on this machine; the message says what to do."""
 
 
-def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
+def encode(groups: Sequence[Sequence[str]]) -> Iterator[Vectors]:
+    """Embeds groups of texts in this process."""
+    encoder = _Encoder(model_folder())
+    return map(encoder.embed, groups)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Builds the worker that embeds groups of texts, each a table in ``scratch``, and leaves their rows there."""
+
+    scratch: Scratch
+
+    def __call__(self) -> Callable[[str], str]:
+        """The worker of a process, with the model loaded."""
+        encoder = _Encoder(model_folder())
+
+        def work(group: str) -> str:
+            rows = encoder.embed(self.scratch.read(group)["text"].to_list())
+            return self.scratch.put(pl.DataFrame({"row": rows}))
+
+        return work
+
+    def encode(self, engine: Engine) -> Encode:
+        """A function that embeds groups of texts on an engine, or in this process where it would be done sooner."""
+
+        def encode(groups: Sequence[Sequence[str]]) -> Iterator[Vectors]:
+            units = [self.scratch.put(pl.DataFrame({"text": group})) for group in groups]
+            for rows in worthwhile(engine, SECONDS_A_TEXT * sum(map(len, groups))).each(self, units):
+                yield self.scratch.read(rows)["row"].to_numpy()
+
+        return encode
+
+
+def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = None, encode: Encode = encode) -> Vectors:
     """The sentence embeddings of texts, as rows of unit length: float32, (texts, 384); dot products are cosines.
 
     An embedding is the mean of the last layer over at most the first 256 tokens (Reimers, Gurevych: Sentence-BERT,
@@ -47,17 +88,15 @@ def embed(texts: Sequence[str], progress: Callable[[int, int], None] | None = No
     """
     if not texts:
         return np.empty((0, DIMENSIONS), dtype=np.float32)
-    # Sorted by length, so that the texts of a part need few widths.
+    # Sorted by length, so that the texts of a group need few widths.
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     rows = np.empty((len(distinct), DIMENSIONS), dtype=np.float32)
-    encoder = _Encoder(model_folder())
     done = 0
-    for start in range(0, len(distinct), TEXTS_AT_ONCE):
-        for places, found in encoder.rows(distinct[start : start + TEXTS_AT_ONCE]):
-            rows[start + places] = found
-            done += len(places)
-            if progress is not None:
-                progress(done, len(distinct))
+    for found in encode([distinct[start : start + UNIT_TEXTS] for start in range(0, len(distinct), UNIT_TEXTS)]):
+        rows[done : done + len(found)] = found
+        done += len(found)
+        if progress is not None:
+            progress(done, len(distinct))
     position = {text: row for row, text in enumerate(distinct)}
     return rows[[position[text] for text in texts]]
 
@@ -98,10 +137,11 @@ class _Encoder:
         fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
         self._model = model.eval().to(self._device, torch.bfloat16 if fast else torch.float32)
 
-    def rows(self, texts: Sequence[str]) -> Iterator[tuple[npt.NDArray[np.intp], Vectors]]:
-        """Yields positions of texts, and the rows of these."""
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The rows of the texts."""
         tokens = [found.ids for found in self._tokenizer.encode_batch([text[:MAXIMUM_CHARACTERS] for text in texts])]
         width_of = np.searchsorted(WIDTHS, [len(ids) for ids in tokens])
+        rows = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
         for number, width in enumerate(WIDTHS):
             of_width = np.flatnonzero(width_of == number)
             at_once = BATCH_TOKENS // width
@@ -109,7 +149,8 @@ class _Encoder:
                 places = of_width[start : start + at_once]
                 batch = [tokens[place] for place in places]
                 batch += [batch[0]] * (at_once - len(batch))
-                yield places, self._rows(batch, width)[: len(places)]
+                rows[places] = self._rows(batch, width)[: len(places)]
+        return rows
 
     def _rows(self, tokens: Sequence[Sequence[int]], width: int) -> Vectors:
         torch = self._torch

@@ -11,7 +11,7 @@ import polars as pl
 from fineline.data_contracts.curation import LabelIssue
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, record_text
 from fineline.resources.core.recipe.curation import Labels
-from fineline.resources.data.curation.embeddings import DIMENSIONS, embed
+from fineline.resources.data.curation.embeddings import DIMENSIONS, Encode, embed, encode
 
 LABEL_COLUMNS = ["record_id", "batch", "source", "label", *MESSAGE_COLUMNS]
 KEY = ["record_id", "batch"]
@@ -39,6 +39,7 @@ def judge_labels(
     section: Labels,
     before: Judged | None = None,
     progress: Progress | None = None,
+    encode: Encode = encode,
     seed: int = 0,
 ) -> Judged:
     """Judge the labels of each source by :func:`fineline.resources.data.curation.label_issues.judge`.
@@ -56,7 +57,7 @@ def judge_labels(
     sources = usable.partition_by("source", maintain_order=True)
     reused = {source["source"][0]: None if before is None else _reusable(before, source) for source in sources}
     if section.features == "embeddings":
-        usable = _embedded(usable, [name for name, issues in reused.items() if issues is None], progress)
+        usable = _embedded(usable, [name for name, issues in reused.items() if issues is None], progress, encode)
         sources = usable.partition_by("source", maintain_order=True)
     issues = [
         _judged(source, section, seed) if known is None else known
@@ -81,14 +82,14 @@ def _reusable(before: Judged, source: pl.DataFrame) -> pl.DataFrame | None:
     return issues if issues.height == unchanged.height == source.height else None
 
 
-def _embedded(usable: pl.DataFrame, sources: Sequence[str], progress: Progress | None) -> pl.DataFrame:
+def _embedded(usable: pl.DataFrame, sources: Sequence[str], progress: Progress | None, encode: Encode) -> pl.DataFrame:
     """The rows, those of these sources with the stored embedding of their text, computed where it is null.
 
     All sources are embedded in one call, because loading the model takes seconds.
     """
     numbered = usable.with_row_index()
     new = numbered.filter(pl.col("source").is_in(sources) & pl.col("embedding").is_null())
-    rows = embed(new["text"].to_list(), progress).astype(STORED)
+    rows = embed(new["text"].to_list(), progress, encode).astype(STORED)
     embedded = new.with_columns(embedding=pl.Series([row.tobytes() for row in rows], dtype=pl.Binary))
     return pl.concat([numbered.join(new, on="index", how="anti"), embedded]).sort("index").drop("index")
 

@@ -1,21 +1,57 @@
 """MinHash signatures of records, and the similar pairs that they lead to."""
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from datasketch import MinHash
 
+from fineline.data_contracts import catalog
 from fineline.data_contracts.curation import Signature
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, joined_contents
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.recipe.curation import Deduplicate
+from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
+from fineline.resources.core.storage.units import Rows, Snapshot, run_units
 from fineline.resources.data.deduplication.buffers import Texts, in_slices
 from fineline.resources.data.deduplication.kernels.characters import characters
 from fineline.resources.data.deduplication.kernels.text import describe_rows, sketch_rows
 from fineline.resources.data.deduplication.lsh import band_keys, candidates, members
 from fineline.resources.data.deduplication.shingles import ShingleSets
 
+# Records of a unit of work, and the seconds that one takes a processor.
+UNIT_RECORDS = 50_000
+SECONDS_A_RECORD = 2e-5
 SKETCHED = ("content_hash", "characters", "words", "shingles", "signature")
 SIGNED_TYPES = {**Signature.create_empty().schema, "words": pl.UInt32()}
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Builds the worker that signs rows of scrubbed batches, which ``snapshot`` holds, and stages the signatures."""
+
+    snapshot: Snapshot
+    section: Deduplicate
+
+    def __call__(self) -> Callable[[Rows], StagedPart]:
+        """The worker of a process."""
+        return self._staged
+
+    def batches(
+        self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]
+    ) -> Iterator[tuple[str | None, Iterator[StagedPart]]]:
+        """Each batch with the parts of its signatures, which must be taken before those of the next one."""
+        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
+        parts = run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
+        return groupby(parts, key=lambda part: part.batch)
+
+    def _staged(self, unit: Rows) -> StagedPart:
+        records = self.snapshot.read(catalog.SCRUBBED_CORPUS.name, unit)
+        output = TableOutput(sign(records, self.section), rows_in=records.height)
+        return stage_part(self.snapshot.storage, catalog.MINHASH_SIGNATURES.name, unit.batch, output)
 
 
 def whole_or_prompt(section: Deduplicate) -> pl.Expr:

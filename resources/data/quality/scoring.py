@@ -1,12 +1,17 @@
 """Quality scores: the measures of each record's answer, and the first rule that they break."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
+from fineline.data_contracts import catalog
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.messages import contents
+from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.recipe.curation import Quality
+from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
+from fineline.resources.core.storage.units import Rows, Snapshot, run_units
 from fineline.resources.data.quality.language import identify
 from fineline.resources.data.quality.measures import by_lines, by_words, is_truncated, ratio, words
 from fineline.resources.data.quality.repetition import repetition
@@ -22,47 +27,65 @@ REFUSAL = (
 )
 # The language of a shorter answer is identified from its prompt and the answer together.
 IDENTIFIABLE_WORDS = 10
-RECORDS_AT_ONCE = 10_000
-KEY = ["record_id", "batch"]
+# Records of a unit of work, and the seconds that one takes a processor; about half are for the language.
+UNIT_RECORDS = 10_000
+SECONDS_A_RECORD = 2e-4
 
 
-def score(records: pl.DataFrame, section: Quality, progress: Callable[[int, int], None] | None = None) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Scoring:
+    """Builds the worker that scores the representatives among rows of scrubbed batches, and stages the scores.
+
+    ``snapshot`` holds the scrubbed corpus and the clusters. Of ``reusable`` batches it holds ``record_quality`` too, as
+    it was stored before: those scores are taken over, and only the text of other records is read.
+    """
+
+    snapshot: Snapshot
+    section: Quality
+    reusable: frozenset[str] = frozenset()
+
+    def __call__(self) -> Callable[[Rows], StagedPart]:
+        """The worker of a process."""
+        return self._staged
+
+    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
+        """The parts of the table, batch by batch."""
+        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
+        return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
+
+    def _staged(self, unit: Rows) -> StagedPart:
+        scored = self.scored(unit)
+        facts = {"failed": scored["failed_rule"].count()}
+        output = TableOutput(scored, rows_in=scored.height, facts=facts)
+        return stage_part(self.snapshot.storage, catalog.RECORD_QUALITY.name, unit.batch, output)
+
+    def scored(self, unit: Rows) -> pl.DataFrame:
+        """One ``RecordQuality`` row for each representative of a unit, in the order of the records."""
+        records = self.snapshot.scan(catalog.SCRUBBED_CORPUS.name, unit.batch).slice(unit.first, unit.number)
+        clusters = self.snapshot.scan(catalog.DUPLICATE_CLUSTERS.name, unit.batch)
+        representatives = clusters.filter("representative").select("record_id").collect()
+        wanted = records.select("record_id").collect().join(representatives, on="record_id", how="semi")
+        scores: pl.DataFrame = RecordQuality.create_empty()
+        if unit.batch in self.reusable:
+            before = self.snapshot.scan(catalog.RECORD_QUALITY.name, unit.batch).collect()
+            scores = before.select(scores.columns).join(wanted, on="record_id", how="semi")
+        fresh = wanted.join(scores, on="record_id", how="anti")
+        if fresh.height:
+            scores = pl.concat([scores, score(records.join(fresh.lazy(), on="record_id").collect(), self.section)])
+        return wanted.join(scores, on="record_id", how="left", maintain_order="left")
+
+
+def score(records: pl.DataFrame, section: Quality) -> pl.DataFrame:
     """Measure and judge records: one ``RecordQuality`` row each, sorted by record_id.
 
     All completion messages are judged as one text. Only ``replaced_share`` is measured on the whole record, because
     replacements are counted over all of it. Only chats can be refusals: the better answer of a preference may rightly
-    decline. ``progress`` gets (records done, records).
+    decline.
     """
-    failed_rule = first_broken(section)
     schema = RecordQuality.create_empty().schema
-    scored = [pl.DataFrame(schema=schema)]
-    for start in range(0, records.height, RECORDS_AT_ONCE):
-        part = records.slice(start, RECORDS_AT_ONCE)
-        measured = measure(part, languages=section.languages is not None).with_columns(failed_rule=failed_rule)
-        scored.append(measured.select(schema.names()).cast(schema))
-        if progress is not None:
-            progress(min(start + RECORDS_AT_ONCE, records.height), records.height)
-    return pl.concat(scored).sort("record_id")
-
-
-def score_unique(
-    records: pl.LazyFrame,
-    clusters: pl.DataFrame,
-    section: Quality,
-    known: pl.DataFrame | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> pl.DataFrame:
-    """Score the representative of each cluster: one ``RecordQuality`` row each, sorted by record_id.
-
-    ``known`` holds rows of an earlier call with the same section, for records that have not changed since: they are
-    reused, and only the text of the other records is read. The result is the same without it.
-    """
-    representatives = clusters.filter("representative").select(KEY)
-    reused = RecordQuality.create_empty() if known is None else known.join(representatives, on=KEY, how="semi")
-    fresh = representatives.join(reused, on=KEY, how="anti")
-    of_batches = records.filter(pl.col("batch").is_in(fresh["batch"].unique().implode()))
-    scored = score(of_batches.join(fresh.lazy(), on=KEY).collect(), section, progress)
-    return pl.concat([reused.select(scored.columns), scored]).sort("record_id")
+    measured = measure(records, languages=section.languages is not None)
+    judged = measured.with_columns(failed_rule=first_broken(section))
+    return judged.select(schema.names()).cast(schema).sort("record_id")
 
 
 def measure(records: pl.DataFrame, *, languages: bool) -> pl.DataFrame:

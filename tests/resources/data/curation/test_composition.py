@@ -15,18 +15,18 @@ MONEY = [
 
 def test_topics_are_counted_and_named_by_their_own_words():
     table = records(*[record(text, kind="text", prompt=[]) for text in [*PETS, *MONEY, "The cat has a kitten"]])
-    found = topics(table, 2)
+    found = topics(table.lazy(), 2)
     assert found["records"].to_list() == [5, 4]
     pets, money = (set(name.split(", ")) for name in found["topic"])
     assert {"cat", "kitten"} < pets
     assert {"bank", "loan"} < money
-    assert topics(table.sample(fraction=1.0, shuffle=True, seed=1), 2).equals(found)
+    assert topics(table.sample(fraction=1.0, shuffle=True, seed=1).lazy(), 2).equals(found)
 
 
 def test_fewer_texts_than_topics_are_topics_of_their_own():
     table = records(record("cat", kind="text", prompt=[]), record("12", kind="text", prompt=[]))
-    assert set(topics(table, 5)["topic"]) == {"cat", "no words"}
-    assert topics(table.clear(), 5).schema == topics(table, 5).schema == {
+    assert set(topics(table.lazy(), 5)["topic"]) == {"cat", "no words"}
+    assert topics(table.clear().lazy(), 5).schema == topics(table.lazy(), 5).schema == {
         "topic": pl.String, "records": pl.UInt32, "share": pl.Float64,
     }  # fmt: skip
 
@@ -37,16 +37,16 @@ def records_of(source: str, count: int, label: str | None = None) -> pl.DataFram
 
 def test_the_composition_counts_sources_labels_and_lengths():
     table = pl.concat([records_of("a", 3, "x"), records_of("b", 1)])
-    assert composition(table).select("by", "value", "records", "share").rows() == [
+    assert composition(table.lazy()).select("by", "value", "records", "share").rows() == [
         ("source", "a", 3, 0.75),
         ("source", "b", 1, 0.25),
         ("label", "a: x", 3, 0.75),
         ("length", "up to 100 characters", 4, 1.0),
     ]
-    assert composition(table.clear()).is_empty()
+    assert composition(table.clear().lazy()).is_empty()
 
 
 @pytest.mark.parametrize(("length", "band"), [(100, "up to 100"), (101, "up to 500"), (9000, "over 8000")])
 def test_a_length_band_is_of_characters(length: int, band: str):
-    bands = composition(records(record("x" * length))).filter(by="length")["value"]
+    bands = composition(records(record("x" * length)).lazy()).filter(by="length")["value"]
     assert bands.to_list() == [f"{band} characters"]

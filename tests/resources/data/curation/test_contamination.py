@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import record, records
 
-from fineline.resources.core.recipe.curation import Decontaminate
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.curation import contamination
-from fineline.resources.data.curation.contamination import contaminated, evaluation_set, overlapping
+from fineline.resources.data.curation.contamination import (
+    contaminated,
+    distinct_ngrams,
+    evaluation_ngrams,
+    shared_ngrams,
+)
 from fineline.resources.data.formats.rows import SourceError
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
 
 
-def found(texts: list[str | None], against: list[str | None], **options: int) -> list[bool]:
-    series = [pl.Series(each, dtype=pl.String) for each in (texts, against)]
-    return overlapping(*series, **options).to_list()
+def plain(texts: Sequence[str]) -> pl.DataFrame:
+    return records(*[record(text, kind="text", prompt=[], record_id=f"{n:032x}") for n, text in enumerate(texts)])
+
+
+def found(
+    texts: Sequence[str], against: Sequence[str], ngram: int = 13, maximum_repeats: int = 100, at_once: int = 100
+) -> list[bool]:
+    """Whether each text overlaps with any of the others, found in parts of so many texts."""
+    sets = {"set": distinct_ngrams(plain(against), ngram)}
+    parts = [plain([]), *plain(texts).iter_slices(at_once)]
+    shared = pl.concat([shared_ngrams(part, sets, ngram) for part in parts])
+    repeated = contaminated(shared, ["set"], maximum_repeats)["record_id"]
+    return plain(texts)["record_id"].is_in(repeated.implode()).to_list()
 
 
 def test_thirteen_words_in_common_overlap_and_twelve_do_not():
@@ -39,13 +53,13 @@ def test_a_short_text_overlaps_only_with_one_that_has_the_same_words():
 
 def test_texts_do_not_run_into_each_other():
     words = THIRTEEN.split()
-    halves: list[str | None] = [" ".join(words[:7]), " ".join(words[7:])]
+    halves = [" ".join(words[:7]), " ".join(words[7:])]
     assert found(halves, [THIRTEEN]) == [False, False]
     assert found([THIRTEEN], halves) == [False]
 
 
 def test_an_instruction_that_many_texts_share_does_not_count():
-    many: list[str | None] = [f"{THIRTEEN} number {number}" for number in range(4)]
+    many = [f"{THIRTEEN} number {number}" for number in range(4)]
     assert found(many, [THIRTEEN], maximum_repeats=4) == [True] * 4
     assert found(many, [THIRTEEN], maximum_repeats=3) == [False] * 4
 
@@ -56,7 +70,7 @@ def test_scripts_without_spaces_are_compared_by_characters():
 
 
 def test_empty_texts_overlap_with_nothing():
-    assert found([None, "", "..."], [None, "", "!"]) == [False] * 3
+    assert found(["", "..."], ["", "!"]) == [False] * 2
     assert found([], [THIRTEEN]) == []
     assert found([THIRTEEN], []) == [False]
 
@@ -76,17 +90,16 @@ TEXTS = st.lists(st.lists(st.sampled_from("abc"), max_size=8).map(" ".join), max
 @settings(max_examples=80)
 @given(texts=TEXTS, against=TEXTS, ngram=st.integers(1, 5), at_once=st.integers(1, 9))
 def test_texts_overlap_if_they_share_a_run_of_words(texts: list[str], against: list[str], ngram: int, at_once: int):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contamination, "TEXTS_AT_ONCE", at_once)
-        assert found([*texts], [*against], ngram=ngram) == [by_hand(text, against, ngram) for text in texts]
+    expected = [by_hand(text, against, ngram) for text in texts]
+    assert found(texts, against, ngram, at_once=at_once) == expected
 
 
 QUESTION = "How many of the twelve red apples that Ann bought on Monday are left on Friday?"
 
 
 def repeated(rows: list[dict[str, Any]], **sets: list[dict[str, Any]]) -> dict[str, str]:
-    frames = {name: records(*each) for name, each in sets.items()}
-    return dict(contaminated(records(*rows), frames, Decontaminate()).iter_rows())
+    known = {name: distinct_ngrams(records(*each), 13) for name, each in sets.items()}
+    return dict(contaminated(shared_ngrams(records(*rows), known, 13), [*sets], 100).iter_rows())
 
 
 def test_a_repeated_prompt_and_a_repeated_answer_are_found_with_the_names_of_the_sets():
@@ -117,10 +130,10 @@ def test_an_evaluation_set_is_read_like_a_source(tmp_path: Path):
     path = tmp_path / "test.jsonl"
     source = Files(name="test", kind="files", path=path, licence="MIT")
     path.write_text(json.dumps({"question": QUESTION, "answer": "5"}) + "\n" + "half a li")
-    assert evaluation_set(source)["prompt"].list.first().struct.field("content").to_list() == [QUESTION]
+    assert evaluation_ngrams(source, 13).equals(distinct_ngrams(records(record("5", question=QUESTION)), 13))
     path.write_text("half a li")
     with pytest.raises(SourceError, match="no row of test is a record"):
-        evaluation_set(source)
+        evaluation_ngrams(source, 13)
 
 
 @pytest.mark.real_data
@@ -128,5 +141,5 @@ def test_four_questions_of_gsm8k_are_in_its_training_and_its_test_set(shared_dat
     folder = shared_data / "instruction"
     train = pl.read_ndjson(folder / "gsm8k_train.jsonl.gz")["question"]
     test = pl.Series([json.loads(line)["question"] for line in (folder / "gsm8k_test.jsonl").read_text().splitlines()])
-    assert overlapping(train, test).sum() == 4
-    assert overlapping(test, test).all()
+    assert sum(found(train.to_list(), test.to_list(), at_once=1000)) == 4
+    assert all(found(test.to_list(), test.to_list(), at_once=10_000))

@@ -1,13 +1,17 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fineline.resources.core.compute.inline import Inline
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.units import Scratch
 from fineline.resources.data.curation import embeddings
-from fineline.resources.data.curation.embeddings import DIMENSIONS, EmbeddingError, embed
+from fineline.resources.data.curation.embeddings import DIMENSIONS, EmbeddingError, Encoding, embed
 
 QUESTION = "How do I reset my password?"
 
@@ -42,14 +46,21 @@ def test_the_row_of_a_text_does_not_depend_on_other_texts(texts: list[str], some
 
 def test_rows_of_many_batches_are_in_the_order_of_the_texts(monkeypatch: pytest.MonkeyPatch):
     texts = [f"{'word ' * (number % 7)}{number}" for number in range(40)]
-    as_source_error: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     whole = embed(texts)
     monkeypatch.setattr(embeddings, "BATCH_TOKENS", 256)
-    monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 3)
-    parts = embed(texts, lambda done, total: as_source_error.append((done, total)))
+    monkeypatch.setattr(embeddings, "UNIT_TEXTS", 3)
+    parts = embed(texts, lambda done, total: reported.append((done, total)))
     assert (parts * whole).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
-    assert as_source_error[-1] == (40, 40)
-    assert len(as_source_error) > 10
+    assert reported[-1] == (40, 40)
+    assert len(reported) > 10
+
+
+def test_an_engine_gives_the_rows_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(embeddings, "UNIT_TEXTS", 3)
+    with Scratch.of(Storage(tmp_path), "label_issues") as scratch:
+        rows = embed(TEXTS, encode=Encoding(scratch).encode(Inline()))
+    assert np.array_equal(rows, embed(TEXTS))
 
 
 def test_the_error_of_a_missing_package_names_what_to_install(monkeypatch: pytest.MonkeyPatch):

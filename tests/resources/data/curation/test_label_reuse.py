@@ -56,7 +56,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """Replaces the model and cleanlab by stand-ins; returns the texts and sources that they get."""
     asked: dict[str, list[str]] = {"embedded": [], "judged": []}
 
-    def embed(texts, progress=None):
+    def embed(texts, progress=None, encode=None):
         asked["embedded"] += texts
         seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) for text in texts]
         rows = [np.random.default_rng(seed).normal(size=DIMENSIONS) for seed in seeds]

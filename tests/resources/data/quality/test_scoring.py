@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import record
+from support.tables import put
 
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.recipe.curation import Quality, TextQuality
+from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.units import Snapshot
 from fineline.resources.data.quality import scoring
 from fineline.resources.data.quality.rules import RULES
-from fineline.resources.data.quality.scoring import score, score_unique
+from fineline.resources.data.quality.scoring import Scoring, score
 
 SECTION = Quality(minimum_words=3)
 PROSE = "The method returns a copy of the list in reverse order."
@@ -120,15 +123,6 @@ def test_records_that_pass_keep_their_measures():
     assert (scored["words"], scored["stop_words"], scored["language"]) == (11, 2, "en")
 
 
-def test_records_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
-    reported: list[tuple[int, int]] = []
-    records = records_of(*[f"{PROSE} {number}" for number in range(5)])
-    whole = score(records, SECTION)
-    monkeypatch.setattr(scoring, "RECORDS_AT_ONCE", 2)
-    assert score(records, SECTION, lambda done, total: reported.append((done, total))).equals(whole)
-    assert reported == [(2, 5), (4, 5), (5, 5)]
-
-
 def test_a_record_that_is_mostly_replaced_fails():
     assert failed("<PERSON> called <PERSON> about it.", replacements=4) == "mostly_replaced"
     assert failed("<PERSON> called <PERSON> about it.", replacements=2) is None
@@ -222,19 +216,55 @@ def test_worked_solutions_of_school_mathematics_pass(shared_data: Path):
     assert scored["failed_rule"].null_count() >= 0.999 * len(answers)
 
 
-def clusters_of(records: pl.DataFrame, stays: list[bool]) -> pl.DataFrame:
-    return records.select("record_id", "batch", representative=pl.Series(stays))
+BATCHES = ["corpus/a", "corpus/b"]
 
 
-def test_only_new_representatives_are_scored_and_the_result_is_the_same(
-    monkeypatch: pytest.MonkeyPatch,
+def stored(tmp_path: Path, records: pl.DataFrame, representatives: list[bool]) -> Storage:
+    """Scrubbed records with clusters, of which only representatives must be scored."""
+    storage = Storage(tmp_path)
+    put(storage, "scrubbed_corpus", records)
+    clusters = records.select("record_id", "batch", "source", representative=pl.Series(representatives))
+    removed = ~pl.col("representative")
+    clusters = clusters.with_columns(
+        cluster=pl.when(removed).then(pl.lit(records["record_id"][0])).otherwise("record_id"),
+        family=pl.lit(records["record_id"][0]),
+        reason=pl.when(removed).then(pl.lit("near_duplicate")),
+        similarity=pl.when(removed).then(0.9),
+    )
+    put(storage, "duplicate_clusters", clusters)
+    return storage
+
+
+def rows_in_batches() -> pl.DataFrame:
+    answers = [PROSE, "too few", f"{PROSE} Or not.", "Another answer that is new.", "Yes"]
+    rows = records_of(*answers, source="corpus").sort("record_id", descending=True)
+    return rows.with_columns(batch=pl.Series(BATCHES).gather([0, 0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_units_score_the_representatives_in_the_order_of_the_records(tmp_path: Path, size: int):
+    records, stays = rows_in_batches(), [True, False, True, True, True]
+    storage = stored(tmp_path, records, stays)
+    snapshot = Snapshot.take(storage, ["scrubbed_corpus", "duplicate_clusters"], BATCHES)
+    work = Scoring(snapshot, SECTION)
+    scored = pl.concat([work.scored(unit) for unit in snapshot.units("scrubbed_corpus", BATCHES, size)])
+    assert scored["record_id"].to_list() == records.filter(pl.Series(stays))["record_id"].to_list()
+    assert scored.sort("record_id").equals(score(records.filter(pl.Series(stays)), SECTION))
+
+
+def test_of_a_batch_that_can_be_reused_only_new_representatives_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    records = records_of(PROSE, "too few", PROSE + " Or not.", "Another answer that is new.")
-    first = clusters_of(records, [True, True, False, False])
-    now = clusters_of(records, [True, False, True, True])
-    known = score_unique(records.lazy(), first, SECTION)
-    anew = score_unique(records.lazy(), now, SECTION)
-    read: list[int] = []
-    monkeypatch.setattr(scoring, "score", lambda rows, *more: read.append(rows.height) or score(rows, *more))
-    assert score_unique(records.lazy(), now, SECTION, known).equals(anew)
-    assert read == [2]
+    records = rows_in_batches()
+    storage = stored(tmp_path, records, [True, True, False, True, True])
+    put(storage, "record_quality", score(records.filter(pl.Series([True, False, True, True, True])), SECTION))
+    tables = ["scrubbed_corpus", "duplicate_clusters", "record_quality"]
+    snapshot = Snapshot.take(storage, tables, BATCHES)
+    read: list[list[str]] = []
+    monkeypatch.setattr(
+        scoring, "score", lambda rows, section: read.append(rows["record_id"].to_list()) or score(rows, section)
+    )
+    units = snapshot.units("scrubbed_corpus", BATCHES, 10)
+    reused = [Scoring(snapshot, SECTION, frozenset(BATCHES)).scored(unit) for unit in units]
+    assert read == [[records["record_id"][1]]]
+    assert pl.concat(reused).equals(pl.concat([Scoring(snapshot, SECTION).scored(unit) for unit in units]))
