@@ -35,46 +35,30 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
     proportions where group sizes allow, and those that do not are named.
     """
     from fineline.resources.data.splitting.assignment import assign
-    from fineline.resources.data.splitting.leakage import measure_leakage, repeated_prompts
     from fineline.resources.data.splitting.proportions import by_dimension, misfits
 
     curated, history = run.read(catalog.CURATED_CORPUS.name), _history(run)
     before = None if history is None else follow_clusters(history, run.read(catalog.DUPLICATE_CLUSTERS.name))
     assigned = assign(curated, split, before)
-    repeats = curated.join(_repeats(run, curated, assigned.records, decontaminate), on="record_id", how="semi")
+    repeats = _repeats(run, curated, assigned.records, decontaminate)
     assignment = assigned.records.join(repeats, on="record_id", how="anti")
     placed = curated.join(assigned.excluded, on="record_id", how="anti")
-    leakage = measure_leakage(
-        placed.join(repeats, on="record_id", how="anti"),
-        assignment,
-        deduplicate,
-        run.read(catalog.MINHASH_SIGNATURES.name),
-        before,
-        prompts=split.keep_equal_prompts_together,
-    )
-    leaks = dataclasses.asdict(leakage)
-    if decontaminate.held_out_prompts:
-        leaks["repeated_prompts"] = repeated_prompts(placed, assignment, decontaminate)
+    leaks = _leaks(run, placed, repeats, assignment, before, split, decontaminate, deduplicate)
     run.check("nothing_leaks", not any(leaks.values()), metadata=leaks)
     kept = history if any(leaks.values()) else extend(history, assigned.history)
-    unfit, shares = misfits(assignment, split), by_dimension(assignment, curated, split)
+    drops = [
+        dropped(assigned.excluded, run.name, pl.col("rule"), pl.col("detail")),
+        dropped(repeats, run.name, "contaminated", pl.lit("repeats a prompt of validation or test")),
+    ]
+    facts = {
+        **counts_by(assignment, "split"),
+        "excluded": assigned.excluded.height,
+        "train records that repeat held-out prompts": repeats.height,
+    }
+    side_tables = {} if kept is None else {"history": kept}
+    shares, unfit = by_dimension(assignment, curated, split), misfits(assignment, split)
     run.write(
-        TableOutput(
-            assignment,
-            rows_in=curated.height,
-            drops=pl.concat(
-                [
-                    dropped(assigned.excluded, run.name, pl.col("rule"), pl.col("detail")),
-                    dropped(repeats, run.name, "contaminated", pl.lit("repeats a prompt of validation or test")),
-                ]
-            ),
-            side_tables={} if kept is None else {"history": kept},
-            facts={
-                **counts_by(assignment, "split"),
-                "excluded": assigned.excluded.height,
-                "train records that repeat held-out prompts": repeats.height,
-            },
-        ),
+        TableOutput(assignment, curated.height, pl.concat(drops), side_tables=side_tables, facts=facts),
         metadata=_proportions(shares, unfit),
     )
 
@@ -82,15 +66,37 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
 def _repeats(
     run: TableRun, curated: pl.DataFrame, assignment: pl.DataFrame, decontaminate: Decontaminate
 ) -> pl.DataFrame:
-    """The record_id of records in train that repeat a prompt of validation or test."""
+    """The records in train that repeat a prompt of validation or test."""
     from fineline.resources.data.curation.decontamination import repeats_of_held_out_prompts
 
     if not decontaminate.held_out_prompts:
-        return curated.select("record_id").clear()
+        return curated.clear()
     placed = curated.select("record_id", "batch").join(assignment.select("record_id", "split"), on="record_id")
     snapshot, report = run.snapshot(catalog.CURATED_CORPUS), run.progress("records compared")
     with run.scratch() as scratch:
-        return repeats_of_held_out_prompts(snapshot, placed, decontaminate, scratch, run.engine, report)
+        found = repeats_of_held_out_prompts(snapshot, placed, decontaminate, scratch, run.engine, report)
+    return curated.join(found, on="record_id", how="semi", maintain_order="left")
+
+
+def _leaks(
+    run: TableRun,
+    placed: pl.DataFrame,
+    repeats: pl.DataFrame,
+    assignment: pl.DataFrame,
+    before: pl.DataFrame | None,
+    split: Split,
+    decontaminate: Decontaminate,
+    deduplicate: Deduplicate,
+) -> dict[str, int]:
+    """What leaks between the splits of the placed records without the ``repeats``, and since the assignment before."""
+    from fineline.resources.data.splitting.leakage import measure_leakage, repeated_prompts
+
+    signatures, kept = run.read(catalog.MINHASH_SIGNATURES.name), placed.join(repeats, on="record_id", how="anti")
+    prompts = split.keep_equal_prompts_together
+    leaks = dataclasses.asdict(measure_leakage(kept, assignment, deduplicate, signatures, before, prompts=prompts))
+    if decontaminate.held_out_prompts:
+        leaks["repeated_prompts"] = repeated_prompts(placed, assignment, decontaminate)
+    return leaks
 
 
 def _history(run: TableRun) -> pl.DataFrame | None:

@@ -1,16 +1,12 @@
 """A toy method, added to a copy of the code by the four edits that CONTRIBUTING.md names."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support.model_tasks import chats, write_jsonl
+from support.toys import copy_code, edit, run
 
-ROOT = Path(__file__).resolve().parents[5]
 SETTINGS = '''\
 class ToyStage(TrainingStage):
     """Supervised fine-tuning with noise in the embeddings (Jain et al. 2023)."""
@@ -52,34 +48,19 @@ training: {stages: [{method: sft}, {method: toy, noise: 3}]}
 """
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text, path.name
-    path.write_text(text.replace(old, new, 1))
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
     """A folder with the code, the toy among it, for PYTHONPATH."""
     folder = tmp_path_factory.mktemp("toy")
-    for part in ("assets", "data_contracts", "jobs", "resources", "schedules"):
-        shutil.copytree(ROOT / part, folder / "fineline" / part, ignore=shutil.ignore_patterns("__pycache__"))
-    methods = folder / "fineline/resources/models/training/methods"
-    edit(folder / "fineline/resources/core/recipe/training.py", "AnyStage = Annotated[", SETTINGS)
+    code = copy_code(folder)
+    methods = code / "resources/models/training/methods"
+    edit(code / "resources/core/recipe/training.py", "AnyStage = Annotated[", SETTINGS)
     (methods / "toy.py").write_text(METHOD)
     table = methods / "__init__.py"
     edit(table, "(Pretraining(), ", "(Toy(), Pretraining(), ")
     edit(table, "\n\nMETHODS", "\nfrom fineline.resources.models.training.methods.toy import Toy\n\nMETHODS")
     (folder / "toy.yaml").write_text(RECIPE)
     return folder
-
-
-def run(copy: Path, *arguments: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", cwd=copy)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 def test_its_model_is_in_the_graph_with_its_description(copy):
