@@ -37,9 +37,12 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     from fineline.resources.data.formats.rows import SourceError
     from fineline.resources.data.ingestion.ingest import ingest
     from fineline.resources.data.sources.reader import read_parts
+    from fineline.resources.governance.forgetting.names import blank_forgotten_names
     from fineline.resources.governance.forgetting.tombstones import Tombstones
 
     forgotten = Tombstones.load(run.storage, run.pseudonym_key)
+    if forgotten is not None:
+        blank_forgotten_names(run.storage, forgotten)
     unread: list[str] = []
     for batch in run.stale:
         try:

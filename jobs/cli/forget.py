@@ -50,7 +50,7 @@ def forget(project: Project, arguments: argparse.Namespace) -> str:
 
     storage = project.storage
     with only_runner(storage):
-        request = _request(storage, arguments)
+        request = _request(arguments)
         if request is None:
             load(storage, arguments.request)
         else:
@@ -97,8 +97,7 @@ def certificate(storage: Storage, request_id: str) -> str:
     return "\n".join(lines)
 
 
-def _request(storage: Storage, arguments: argparse.Namespace) -> Request | None:
-    from fineline.resources.data.ingestion.batches import find_key
+def _request(arguments: argparse.Namespace) -> Request | None:
     from fineline.resources.governance.forgetting.request import Request
 
     named = (arguments.record, arguments.text, arguments.text_file, arguments.source, arguments.batch)
@@ -115,7 +114,7 @@ def _request(storage: Storage, arguments: argparse.Namespace) -> Request | None:
         records=arguments.record or [],
         texts=texts,
         source=arguments.source,
-        batch=arguments.batch and find_key(storage, arguments.batch),
+        batch=arguments.batch,
         confirmed=arguments.yes,
     )
 

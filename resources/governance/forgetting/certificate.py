@@ -20,6 +20,7 @@ from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
 from fineline.resources.governance.forgetting.journal import Journal
 from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan
+from fineline.resources.governance.forgetting.names import forget_name, forget_names
 from fineline.resources.governance.forgetting.removal import remove
 from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, key_of, load
 from fineline.resources.governance.forgetting.sweep import Swept, sweep
@@ -73,6 +74,9 @@ def carry_out(
         _empty_findings_cache(storage)
     sought = sorted({*request.needles, *found.sought})
     cleansed = history.cleanse(sought)
+    forget_names(storage, sought)
+    if request.batch is not None:
+        forget_name(storage, request.batch, history.cleanse)
     history.report_changes(request_id)
     history.report_flags(sightings, request_id)
     swept = sweep(storage, sought)

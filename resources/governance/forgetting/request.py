@@ -14,6 +14,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.ingestion.batches import find_key
 from fineline.resources.governance.forgetting.texts import fold
 
 REQUEST_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -29,7 +30,7 @@ class NeedsConfirmation(ForgettingError):
 
 
 class Request(BaseModel):
-    """What to forget: records by id, records that contain one of some texts, a source, or a batch."""
+    """What to forget: records by id, records that contain one of some texts, a source, or a batch by key or name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -91,6 +92,7 @@ def put(storage: Storage, request: Request) -> None:
         ForgettingError: the request cannot be carried out, or another one with this id waits.
     """
     check(request)
+    request = _by_key(storage, request)
     key = key_of(request.request_id)
     if storage.root.exists(key) and _content(load(storage, request.request_id)) != _content(request):
         folder = storage.root.location(layout.REQUESTS)
@@ -113,7 +115,7 @@ def load(storage: Storage, request_id: str) -> Request:
     if request.request_id != request_id:
         raise ForgettingError(f"{place} holds a request with another id; the file's name must be the id")
     check(request)
-    return request
+    return _by_key(storage, request)
 
 
 def waiting(storage: Storage) -> list[str]:
@@ -131,6 +133,11 @@ def finish(storage: Storage, request_id: str) -> None:
             if name.startswith(unfinished):
                 storage.root.erase(f"{layout.REQUESTS}/{name}")
         storage.root.erase(key)
+
+
+def _by_key(storage: Storage, request: Request) -> Request:
+    """The request with its batch, which people may call by the name of a file, named by its key."""
+    return request.model_copy(update={"batch": request.batch and find_key(storage, request.batch)})
 
 
 def _content(request: Request) -> Mapping[str, Any]:

@@ -92,13 +92,14 @@ class Tombstones:
         hashes = pl.Series([self._key.tombstone(each) for each in rows["record_id"]], dtype=pl.String)
         if _source_hash(self._key, source) in self._sources:
             return hashes
-        known = hashes.is_in(self._records) | self._contains_phrase(rows)
+        known = hashes.is_in(self._records) | self.recognise(strings(rows.drop("record_id")))
         return hashes.to_frame("hash").select(pl.when(known).then("hash"))["hash"]
 
-    def _contains_phrase(self, rows: pl.DataFrame) -> pl.Series:
-        texts = strings(rows.drop("record_id")).alias("text")
-        found = pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
-        if not self._places or rows.is_empty():
+    def recognise(self, texts: pl.Series) -> pl.Series:
+        """Whether each text contains a forgotten one."""
+        texts = texts.alias("text")
+        found = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
+        if not self._places or texts.is_empty():
             return found
         for form in (texts, unescaped(texts)):
             words = form.to_frame().select(
