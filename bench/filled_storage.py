@@ -139,8 +139,9 @@ def _quality(clusters: pl.DataFrame) -> pl.DataFrame:
 def _splits(curated: pl.DataFrame) -> pl.DataFrame:
     place = pl.int_range(pl.len()) % 20
     split = pl.when(place == 0).then(pl.lit("test")).when(place == 1).then(pl.lit("validation"))
-    return curated.select(
-        "record_id", "source", split=split.otherwise(pl.lit("train")), split_group="cluster", stratum=pl.lit("p3")
+    ids = curated.select("record_id", "batch", "source", split_group="cluster")
+    return ids.with_columns(split=split.otherwise(pl.lit("train")), stratum=pl.lit("p3")).select(
+        SplitAssignment.column_names()
     ).cast(SplitAssignment.create_empty().schema)
 
 

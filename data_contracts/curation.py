@@ -115,6 +115,7 @@ class LabelIssue(dy.Schema):
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    batch = dy.String(nullable=False)
     source = dy.String(nullable=False)
     label = dy.String(nullable=False)
     suggested_label = dy.String(nullable=False)
@@ -129,6 +130,7 @@ class SplitAssignment(dy.Schema):
     """The split of a curated record. ``split_group`` names the component that must stay together."""
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
+    batch = dy.String(nullable=False)
     source = dy.String(nullable=False)
     split = dy.Enum(["train", "validation", "test"], nullable=False)
     split_group = dy.String(nullable=False)

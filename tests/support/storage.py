@@ -65,7 +65,7 @@ def write_ledger(storage):
     raw = read_all(storage, "raw_corpus", "rows_read")
     parts = [read_all(storage, name, "drops") for name in ("raw_corpus", "scrubbed_corpus")]
     parts += [read(storage, name, role="drops") for name in ("curated_corpus", "splits")]
-    made = ledger.build(raw, pl.concat(parts), read(storage, "curated_corpus"), read(storage, "splits"))
+    made = ledger.build(raw, pl.concat(parts), read(storage, "splits"))
     write(storage, "record_ledger", made)
 
 

@@ -88,5 +88,8 @@ def _ledger():
 
 
 def _splits():
-    rows = [(KEPT["record_id"], "notes", "train", "a", "notes"), (HELD_OUT["record_id"], "notes", "test", "b", "notes")]
+    rows = [
+        (KEPT["record_id"], FIRST, "notes", "train", "a", "notes"),
+        (HELD_OUT["record_id"], FIRST, "notes", "test", "b", "notes"),
+    ]
     return pl.DataFrame(rows, schema=SplitAssignment.create_empty().schema, orient="row")

@@ -32,8 +32,8 @@ NEIGHBOURS = 10
 def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int, seed: int) -> pl.DataFrame:
     """Judge the labels of one source: one ``LabelIssue`` row for each of ``records``, in their order.
 
-    ``records`` are record_id, source, label, text; ``embeddings`` are the texts' (rows, dimensions), or None for TF-IDF
-    of their words. A logistic regression on them is cross-validated, so that no record is judged by a model that saw
+    ``records`` are record_id, batch, source, label, text; ``embeddings`` are the texts' (rows, dimensions), or None for
+    TF-IDF of their words. A logistic regression on them is cross-validated, so that no record is judged by a model that saw
     its label. cleanlab then finds label issues by confident learning (Northcutt, Jiang, Chuang: Confident Learning,
     JAIR 2021), and outliers by the distance to the nearest neighbours (Kuan, Mueller: Back to the Basics, ICML workshop
     2022).
@@ -55,6 +55,7 @@ def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int
     issues = _issues(labels, places)
     return records.select(
         "record_id",
+        "batch",
         "source",
         "label",
         suggested_label=pl.Series(names[probabilities.argmax(axis=1)], dtype=pl.String),

@@ -1,3 +1,3 @@
 """Version of splits: a change that alters results raises it, and the tables are rebuilt."""
 
-VERSION = "3"
+VERSION = "4"

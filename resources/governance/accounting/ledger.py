@@ -9,6 +9,7 @@ import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import LEDGER_ORDER, REPEATED, LedgerEntry
+from fineline.data_contracts.curation import SplitAssignment
 
 # Gives a table by asset, role and batch.
 Scan = Callable[[str, str, str | None], pl.LazyFrame]
@@ -57,30 +58,29 @@ def accounts(scan: Scan, batches: Sequence[str]) -> Iterator[Account]:
 
     ``scan`` gives a table by asset, role and batch, or all of a merged one for the batch None.
     """
-    assignment = scan(catalog.SPLITS.name, "data", None).select("record_id", "source", "split").collect()
     dropping = [each for each in catalog.ASSETS if each.drops]
     for batch in batches:
         rows_read = scan(_FIRST, "rows_read", batch).collect()
         drops = pl.concat([scan(each.name, "drops", batch).collect() for each in dropping])
-        curated = scan(catalog.CURATED_CORPUS.name, "data", batch).select("record_id", "batch").collect()
-        yield Account(batch, rows_read, drops, build(rows_read, drops, curated, assignment))
+        assignment = scan(catalog.SPLITS.name, "data", batch).collect()
+        yield Account(batch, rows_read, drops, build(rows_read, drops, assignment))
     drops = pl.concat([scan(each.name, "drops", "").collect() for each in dropping if not each.per_batch])
     if drops.height:
         nothing = LedgerEntry.create_empty()
-        yield Account("", nothing, drops, build(nothing, drops, nothing, assignment))
+        yield Account("", nothing, drops, build(nothing, drops, SplitAssignment.create_empty()))
 
 
-def build(raw: pl.DataFrame, drops: pl.DataFrame, curated: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
+def build(raw: pl.DataFrame, drops: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
     """The ``LedgerEntry`` rows of some rows read, sorted by batch, record_id and copy.
 
     ``raw`` has one line for each row read (record_id, batch, source, copy), ``drops`` the ``Drop`` rows of all assets,
-    ``curated`` the batch of each kept record, ``assignment`` its split.
+    ``assignment`` the batch and the split of each kept record.
 
     Among the rows of a batch that share a record_id, copy 0 was kept and its repeats were dropped when they were
     read. Equal rows that could not be read were all stopped there and are numbered from 0. Nothing is invented or
     left out: a row without a fate gets no entry, a row with two fates gets two, and ``find_gaps`` counts both.
     """
-    kept = assignment.join(curated.select("record_id", "batch"), on="record_id").select(
+    kept = assignment.select(
         "record_id",
         "batch",
         "source",

@@ -67,6 +67,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         whole = float(embeddings.astype(np.float64).sum() % 1)
         return records.select(
             "record_id",
+            "batch",
             "source",
             "label",
             suggested_label="label",

@@ -30,7 +30,14 @@ def frame(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def placed(splits: dict[str, str]) -> pl.DataFrame:
     rows = [
-        {"record_id": content_hash(name), "source": "corpus", "split": split, "split_group": name, "stratum": "all"}
+        {
+            "record_id": content_hash(name),
+            "batch": "corpus/1",
+            "source": "corpus",
+            "split": split,
+            "split_group": name,
+            "stratum": "all",
+        }
         for name, split in splits.items()
     ]
     return pl.DataFrame(rows, schema=SplitAssignment.create_empty().schema)

@@ -36,19 +36,13 @@ def drops_of(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=Drop.create_empty().schema)
 
 
-def kept(*rows: tuple[str, str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The curated records and their assignment, of (name, batch, split)."""
-    curated = pl.DataFrame(
-        [(content_hash(name), batch) for name, batch, _ in rows],
-        schema={"record_id": pl.String, "batch": pl.String},
-        orient="row",
-    )
-    assignment = pl.DataFrame(
-        [(content_hash(name), "corpus", split, name, "all") for name, _, split in rows],
+def kept(*rows: tuple[str, str, str]) -> pl.DataFrame:
+    """The assignment of kept records, of (name, batch, split)."""
+    return pl.DataFrame(
+        [(content_hash(name), batch, "corpus", split, name, "all") for name, batch, split in rows],
         schema=SplitAssignment.create_empty().schema,
         orient="row",
     )
-    return curated, assignment
 
 
 def entries(ledger: pl.DataFrame) -> list[tuple[Any, ...]]:
@@ -56,20 +50,20 @@ def entries(ledger: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def test_a_kept_record_is_in_its_split():
-    ledger = build(raw(("x", "a", 0)), drops_of(), *kept(("x", "a", "test")))
+    ledger = build(raw(("x", "a", 0)), drops_of(), kept(("x", "a", "test")))
     assert entries(LedgerEntry.validate(ledger)) == [("a", 0, "kept", "splits/test", None)]
 
 
 def test_a_dropped_record_names_the_stage_and_the_rule():
     rows = raw(("x", "a", 0))
-    ledger = build(rows, drops_of(drop("x", "record_quality", "refusal")), *kept())
+    ledger = build(rows, drops_of(drop("x", "record_quality", "refusal")), kept())
     assert entries(ledger) == [("a", 0, "dropped", "record_quality/drops", "refusal")]
 
 
 def test_a_quarantined_row_is_in_the_quarantine_of_its_stage():
     rows = raw(("x", "a", 0))
     drops = drops_of(drop("x", "scrubbed_corpus", "completion_has_text", fate="quarantined"))
-    assert entries(build(rows, drops, *kept())) == [
+    assert entries(build(rows, drops, kept())) == [
         ("a", 0, "quarantined", "scrubbed_corpus/quarantine", "completion_has_text")
     ]
 
@@ -77,7 +71,7 @@ def test_a_quarantined_row_is_in_the_quarantine_of_its_stage():
 def test_the_first_of_repeated_rows_goes_on_and_each_repeat_has_its_own_entry():
     rows = raw(("x", "a", 0), ("x", "a", 1), ("x", "a", 2))
     repeated = [drop("x", "raw_corpus", "repeated_row", detail=f"copy {copy}") for copy in (1, 2)]
-    ledger = build(rows, drops_of(*repeated), *kept(("x", "a", "train")))
+    ledger = build(rows, drops_of(*repeated), kept(("x", "a", "train")))
     assert [(copy, fate) for _, copy, fate, *_ in entries(ledger)] == [(0, "kept"), (1, "dropped"), (2, "dropped")]
     assert ledger["detail"].to_list() == [None, "copy 1", "copy 2"]
     assert find_gaps(ledger, rows, drops_of(*repeated)) == NO_GAPS
@@ -86,14 +80,14 @@ def test_the_first_of_repeated_rows_goes_on_and_each_repeat_has_its_own_entry():
 def test_equal_rows_that_could_not_be_read_have_an_entry_each():
     rows = raw(("x", "a", 0), ("x", "a", 1))
     drops = drops_of(*[drop("x", "raw_corpus", "unreadable_row", fate="quarantined")] * 2)
-    ledger = LedgerEntry.validate(build(rows, drops, *kept()))
+    ledger = LedgerEntry.validate(build(rows, drops, kept()))
     assert find_gaps(ledger, rows, drops) == NO_GAPS
 
 
 def test_the_same_record_in_two_batches_is_kept_from_one_and_dropped_from_the_other():
     rows = raw(("x", "a", 0), ("x", "b", 0))
     drops = drops_of(drop("x", "duplicate_clusters", "exact_duplicate", "b"))
-    ledger = build(rows, drops, *kept(("x", "a", "train")))
+    ledger = build(rows, drops, kept(("x", "a", "train")))
     assert [(batch, fate) for batch, _, fate, *_ in entries(ledger)] == [("a", "kept"), ("b", "dropped")]
     assert find_gaps(ledger, rows, drops) == NO_GAPS
 
@@ -101,30 +95,30 @@ def test_the_same_record_in_two_batches_is_kept_from_one_and_dropped_from_the_ot
 def test_a_row_that_lost_its_source_counts_for_the_source_it_came_from():
     rows = raw(("x", "a", 0))
     drops = drops_of(drop("x", "raw_corpus", "source|nullability", fate="quarantined", source=""))
-    assert build(rows, drops, *kept())["source"].to_list() == ["corpus"]
+    assert build(rows, drops, kept())["source"].to_list() == ["corpus"]
 
 
 def test_a_row_without_a_fate_is_missing():
     rows = raw(("x", "a", 0))
-    ledger = build(rows, drops_of(), *kept())
+    ledger = build(rows, drops_of(), kept())
     assert ledger.is_empty()
     assert find_gaps(ledger, rows, drops_of()) == Gaps(missing=1, repeated=0, unknown=0, unrecorded=0)
 
 
 def test_a_row_with_two_fates_is_repeated():
     rows, drops = raw(("x", "a", 0)), drops_of(drop("x", "record_quality", "refusal"))
-    ledger = build(rows, drops, *kept(("x", "a", "train")))
+    ledger = build(rows, drops, kept(("x", "a", "train")))
     assert find_gaps(ledger, rows, drops) == Gaps(missing=0, repeated=1, unknown=0, unrecorded=0)
 
 
 def test_a_drop_of_a_row_that_never_came_in_is_unknown():
     drops = drops_of(drop("x", "record_quality", "refusal"))
-    ledger = build(raw(), drops, *kept())
+    ledger = build(raw(), drops, kept())
     assert find_gaps(ledger, raw(), drops) == Gaps(missing=0, repeated=0, unknown=1, unrecorded=0)
 
 
 def test_a_kept_record_that_never_came_in_is_unknown():
-    ledger = build(raw(), drops_of(), *kept(("x", "a", "train")))
+    ledger = build(raw(), drops_of(), kept(("x", "a", "train")))
     assert find_gaps(ledger, raw(), drops_of()) == Gaps(missing=0, repeated=0, unknown=1, unrecorded=0)
 
 
@@ -140,12 +134,12 @@ STAGES = {
     "duplicate": ("duplicate_clusters", "near_duplicate", "dropped"),
     "quality": ("record_quality", "too_few_words", "dropped"),
 }
-Account = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
+Account = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
 @st.composite
 def accounts(draw: st.DrawFn) -> Account:
-    """The tables of a pipeline in which every row has one fate: raw, drops, curated, assignment."""
+    """The tables of a pipeline in which every row has one fate: raw, drops, assignment."""
     arrivals = draw(
         st.dictionaries(
             st.tuples(st.sampled_from("uvwxyz"), st.sampled_from("ab")),
@@ -167,14 +161,14 @@ def accounts(draw: st.DrawFn) -> Account:
             drops.append(drop(name, "duplicate_clusters", "exact_duplicate", batch))
         else:
             stays[name] = (name, batch, fate)
-    return raw(*rows), drops_of(*drops), *kept(*stays.values())
+    return raw(*rows), drops_of(*drops), kept(*stays.values())
 
 
 @settings(max_examples=60, deadline=None)
 @given(accounts())
 def test_the_sums_of_a_pipeline_close(account: Account):
-    rows, drops, curated, assignment = account
-    ledger = LedgerEntry.validate(build(rows, drops, curated, assignment))
+    rows, drops, assignment = account
+    ledger = LedgerEntry.validate(build(rows, drops, assignment))
     assert ledger.height == rows.height == drops.height + assignment.height
     assert find_gaps(ledger, rows, drops) == NO_GAPS
 
@@ -182,31 +176,31 @@ def test_the_sums_of_a_pipeline_close(account: Account):
 @settings(max_examples=60, deadline=None)
 @given(account=accounts(), data=st.data())
 def test_a_lost_drop_leaves_a_gap(account: Account, data: st.DataObject):
-    rows, drops, curated, assignment = account
+    rows, drops, assignment = account
     if drops.is_empty():
         return
     lost = data.draw(st.integers(0, drops.height - 1))
     fewer = drops.with_row_index().filter(pl.col("index") != lost).drop("index")
-    assert find_gaps(build(rows, fewer, curated, assignment), rows, fewer).missing == 1
+    assert find_gaps(build(rows, fewer, assignment), rows, fewer).missing == 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(account=accounts(), data=st.data())
 def test_a_drop_told_twice_leaves_a_gap(account: Account, data: st.DataObject):
-    rows, drops, curated, assignment = account
+    rows, drops, assignment = account
     if drops.is_empty():
         return
     twice = pl.concat([drops, drops[[data.draw(st.integers(0, drops.height - 1))]]])
-    gaps = find_gaps(build(rows, twice, curated, assignment), rows, twice)
+    gaps = find_gaps(build(rows, twice, assignment), rows, twice)
     assert gaps.repeated + gaps.unknown == 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(account=accounts())
 def test_a_lost_kept_record_leaves_a_gap(account: Account):
-    rows, drops, curated, assignment = account
+    rows, drops, assignment = account
     fewer = assignment.slice(1)
-    gaps = find_gaps(build(rows, drops, curated, fewer), rows, drops)
+    gaps = find_gaps(build(rows, drops, fewer), rows, drops)
     assert gaps.missing == assignment.height - fewer.height
 
 
