@@ -11,7 +11,7 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.registry import Arrival, Registry, name_hash, opened, registry_of
+from fineline.resources.data.ingestion.registry import KEY, Arrival, Registry, name_hash, opened, registry_of
 from fineline.resources.data.sources.batch import Batch, FilePlace
 from fineline.resources.data.sources.files import printable, vanished
 from fineline.resources.data.sources.locations import files_at
@@ -111,6 +111,8 @@ def known_arrivals(storage: Storage) -> dict[str, Arrival]:
 
 def with_names(storage: Storage, text: str) -> str:
     """A text for people: each key of a batch in it is replaced by the name that they know."""
+    if KEY.search(text) is None:
+        return text
     try:
         return registry_of(storage).shown(text)
     except StorageError:
