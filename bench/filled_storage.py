@@ -140,9 +140,11 @@ def _splits(curated: pl.DataFrame) -> pl.DataFrame:
     place = pl.int_range(pl.len()) % 20
     split = pl.when(place == 0).then(pl.lit("test")).when(place == 1).then(pl.lit("validation"))
     ids = curated.select("record_id", "batch", "source", split_group="cluster")
-    return ids.with_columns(split=split.otherwise(pl.lit("train")), stratum=pl.lit("p3")).select(
-        SplitAssignment.column_names()
-    ).cast(SplitAssignment.create_empty().schema)
+    return (
+        ids.with_columns(split=split.otherwise(pl.lit("train")), stratum=pl.lit("p3"))
+        .select(SplitAssignment.column_names())
+        .cast(SplitAssignment.create_empty().schema)
+    )
 
 
 def _training_rows(curated: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
