@@ -33,10 +33,10 @@ def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int
     """Judge the labels of one source: one ``LabelIssue`` row for each of ``records``, in their order.
 
     ``records`` are record_id, batch, source, label, text; ``embeddings`` are the texts' (rows, dimensions), or None for
-    TF-IDF of their words. A logistic regression on them is cross-validated, so that no record is judged by a model that saw
-    its label. cleanlab then finds label issues by confident learning (Northcutt, Jiang, Chuang: Confident Learning,
-    JAIR 2021), and outliers by the distance to the nearest neighbours (Kuan, Mueller: Back to the Basics, ICML workshop
-    2022).
+    TF-IDF of their words. A logistic regression on them is cross-validated, so that no record is judged by a model
+    that saw its label. cleanlab then finds label issues by confident learning (Northcutt, Jiang, Chuang: Confident
+    Learning, JAIR 2021), and outliers by the distance to the nearest neighbours (Kuan, Mueller: Back to the Basics,
+    ICML workshop 2022).
 
     A person should look at what is flagged; it should not be deleted. Of what cleanlab flagged in ten well known test
     sets, people confirmed 51 % as errors, and on the corrected sets other models win (Northcutt, Athalye, Mueller:

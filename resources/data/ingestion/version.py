@@ -1,4 +1,4 @@
 """The version of how rows become records: ingestion with the formats, shapes and sources below it."""
 
 # Raise it with each change of the records that are read.
-VERSION = "2"
+VERSION = "3"
