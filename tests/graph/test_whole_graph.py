@@ -21,6 +21,13 @@ def latest(world, asset):
     return world.instance.get_latest_materialization_event(dg.AssetKey(asset)).asset_materialization
 
 
+def of_first_batch(world, asset):
+    """The metadata of an asset's first batch."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[key("colours/first.jsonl")])
+    (shown,) = world.instance.fetch_materializations(wanted, limit=1).records
+    return shown.asset_materialization.metadata
+
+
 def test_everything_is_made_on_the_first_run(world):
     made, skipped = world.first
     assert skipped == []
@@ -79,9 +86,7 @@ def test_no_personal_data_reach_any_table_after_scrubbing_or_any_metadata(world)
             if event.run_id not in world.first_runs:
                 continue
             assert "margaret.thompson@example.org" not in str(event.asset_materialization.metadata)
-    wanted = dg.AssetRecordsFilter(dg.AssetKey("raw_corpus"), asset_partitions=[key("colours/first.jsonl")])
-    (shown,) = world.instance.fetch_materializations(wanted, limit=1).records
-    sample = shown.asset_materialization.metadata["sample"].value
+    sample = of_first_batch(world, "scrubbed_corpus")["sample"].value
     assert "EMAIL_ADDRESS" in sample, "the sample is of the record with personal data, scrubbed"
     assert "SECRET" in sample
 
