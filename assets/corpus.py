@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from fineline.assets.execution.definition import table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length
+from fineline.resources.core.compute.engine import worthwhile
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.scrubbing import Scrub
@@ -22,6 +24,7 @@ from fineline.resources.data.pii.version import VERSION as PII_VERSION
 from fineline.resources.data.scrubbing.version import VERSION as SCRUBBING_VERSION
 
 if TYPE_CHECKING:
+    from fineline.resources.data.scrubbing.canaries import CanaryReport
     from fineline.resources.data.scrubbing.units import ScrubbedRows
 
 
@@ -74,11 +77,18 @@ def scrubbed_corpus(run: TableRun, scrub: Scrub) -> None:
     Guarantees: prompts, completions, rejected answers, tools and metadata are all scrubbed; what the scrubber
     misses is measured with planted values at each run, and too much of it blocks all that follows.
     """
-    from fineline.resources.data.scrubbing.units import Scrubbing, measure, scrub_batches
+    from fineline.resources.data.scrubbing.units import Scrubbing, measure, scrub_batches, seconds
 
     scrubbing = Scrubbing(run.storage, scrub, run.pseudonym_key)
     raw = [run.storage.require(catalog.RAW_CORPUS.name, batch) for batch in run.stale]
-    report = measure(run.engine, scrubbing, hosts=raw[0])
+    with closing(worthwhile(run.engine, seconds(scrubbing, raw))) as engine:
+        _check(run, scrub, measure(engine, scrubbing, hosts=raw[0]))
+        for batch, scrubbed in scrub_batches(engine, scrubbing, raw, run.progress("records scrubbed")):
+            counted: list[pl.DataFrame] = []
+            run.write(_parts(scrubbed, counted), batch, partial(_replaced, batch, counted))
+
+
+def _check(run: TableRun, scrub: Scrub, report: CanaryReport) -> None:
     run.check(
         "personal_data_is_replaced",
         report.recall >= scrub.minimum_recall,
@@ -91,9 +101,6 @@ def scrubbed_corpus(run: TableRun, scrub: Scrub) -> None:
             "entities with survivors": ", ".join(report.survivors) or "none",
         },
     )
-    for batch, scrubbed in scrub_batches(run.engine, scrubbing, raw, run.progress("records scrubbed")):
-        counted: list[pl.DataFrame] = []
-        run.write(_parts(scrubbed, counted), batch, partial(_replaced, batch, counted))
 
 
 def _outline(records: pl.DataFrame) -> pl.DataFrame:

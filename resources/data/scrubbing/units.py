@@ -29,6 +29,8 @@ HOSTS = 500
 _UNITS_OF_A_BATCH = 8
 _LEAST_RECORDS, _MOST_RECORDS = 100, 1_000
 _CANARIES = 128
+# Of one processor, with the faster model.
+_SECONDS_A_RECORD = 0.02
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -121,6 +123,12 @@ class Canaries:
     def run(self, worker: ScrubWorker) -> list[bool]:
         """Scrub the records that hold them; returns whether each was replaced."""
         return replaced(worker.scrubber, worker.planted(self.hosts), self.first, self.number)
+
+
+def seconds(scrubbing: Scrubbing, batches: Sequence[Manifest]) -> float:
+    """About how long one processor takes to scrub stored batches, and the canaries that are measured with them."""
+    canaries = len(scrubbing.section.entities) * scrubbing.section.canaries_per_entity
+    return _SECONDS_A_RECORD * (canaries + sum(manifest.rows or 0 for manifest in batches))
 
 
 def measure(engine: Engine, scrubbing: Scrubbing, hosts: Manifest) -> CanaryReport:
