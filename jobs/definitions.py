@@ -1,6 +1,5 @@
 """Everything that Dagster shows and runs, gathered from the recipe that the environment names."""
 
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -12,7 +11,6 @@ from fineline.jobs.retention import prune
 from fineline.jobs.selections import audit, forget, main
 from fineline.resources.core.orchestrator.console import plain_console
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.data.ingestion.batches import with_names
 from fineline.resources.project import current_project
 from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches
@@ -39,7 +37,8 @@ def build(recipe: str | None = None) -> dg.Definitions:
         resources={"project": project},
         # Steps share what they have loaded; training and generation run in processes of their own.
         executor=dg.in_process_executor,
-        loggers={"console": plain_console(partial(with_names, project.storage))},
+        # Dagster stores what the console shows with the run, so it shows the keys of batches, never their names.
+        loggers={"console": plain_console},
     )
 
 

@@ -57,7 +57,7 @@ def test_a_table_without_a_column_of_the_contract_is_refused():
 def test_a_group_in_two_splits_breaks_its_contract():
     ids = ["a" * 32, "b" * 32]
     table = pl.DataFrame(
-        {"record_id": ids, "source": "s", "split": ["train", "test"], "split_group": "g", "stratum": "s"}
+        {"record_id": ids, "batch": "b", "source": "s", "split": ["train", "test"], "split_group": "g", "stratum": "s"}
     )
     assert enforce(SplitAssignment, table).bad["rule"].to_list() == ["a_group_stays_in_one_split"] * 2
 

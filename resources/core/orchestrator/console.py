@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -11,17 +10,12 @@ from fineline.resources.core.orchestrator.internals import SKIPPED_BY_FAILURE
 
 
 class _PlainFormatter(logging.Formatter):
-    """Time of day, step, text as it is shown to people."""
-
-    def __init__(self, shown: Callable[[str], str]) -> None:
-        super().__init__()
-        self._shown = shown
+    """Time of day, step, text."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta = _meta(record)
         step = meta.get("step_key") or meta.get("job_name") or ""
-        text = self._shown(str(meta.get("orig_message") or record.getMessage()))
-        return f"{time.strftime('%H:%M:%S')}  {step:<20} {text}"
+        return f"{time.strftime('%H:%M:%S')}  {step:<20} {meta.get('orig_message') or record.getMessage()}"
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:
@@ -39,16 +33,12 @@ def _meta(record: logging.LogRecord) -> dict[str, Any]:
     return getattr(record, "dagster_meta", {})
 
 
-def plain_console(shown: Callable[[str], str]) -> dg.LoggerDefinition:
-    """The console logger of this project; ``shown`` turns a stored message into one for people."""
-
-    @dg.logger(config_schema={}, description="Plain lines: time, step, message.")
-    def console(_context: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("fineline.run", level=logging.DEBUG)
-        handler = logging.StreamHandler()
-        handler.setFormatter(_PlainFormatter(shown))
-        handler.addFilter(_is_for_people)
-        logger.addHandler(handler)
-        return logger
-
-    return console
+@dg.logger(config_schema={}, description="Plain lines: time, step, message.")
+def plain_console(_context: dg.InitLoggerContext) -> logging.Logger:
+    """The console logger of this project."""
+    logger = logging.Logger("fineline.run", level=logging.DEBUG)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PlainFormatter())
+    handler.addFilter(_is_for_people)
+    logger.addHandler(handler)
+    return logger
