@@ -7,7 +7,7 @@ import sqlite3
 import dagster as dg
 import polars as pl
 import pytest
-from support.batches import key, label
+from support.batches import give_key, key, label
 from support.corpus import write_corpus
 from support.tiny_model import make_tiny_model
 
@@ -60,6 +60,7 @@ class World:
         write_corpus(folder / "corpus")
         make_tiny_model(folder / "model", initializer_range=0.2)
         self.recipe.write_text(DATA + MODELS)
+        give_key(self.project.storage_root)
         prepare_home(self.project)
         self.instance = dg.DagsterInstance.get()
 
@@ -241,6 +242,6 @@ def test_a_request_made_again_changes_nothing_and_another_of_its_id_is_refused(w
     before = certified(world, "R-17")
     world.forget("R-17", texts=[PERSON])
     assert certified(world, "R-17") == before
-    with pytest.raises(RunFailed, match="was carried out and named something else"):
+    with pytest.raises(RunFailed, match="was already carried out and named something else"):
         world.forget("R-17", texts=["Somebody Else"])
     assert list((world.storage.local.folder / "requests").iterdir()) == []
