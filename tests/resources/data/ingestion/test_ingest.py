@@ -73,8 +73,8 @@ def test_the_ledger_has_a_place_for_each_copy_of_a_record_that_is_kept_out(tmp_p
     raw, drops, kept = (
         scan_table(storage, "raw_corpus", role=role).collect() for role in ("rows_read", "drops", "data")
     )
-    assignment = kept.select("record_id", "source", split=pl.lit("train"))
-    account = ledger.build(raw, drops, kept, assignment)
+    assignment = kept.select("record_id", "batch", "source", split=pl.lit("train"))
+    account = ledger.build(raw, drops, assignment)
     assert ledger.find_gaps(account, raw, drops) == ledger.Gaps(0, 0, 0, 0)
     out = account.filter(record_id=licensed.records["record_id"][1])
     assert out.select("copy", "place", "rule").rows() == [
