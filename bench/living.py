@@ -114,7 +114,7 @@ class Living:
         self.folder = folder
         self.later: dict[Path, list[Row]] = {}
         sys.path.insert(0, str(ROOT / "tests"))
-        from tiny_model import make_tiny_model
+        from support.tiny_model import make_tiny_model
 
         make_tiny_model(folder / "model")
         (folder / "living.yaml").write_text(RECIPE.replace("FEATURES", features), encoding="utf-8")
