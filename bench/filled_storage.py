@@ -47,7 +47,7 @@ def fill(storage: Storage, records: int) -> None:
     drops = pl.concat(
         [scan_table(storage, "raw_corpus", batches, "drops").collect(), made.drops.cast(made.drops.schema)]
     )
-    _put(storage, "record_ledger", ledger.build(arrivals, drops, curated, assignment), LedgerEntry)
+    _put(storage, "record_ledger", ledger.build(arrivals, drops, assignment), LedgerEntry)
     _put(storage, "sft_dataset", _training_rows(curated, assignment), SftRow)
     _train(storage, "sft_model", "sft_dataset", "base_model")
     _train(storage, "aligned_model", "sft_dataset", "sft_model")
