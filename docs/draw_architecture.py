@@ -24,7 +24,7 @@ RECIPE = RECIPES / "quickstart.yaml"
 
 
 def main() -> None:
-    """Draw both pictures anew."""
+    """Redraw both pictures."""
     PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -114,13 +114,3 @@ def _decision(storage: Storage, recipe: Recipe, asset: Asset) -> str:
             return decide_retraining(storage, recipe.retrain, recipe.training, datetime.now(UTC)).version
     except (Blocked, Damaged, NotMaterialized):
         return BLOCKED
-
-
-# Until governance asks the catalogue.
-PER_BATCH = frozenset(each.name for each in catalog.ASSETS if each.grain is catalog.Grain.BATCH)
-GOVERNED = frozenset(each.name for each in catalog.ASSETS if each.governs)
-
-
-def label(asset: str, batch: str | None) -> str:
-    """The label of a partition."""
-    return Partition(asset, batch).label
