@@ -19,7 +19,7 @@ from fineline.resources.core.recipe.loading import RECIPES, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
-# The reference recipe names every section, and so every asset but the further training stages.
+# A recipe that trains in two stages, as most do.
 RECIPE = RECIPES / "quickstart.yaml"
 
 
@@ -55,7 +55,7 @@ def wings() -> list[str]:
 
 
 def graph() -> list[str]:
-    """The assets of the quickstart recipe by group, each with an arrow from every asset that it is made from."""
+    """The assets of the quickstart recipe by group, with an arrow from each of their nearest upstream assets."""
     entries = list(recipe_graph(load_recipe(RECIPE)).values())
     lines = ["flowchart TD"]
     for group in dict.fromkeys(each.group for each in entries):
