@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BufferedIOBase
@@ -16,7 +17,6 @@ from pathlib import Path
 
 import polars as pl
 
-from fineline.resources.core.storage import locks
 from fineline.resources.core.storage.files import (
     PRIVATE,
     StorageError,
@@ -165,16 +165,29 @@ class DiskRoot:
             sync_folder(folder)
 
     def lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        return locks.exclusive(self.path(f"{LOCKS}/{name}.lock"), wait=wait)
+        return self._locked(f"{name}.lock", fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def reading(self, name: str) -> AbstractContextManager[None]:
-        return locks.shared(self._readers(name))
+    def reading(self, name: str) -> AbstractContextManager[object]:
+        return self._locked(f"{name}.readers", fcntl.LOCK_SH)
 
     def unread(self, name: str) -> AbstractContextManager[bool]:
-        return locks.exclusive(self._readers(name), wait=False)
+        return self._locked(f"{name}.readers", fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _readers(self, name: str) -> Path:
-        return self.path(f"{LOCKS}/{name}.readers")
+    @contextmanager
+    def _locked(self, name: str, operation: int) -> Iterator[bool]:
+        """Hold a lock file, of which the system lets go when the process ends; gives whether it is held."""
+        path = self.path(f"{LOCKS}/{name}")
+        make_writable(path.parent)
+        with writing(path.parent):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            held = False
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, operation)
+                held = True
+            yield held
+        finally:
+            os.close(descriptor)
 
     def _require(self, key: str, version: str | None) -> None:
         there = self.get(key)

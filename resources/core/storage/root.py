@@ -131,7 +131,7 @@ class Root(Protocol):
         Gives whether it is held: False where another holds it, and this one would not ``wait``.
         """
 
-    def reading(self, name: str) -> AbstractContextManager[None]:
+    def reading(self, name: str) -> AbstractContextManager[object]:
         """Count as a reader of a name. Any number of them may read at once, and none waits for :meth:`unread`."""
 
     def unread(self, name: str) -> AbstractContextManager[bool]:

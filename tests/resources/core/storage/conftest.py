@@ -1,7 +1,7 @@
 import pytest
 
 from fineline.resources.core.storage.disk import DiskRoot
-from fineline.resources.core.storage.memory import MemoryRoot
+from support.memory_root import MemoryRoot
 from fineline.resources.core.storage.store import Storage
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from fineline.resources.core.storage.disk import DiskRoot
-from fineline.resources.core.storage.memory import MemoryRoot
+from support.memory_root import MemoryRoot
 from fineline.resources.core.storage.root import Conflict
 
 

@@ -12,7 +12,7 @@ from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.storage import layout, parquet
 from fineline.resources.core.storage.checking import QUARANTINE_SCHEMA
 from fineline.resources.core.storage.integrity import find_damaged
-from fineline.resources.core.storage.memory import MemoryRoot
+from support.memory_root import MemoryRoot
 from fineline.resources.core.storage.store import Damaged
 from fineline.resources.core.storage.table_files import TableFiles
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, stage_part, write_table
