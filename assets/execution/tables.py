@@ -92,6 +92,9 @@ class TableRun(Run):
         checks = [*self._table_checks([each.manifest for each in published]), *self.checks]
         yield from publish(self.context, self.storage, published, checks)
 
+    def _all_passed(self, check: str) -> bool:
+        return all(check not in written.manifest.failed_checks for written, _ in self._written)
+
     def _standing_metadata(self, written: StoredTable) -> dict[str, Any]:
         manifest = written.manifest
         return {
@@ -113,7 +116,7 @@ class TableRun(Run):
         }
         yield dg.AssetCheckResult(
             check_name="accounted_for",
-            passed=all(written.accounted_for for written, _ in self._written),
+            passed=self._all_passed("accounted_for"),
             metadata=counts,
             description="{rows in} in = {kept} kept + {dropped} dropped + {quarantined} in quarantine".format(**counts),
         )
@@ -124,7 +127,7 @@ class TableRun(Run):
         schema = self.asset.schema
         yield dg.AssetCheckResult(
             check_name="under_contract",
-            passed=all(written.under_contract for written, _ in self._written),
+            passed=self._all_passed("under_contract"),
             metadata={"contract": schema.__name__, "quarantined": counts["quarantined"], **rules},
             description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine, "
             f"{sum(rules.get(rule, 0) for rule in WISHED_RULES)} of them as the recipe wishes; "

@@ -1,5 +1,5 @@
 """A storage root in the memory of one process: the second implementation that the contract of `Root` is tested with."""
-# ruff: noqa: D102 (the methods are documented in Root)
+
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from fineline.data_contracts.catalog import Partition
+
+# The role of a file, and the batch whose rows it holds.
+Place = tuple[str, str | None]
 
 
 class Manifest(BaseModel):
@@ -63,12 +66,17 @@ class Manifest(BaseModel):
     @property
     def contents(self) -> set[str]:
         """The names of all files and folders directly beside the manifest that it stands for."""
-        return {PurePosixPath(name).parts[0] for name in self._names()}
+        return {PurePosixPath(name).parts[0] for role in self.roles for name in self.named(role).values()}
 
-    def _names(self) -> Iterator[str]:
-        yield from self.files.values()
-        for names in self.files_by_batch.values():
-            yield from names.values()
+    def with_files(self, names: Mapping[Place, str]) -> Manifest:
+        """The manifest with these files in place of those that it names in their roles and batches."""
+        files, by_batch = dict(self.files), dict(self.files_by_batch)
+        for (role, batch), name in names.items():
+            if batch is None or batch == self.batch:
+                files[role] = name
+            else:
+                by_batch[role] = {**by_batch.get(role, {}), batch: name}
+        return self.model_copy(update={"files": files, "files_by_batch": by_batch})
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -21,7 +21,7 @@ from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.disk import DiskRoot
 from fineline.resources.core.storage.files import StorageError, joint_digest, remove
-from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.manifest import Manifest, Place
 from fineline.resources.core.storage.root import Conflict, Root
 
 
@@ -38,21 +38,20 @@ class Damaged(StorageError):
 
 
 class Storage:
-    """The tables and models of one recipe. ``local`` is a folder of this machine for what always stays on it."""
+    """The tables and models of one recipe.
 
-    def __init__(self, root: Root | Path, local: Path | None = None) -> None:
-        self.root: Root = DiskRoot(root) if isinstance(root, Path) else root
-        if local is None:
-            if not isinstance(self.root, DiskRoot):
-                raise ValueError("a root that is no local folder needs one beside it")
-            local = self.root.folder
+    ``local`` is a folder of this machine, for what always stays on it; all else is under ``root``, by default the same
+    folder.
+    """
+
+    def __init__(self, local: Path, root: Root | None = None) -> None:
         self.local = DiskRoot(local)
+        self.root: Root = self.local if root is None else root
 
     @property
     def roots(self) -> list[Root]:
         """Every place in which something of the recipe is stored."""
-        shared = isinstance(self.root, DiskRoot) and self.root.folder == self.local.folder
-        return [self.root] if shared else [self.root, self.local]
+        return [self.root] if self.root is self.local else [self.root, self.local]
 
     def manifest(self, asset: str, batch: str | None = None) -> Manifest | None:
         """The manifest of an asset; None where it is not materialized, or cannot be read."""
@@ -60,9 +59,7 @@ class Storage:
         found = self.root.get(key)
         while found is not None:
             manifest = _parsed(found.content)
-            if manifest is None:
-                return None
-            if self._is_complete(manifest):
+            if manifest is None or self._is_complete(manifest):
                 return manifest
             # Its files are gone; or a newer version took their place since the manifest was read.
             before, found = found, self.root.get(key)
@@ -104,24 +101,25 @@ class Storage:
             if found is not None:
                 manifest = _parsed(found.content)
                 if manifest is None:
-                    path = self.root.location(key)
-                    raise Damaged(f"{path} cannot be read. Restore it from a copy, or delete it")
+                    raise Damaged(f"{self.root.location(key)} cannot be read. Restore it from a copy, or delete it")
                 return manifest
         return None
 
     def key(self, manifest: Manifest, role: str) -> str:
         """The key of the one file or folder of a role."""
-        (name,) = manifest.named(role).values()
-        return f"{layout.folder(manifest.asset, manifest.batch)}/{name}"
+        (key,) = self.keys(manifest, role).values()
+        return key
 
     def keys(self, manifest: Manifest, role: str) -> dict[str | None, str]:
         """The keys of a role's files by batch."""
         folder = layout.folder(manifest.asset, manifest.batch)
         return {batch: f"{folder}/{name}" for batch, name in manifest.named(role).items()}
 
-    def digests(self, manifest: Manifest, role: str) -> dict[str | None, str]:
-        """SHA-256 of a role's files by batch, in hex. Raises FileNotFoundError where one is gone."""
-        return {batch: self.root.digest(key) for batch, key in self.keys(manifest, role).items()}
+    def digests(self, manifest: Manifest, roles: Iterable[str]) -> dict[Place, str]:
+        """SHA-256 of the files of some roles, in hex. Raises FileNotFoundError where one is gone."""
+        return {
+            (role, batch): self.root.digest(key) for role in roles for batch, key in self.keys(manifest, role).items()
+        }
 
     def file(self, manifest: Manifest, role: str) -> Path:
         """The one file or folder of a role as a path on this machine, for reading."""
@@ -130,8 +128,7 @@ class Storage:
     def location(self, manifest: Manifest, role: str) -> str:
         """Where the files of a role are, for people: the path of the one file, or of the folder of several."""
         keys = [*self.keys(manifest, role).values()]
-        folder = layout.folder(manifest.asset, manifest.batch)
-        return self.root.location(keys[0] if len(keys) == 1 else folder)
+        return self.root.location(keys[0] if len(keys) == 1 else layout.folder(manifest.asset, manifest.batch))
 
     def scan(self, manifest: Manifest, role: str = "data", batches: Sequence[str] | None = None) -> pl.LazyFrame:
         """A table, lazily, in the order of its batches; of a table of all batches, only the given ``batches``.
@@ -178,7 +175,10 @@ class Storage:
             manifest = self.manifest(asset, batch) if unread else None
             if manifest is None:
                 return False
-            self._remove_but({layout.MANIFEST, *manifest.contents}, asset, batch)
+            folder, kept = layout.folder(asset, batch), {layout.MANIFEST, *manifest.contents}
+            for name in self.root.names(folder):
+                if name not in kept and layout.batch_of(name) is None:
+                    self.root.delete(f"{folder}/{name}")
         return True
 
     def remove_unfinished(self, asset: str, batch: str | None = None) -> None:
@@ -187,24 +187,14 @@ class Storage:
         for name in filter(layout.is_unfinished, self.root.names(folder)):
             self.root.delete(f"{folder}/{name}")
 
-    def _remove_but(self, kept: set[str], asset: str, batch: str | None) -> None:
-        """Remove what is in an asset's folder and is not kept; the folders of its batches stay."""
-        folder = layout.folder(asset, batch)
-        for name in self.root.names(folder):
-            if name not in kept and layout.batch_of(name) is None:
-                self.root.delete(f"{folder}/{name}")
-
     def set_aside(self, manifest: Manifest) -> None:
         """Make a damaged asset count as not made, so that the next run rebuilds it."""
         key = layout.manifest(manifest.asset, manifest.batch)
         found = self.root.get(key)
-        if found is None or _parsed(found.content) != manifest:
-            return
-        self.root.put(layout.damaged_manifest(manifest.asset, manifest.batch), found.content)
-        try:
-            self.root.delete(key, found.version)
-        except Conflict:
-            return  # It was rebuilt meanwhile.
+        if found is not None and _parsed(found.content) == manifest:
+            self.root.put(layout.damaged_manifest(manifest.asset, manifest.batch), found.content)
+            with suppress(Conflict):  # It was rebuilt meanwhile.
+                self.root.delete(key, found.version)
 
     @contextmanager
     def reading(self, assets: Iterable[str]) -> Iterator[None]:

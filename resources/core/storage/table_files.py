@@ -11,14 +11,12 @@ from uuid import uuid4
 import polars as pl
 
 from fineline.resources.core.storage.files import joint_digest
-from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.manifest import Place
 from fineline.resources.core.storage.parquet import GrowingFile, StoredFile, row_groups
 from fineline.resources.core.storage.root import Root
 
 # The roles of which the data version of a table is the hash.
 VERSIONED = ("data", "drops")
-
-Place = tuple[str, str | None]
 
 
 class TableFiles:
@@ -93,8 +91,8 @@ class TableFiles:
                 file.append(before)
         file.append(rows)
 
-    def finish(self) -> Mapping[str, Mapping[str | None, StoredFile]]:
-        """Store the files; returns them by role and batch. Those that are there as they should be are not touched."""
+    def finish(self) -> Mapping[Place, StoredFile]:
+        """Store the files; returns them, sorted. Those that are there as they should be are not touched."""
         roles = {role for role, _ in self._places()}
         for role, columns in self._columns.items():
             if role not in roles:
@@ -102,10 +100,7 @@ class TableFiles:
         for place in self._places():
             self._finish(place)
         self._root.take(self._made)
-        by_role: dict[str, dict[str | None, StoredFile]] = {}
-        for (role, batch), stored in sorted(self._complete.items(), key=lambda each: (each[0][0], each[0][1] or "")):
-            by_role.setdefault(role, {})[batch] = stored
-        return by_role
+        return {place: self._complete[place] for place in _in_order(self._complete)}
 
     def _cut(self, role: str, rows: pl.DataFrame) -> Mapping[str | None, pl.DataFrame]:
         if not self._by_batch or "batch" not in rows.columns:
@@ -137,20 +132,10 @@ class TableFiles:
         return [*self._growing, *self._taken, *self._complete]
 
 
-def with_files(manifest: Manifest, files: Mapping[str, Mapping[str | None, StoredFile]]) -> Manifest:
-    """A manifest that names these files, in place of those that it named in their roles and batches."""
-    whole, by_batch = dict(manifest.files), dict(manifest.files_by_batch)
-    for role, stored in files.items():
-        if None in stored:
-            whole[role] = stored[None].name
-        else:
-            by_batch[role] = {**by_batch.get(role, {}), **{str(batch): file.name for batch, file in stored.items()}}
-    return manifest.model_copy(update={"files": whole, "files_by_batch": by_batch})
-
-
-def data_version(digests: Mapping[str, Mapping[str | None, str]]) -> str:
+def data_version(digests: Mapping[Place, str]) -> str:
     """The data version of a table: the hash of the hashes of its rows and drops, by role and batch."""
-    in_order = [
-        digest for role in VERSIONED for _, digest in sorted(digests[role].items(), key=lambda each: each[0] or "")
-    ]
-    return joint_digest(*in_order)[:16]
+    return joint_digest(*(digests[place] for place in _in_order(digests) if place[0] in VERSIONED))[:16]
+
+
+def _in_order(places: Collection[Place]) -> list[Place]:
+    return sorted(places, key=lambda place: (place[0], place[1] or ""))

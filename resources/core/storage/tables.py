@@ -20,7 +20,7 @@ from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.parquet import StoredFile, row_groups
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.table_files import TableFiles, data_version, with_files
+from fineline.resources.core.storage.table_files import TableFiles, data_version
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TableOutput:
 
     ``rows_in`` counts the rows that the step was given; the sums must close: rows_in = kept + dropped + quarantined.
     ``quarantine`` holds rows that could not even be read; ``side_tables`` further tables, stored by their role, and
-    ``exports`` files in the form that another program reads, under the names given.
+    ``exports`` files in the form that another program reads, under the names given, which staged parts do not have.
     """
 
     frame: pl.DataFrame
@@ -52,6 +52,18 @@ class Counts:
     broken_rules: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def failed_checks(self, maximum_quarantine: float) -> list[str]:
+        """The checks of every table that fail: rows are not accounted for, or too many broke the contract.
+
+        Rows in quarantine as the recipe wishes count neither among the bad rows nor among all.
+        """
+        wished = sum(self.broken_rules.get(rule, 0) for rule in WISHED_RULES)
+        judged = self.rows_in - wished
+        share = (self.quarantined - wished) / judged if judged else 0.0
+        accounted = self.rows_in == self.kept + self.dropped + self.quarantined
+        passed = {"accounted_for": accounted, "under_contract": share <= maximum_quarantine}
+        return [name for name in passed if not passed[name]]
+
     def __add__(self, other: Counts) -> Counts:
         return Counts(
             self.rows_in + other.rows_in,
@@ -73,7 +85,6 @@ class StagedPart:
 
     batch: str | None
     files: Mapping[str, StoredFile]
-    exports: Mapping[str, str]
     counts: Counts
 
 
@@ -88,12 +99,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A stored table with the two promises that every table makes; ``frame`` holds rows of its first part."""
+    """A stored table, with rows of its first part and the number of rows that broke each rule of its contract."""
 
     manifest: Manifest
     frame: pl.DataFrame
-    accounted_for: bool
-    under_contract: bool
     broken_rules: Mapping[str, int]
 
 
@@ -121,37 +130,31 @@ def write_table(
     folder = layout.folder(asset, batch)
     counts, exports, staged = Counts(), dict[str, str](), set[str]()
     first: pl.DataFrame | None = None
-    # Until all who read manifests know of files by batch.
     by_batch = batch is None and "batch" in contract.column_names()
     with TableFiles(storage.root, folder, by_batch=by_batch) as files:
         for part in [output] if isinstance(output, TableOutput) else output:
             if isinstance(part, StagedPart):
                 files.add_stored(part.files, part.batch)
-                counts, exports = counts + part.counts, {**exports, **part.exports}
-                staged |= {*(file.name for file in part.files.values()), *part.exports.values()}
+                counts += part.counts
+                staged |= {file.name for file in part.files.values()}
                 if first is None:
                     first = next(row_groups(storage.root, f"{folder}/{part.files['data'].name}"))
             else:
                 tables, counted = _checked(asset, contract, part)
                 files.add(tables)
-                counts, exports = counts + counted, exports | _store_exports(storage, asset, batch, part)
+                counts += counted
+                # Under names of their content: until the manifest names them, the old ones count.
+                exports |= {
+                    name.split(".")[0]: storage.add(asset, batch, name, part.exports[name]) for name in part.exports
+                }
                 first = tables["data"] if first is None else first
         if first is None:
             raise ValueError(f"{asset} has no parts")
         stored = files.finish()
-    wished = sum(counts.broken_rules.get(rule, 0) for rule in WISHED_RULES)
-    judged = counts.rows_in - wished
-    share = (counts.quarantined - wished) / judged if judged else 0.0
-    accounted = counts.rows_in == counts.kept + counts.dropped + counts.quarantined
-    failed = [*failed_checks]
-    failed += [] if accounted else ["accounted_for"]
-    failed += [] if share <= maximum_quarantine else ["under_contract"]
     manifest = Manifest(
         asset=asset,
         batch=batch,
-        data_version=data_version(
-            {role: {each: file.digest for each, file in by_batch.items()} for role, by_batch in stored.items()}
-        ),
+        data_version=data_version({place: file.digest for place, file in stored.items()}),
         code_version=origin.code_version,
         inputs=dict(origin.inputs),
         rows=counts.kept,
@@ -159,17 +162,14 @@ def write_table(
         dropped=counts.dropped,
         quarantined=counts.quarantined,
         files=exports,
-        failed_checks=failed,
+        failed_checks=[*failed_checks, *counts.failed_checks(maximum_quarantine)],
         run_id=origin.run_id,
         facts=dict(counts.facts),
-    )
-    manifest = with_files(manifest, stored)
+    ).with_files({place: file.name for place, file in stored.items()})
     storage.commit(manifest)
     for name in staged - manifest.contents:
         storage.root.delete(f"{folder}/{name}")
-    return StoredTable(
-        manifest, first, accounted, share <= maximum_quarantine, dict(sorted(counts.broken_rules.items()))
-    )
+    return StoredTable(manifest, first, dict(sorted(counts.broken_rules.items())))
 
 
 def stage_part(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> StagedPart:
@@ -189,8 +189,8 @@ def stage_part(storage: Storage, asset: str, batch: str | None, output: TableOut
         raise ValueError(f"a part of {asset} has rows of other batches than {batch}")
     with TableFiles(storage.root, layout.folder(asset, partition)) as files:
         files.add(tables)
-        stored = {role: by_batch[None] for role, by_batch in files.finish().items()}
-    return StagedPart(batch, stored, _store_exports(storage, asset, partition, output), counts)
+        stored = {role: file for (role, _), file in files.finish().items()}
+    return StagedPart(batch, stored, counts)
 
 
 def scan_table(
@@ -255,11 +255,6 @@ def _checked(asset: str, contract: type[dy.Schema], output: TableOutput) -> tupl
         dict(output.facts),
     )
     return {**tables, **output.side_tables}, counts
-
-
-def _store_exports(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> dict[str, str]:
-    """Store exports under names of their content: until the manifest names them the old ones count."""
-    return {name.split(".", 1)[0]: storage.add(asset, batch, name, content) for name, content in output.exports.items()}
 
 
 def _summed(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

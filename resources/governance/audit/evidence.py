@@ -92,7 +92,7 @@ class Evidence:
         if any(name.startswith(_CONTENT) for name in manifest.contents):
             return self._version(manifest)
         if set(VERSIONED) <= {*manifest.roles}:
-            return data_version({role: self.storage.digests(manifest, role) for role in VERSIONED})
+            return data_version(self.storage.digests(manifest, VERSIONED))
         return None
 
     def usable(self, asset: str, batch: str | None = None) -> Manifest:

@@ -13,10 +13,10 @@ from fineline.data_contracts.accounting import FORGOTTEN, LEDGER_ORDER
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.inventory import Inventory
-from fineline.resources.core.storage.manifest import Manifest
-from fineline.resources.core.storage.parquet import StoredFile, row_groups
+from fineline.resources.core.storage.manifest import Manifest, Place
+from fineline.resources.core.storage.parquet import row_groups
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.table_files import VERSIONED, Place, TableFiles, data_version
+from fineline.resources.core.storage.table_files import VERSIONED, TableFiles, data_version
 from fineline.resources.core.storage.tables import dropped, jsonl_bytes
 from fineline.resources.governance.forgetting.journal import Change, Journal
 from fineline.resources.governance.forgetting.sweep import file_contains
@@ -103,10 +103,10 @@ def _remove_from(
     else:
         lost, rewritten = _rewrite(storage, manifest, touched, targets)
     exports = _exports(storage, manifest, targets)
-    changed = _with_rewritten(manifest, rewritten).model_copy(update={**_sums(manifest, lost), "facts": facts})
+    changed = manifest.with_files(rewritten).model_copy(update={**_sums(manifest, lost), "facts": facts})
     changed = changed.model_copy(
         update={
-            "data_version": data_version({role: storage.digests(changed, role) for role in VERSIONED}),
+            "data_version": data_version(storage.digests(changed, VERSIONED)),
             "files": changed.files | exports,
         }
     )
@@ -121,17 +121,6 @@ def _is_touched(storage: Storage, key: str, targets: Targets) -> bool:
     return any(map(targets.touches, row_groups(storage.root, key, columns)))
 
 
-def _with_rewritten(manifest: Manifest, rewritten: Mapping[Place, StoredFile]) -> Manifest:
-    """The manifest with the new names of the rewritten files, and the old names of all others."""
-    files, by_batch = dict(manifest.files), dict(manifest.files_by_batch)
-    for (role, batch), file in rewritten.items():
-        if role in by_batch:
-            by_batch[role] = by_batch[role] | {str(batch): file.name}
-        else:
-            files[role] = file.name
-    return manifest.model_copy(update={"files": files, "files_by_batch": by_batch})
-
-
 def _sums(manifest: Manifest, lost: Counter[str]) -> dict[str, int]:
     """A manifest's counts after its tables lost rows. A row that became a drop still counts among the rows in."""
     counts = {
@@ -144,8 +133,8 @@ def _sums(manifest: Manifest, lost: Counter[str]) -> dict[str, int]:
 
 def _rewrite(
     storage: Storage, manifest: Manifest, files: Mapping[Place, str], targets: Targets
-) -> tuple[Counter[str], dict[Place, StoredFile]]:
-    """Write files without the targets. Returns how many rows each role lost, and the new files.
+) -> tuple[Counter[str], dict[Place, str]]:
+    """Write files without the targets. Returns how many rows each role lost, and the names of the new files.
 
     Of the drops that are lost, those of quarantined rows do not count.
     """
@@ -163,13 +152,11 @@ def _rewrite(
                 lost["rows"] += removed.height
                 dropped_rows = removed.filter(pl.col("fate") == "dropped") if role == "drops" else removed
                 lost[role] += dropped_rows.height
-            rewritten[role, batch] = written.finish()[role][None]
+            rewritten[role, batch] = written.finish()[role, None].name
     return lost, rewritten
 
 
-def _rewrite_rows_read(
-    storage: Storage, manifest: Manifest, targets: Targets
-) -> tuple[Counter[str], dict[Place, StoredFile]]:
+def _rewrite_rows_read(storage: Storage, manifest: Manifest, targets: Targets) -> tuple[Counter[str], dict[Place, str]]:
     """Write the tables of a batch of the raw corpus, in which every row read of a forgotten record becomes a drop."""
     batch = manifest.batch
     files: dict[Place, str] = {(role, batch): storage.key(manifest, role) for role in ("data", "quarantine")}
@@ -183,7 +170,7 @@ def _rewrite_rows_read(
             now.append(dropped(rows.filter(gone), _FIRST, FORGOTTEN))
             written.append("rows_read", rows)
         written.append("drops", pl.concat(now).sort("batch", "record_id", "rule"))
-        rewritten |= {(role, batch): by_batch[None] for role, by_batch in written.finish().items()}
+        rewritten |= {(role, batch): file.name for (role, _), file in written.finish().items()}
     before, after = (table.filter(pl.col("fate") == "dropped").height for table in (drops, pl.concat(now)))
     lost["drops"] = before - after
     return lost, rewritten

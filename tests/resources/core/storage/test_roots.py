@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
+from support.memory_root import MemoryRoot
 
 from fineline.resources.core.storage.disk import DiskRoot
-from support.memory_root import MemoryRoot
 from fineline.resources.core.storage.root import Conflict
 
 

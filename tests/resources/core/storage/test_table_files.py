@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.memory_root import MemoryRoot
 from support.records import record, records
 
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.storage import layout, parquet
 from fineline.resources.core.storage.checking import QUARANTINE_SCHEMA
 from fineline.resources.core.storage.integrity import find_damaged
-from support.memory_root import MemoryRoot
 from fineline.resources.core.storage.store import Damaged
 from fineline.resources.core.storage.table_files import TableFiles
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, stage_part, write_table
@@ -157,7 +157,7 @@ def test_the_bytes_of_a_file_do_not_depend_on_how_its_rows_were_cut(cuts):
             with TableFiles(root, "a") as files:
                 for piece in pieces:
                     files.add({"data": piece})
-                names.append(files.finish()["data"][None])
+                names.append(files.finish()["data", None])
         assert names[0] == names[1]
         groups = [group.height for group in parquet.row_groups(root, f"a/{names[0].name}")]
         assert groups == [10, 10, 10, 10, 5]

@@ -58,7 +58,7 @@ def test_records_of_other_licences_are_quarantined_and_accounted_for(tmp_path, l
     made = ingest([licensed], "notes", "notes/1", ["mit", "CC0-1.0"])
     written = write_table(storage, "raw_corpus", "notes/1", made, Record, Origin("1", {}, "r"), maximum_quarantine=0.4)
     assert dict(written.broken_rules) == {"completion_has_text": 1, "licence_not_allowed": 1}
-    assert written.accounted_for
+    assert written.manifest.failed_checks == []
     kept = scan_table(storage, "raw_corpus").collect()
     assert set(kept["licence"]) == {"MIT"}
     quarantine = scan_table(storage, "raw_corpus", role="quarantine").filter(rule="licence_not_allowed").collect()
