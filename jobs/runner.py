@@ -49,7 +49,7 @@ def prepare_home(project: Project) -> Path:
 @contextmanager
 def only_runner(storage: Storage) -> Iterator[None]:
     """Hold the storage root for this process. Raises StorageError when another run holds it."""
-    with storage.lock(layout.RUNNER_LOCK, wait=False) as alone:
+    with storage.root.lock(layout.RUNNER_LOCK, wait=False) as alone:
         if not alone:
             raise StorageError(
                 f"another run is at work in {storage.root.location('')}; wait for it to end, or stop it, then run again"

@@ -28,7 +28,7 @@ def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Seque
 
     One process at a time; what Dagster has heard of already is not told again, whoever told it.
     """
-    with storage.lock(layout.ARRIVAL_EVENTS_LOCK):
+    with storage.root.lock(layout.ARRIVAL_EVENTS_LOCK):
         found = scan_sources(storage, sources, ask=False)
         _sync_partitions(instance, found.versions)
         told = instance.event_log_storage.get_latest_tags_by_partition(

@@ -104,7 +104,7 @@ class Definition:
         def compute(context: dg.AssetExecutionContext, config: dg.Config, project: Project) -> Iterator[Any]:
             launch = config if isinstance(config, Launch) else Launch(force=True, batches=[])
             storage = project.storage
-            with storage.lock(asset.name), storage.reading(asset.upstream):
+            with storage.root.lock(asset.name), storage.reading(asset.upstream):
                 provenance = Provenance(context, project, asset, launch)
                 with _explained_faults(context, project, provenance):
                     for batch in provenance.asked:

@@ -51,7 +51,7 @@ class FolderRun(Run):
         """
         plot = {"loss": dg.MetadataValue.md(_loss_curve(self.name, curve))} if curve is not None else {}
         manifest = self._manifest("", facts.model_dump(mode="json"))
-        with self.storage.lock(layout.EXPOSURE_LOCK):
+        with self.storage.root.lock(layout.EXPOSURE_LOCK):
             if exposed is not None:
                 manifest = self._with_exposure(manifest, exposed())
             manifest = self.storage.commit_folder(manifest, folder, parts)

@@ -51,12 +51,9 @@ def load_key(root: Root) -> PseudonymKey:
     Raises:
         StorageError: the key is too short, or the file may be read by others or cannot be written.
     """
-    if VARIABLE not in os.environ and not root.exists(PSEUDONYM_KEY):
+    while (key := stored_key(root)) is None:
         with suppress(Conflict):  # Another process made one first, which is the key then.
             root.swap(PSEUDONYM_KEY, f"{secrets.token_hex(32)}\n".encode(), None, private=True)
-    key = stored_key(root)
-    if key is None:
-        raise StorageError(f"{root.location(PSEUDONYM_KEY)} was removed while it was read; run again")
     return key
 
 

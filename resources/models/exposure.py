@@ -91,7 +91,7 @@ def write(storage: Storage, asset: str, seen: pl.DataFrame) -> str:
 
 def begin_training(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
     """Store the exposure of a training with its checkpoints: a dataset, and the exposure of the model before it."""
-    with storage.lock(LOCK):
+    with storage.root.lock(LOCK):
         seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
         write_atomically(checkpoints / layout.EXPOSURE_IN_TRAINING, _bytes(seen.sort(_KEY)))
 
@@ -122,7 +122,7 @@ def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str
     ``tombstones`` maps record_ids to their tombstones. Each list is replaced as a whole, and after an interruption the
     same call completes the work. Returns all models that have seen any of the records, whichever call marked them.
     """
-    with storage.lock(LOCK):
+    with storage.root.lock(LOCK):
         for found in exposure_lists(storage):
             seen = found.root.scan([found.key]).collect()
             marked = _marked(seen, tombstones, request)

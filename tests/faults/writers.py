@@ -29,7 +29,7 @@ def table(version):
 
 def write(storage, version):
     origin = Origin("1", {"version": str(version)}, "run")
-    with storage.lock("splits"):
+    with storage.root.lock("splits"):
         write_table(storage, "splits", None, TableOutput(table(version), ROWS), Drop, origin, maximum_quarantine=0)
 
 

@@ -46,14 +46,13 @@ class MemoryRoot:
         found = self._files.get(key)
         return None if found is None else Content(found[0], hashlib.sha256(found[0]).hexdigest())
 
-    def put(self, key: str, content: bytes, *, private: bool = False) -> str:
+    def put(self, key: str, content: bytes, *, private: bool = False) -> None:
         self._files[key] = (content, datetime.now(UTC))
-        return hashlib.sha256(content).hexdigest()
 
-    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> str:
+    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> None:
         with self._swapping:
             self._require(key, version)
-            return self.put(key, content)
+            self.put(key, content)
 
     def delete(self, key: str, version: str | None = None) -> None:
         with self._swapping:

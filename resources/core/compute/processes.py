@@ -10,8 +10,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -24,10 +25,10 @@ from fineline.resources.core.compute.inline import WarmWorker
 U = TypeVar("U")
 R = TypeVar("R")
 
-# A process has one unit in work and one ready, so that it need not wait for a consumer that is busy.
-_SENT = 2
-# Units that are pulled and whose results are not yet taken, for each process.
+# Units that are pulled and whose results are not yet taken, for each process: it need not wait for a busy consumer.
 _PULLED = 4
+# A unit is run again where its process was lost, for example killed for lack of memory.
+_ATTEMPTS = 2
 _SECONDS_TO_CLOSE = 60.0
 _LIMITED = ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
 
@@ -40,19 +41,18 @@ class UnitError(RuntimeError):
     """An error of a unit that cannot be carried from one process to another, as its type and message."""
 
 
-@dataclass
-class _Task:
-    number: int
-    unit: Any
-    losses: int = 0
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Worker:
     process: SpawnProcess
     connection: Connection
-    # Sent and not yet answered; the first is in work.
-    tasks: deque[_Task] = field(default_factory=deque)
+
+    def end(self) -> int:
+        """Wait for the end of the process; returns its exit code."""
+        self.connection.close()
+        self.process.join()
+        code = self.process.exitcode or 0
+        self.process.close()
+        return code
 
 
 class Processes:
@@ -105,94 +105,66 @@ class Processes:
 
 
 class _Pool:
-    """The processes of one factory."""
+    """The processes of one factory. For each of them a thread of this process sends units and waits for answers."""
 
     def __init__(self, factory: Callable[[], Any], size: int) -> None:
         self.factory = factory
         self.busy = False
         self._size = size
+        self._threads = ThreadPoolExecutor(size)
         self._workers: list[_Worker] = []
+        self._idle: list[_Worker] = []
+        self._ended = False
+        self._changing = threading.Lock()
 
     def run(self, units: Iterable[Any]) -> Iterator[Any]:
-        tasks = (_Task(number, unit) for number, unit in enumerate(units))
-        waiting: deque[_Task] = deque()
-        answers: dict[int, tuple[list[BaseException], Any]] = {}
-        pulled = taken = 0
+        remaining = iter(units)
+        results: deque[Future[Any]] = deque()
         while True:
-            new = list(islice(tasks, _PULLED * self._size - (pulled - taken)))
-            waiting.extend(new)
-            pulled += len(new)
-            if pulled == taken:
+            for unit in islice(remaining, _PULLED * self._size - len(results)):
+                results.append(self._threads.submit(self._run_unit, unit))
+            if not results:
                 return
-            self._collect(answers, waiting, timeout=0)
-            self._hand_out(waiting)
-            while taken not in answers:
-                self._collect(answers, waiting, timeout=None)
-                self._hand_out(waiting)
-            errors, result = answers.pop(taken)
+            yield results.popleft().result()
+
+    def _run_unit(self, unit: Any) -> Any:
+        for _ in range(_ATTEMPTS):
+            worker = self._take_worker()
+            try:
+                worker.connection.send(unit)
+                errors, result = worker.connection.recv()
+            except (EOFError, ConnectionError):
+                self._workers.remove(worker)
+                code = worker.end()
+                continue
+            self._idle.append(worker)
             if errors:
                 for error, cause in pairwise(errors):
                     error.__cause__ = cause
                 raise errors[0]
-            yield result
-            taken += 1
+            return result
+        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        raise WorkerDied(
+            f"a worker process {ended} while it worked on {unit}, and so did one before it. "
+            "Where memory is short, use fewer processes"
+        )
 
-    def _hand_out(self, waiting: deque[_Task]) -> None:
-        while waiting:
-            worker = min(self._workers, key=lambda worker: len(worker.tasks), default=None)
-            if worker is None or (worker.tasks and len(self._workers) < self._size):
-                worker = self._start()
-            elif worker.tasks and (len(worker.tasks) == _SENT or len(waiting) <= self._size):
-                # The last units are held back: whoever is done first gets the next one.
-                return
-            task = waiting.popleft()
-            worker.tasks.append(task)
-            with suppress(ConnectionError):  # The process is lost. _collect notices, and returns its tasks.
-                worker.connection.send(task.unit)
-
-    def _collect(
-        self, answers: dict[int, tuple[list[BaseException], Any]], waiting: deque[_Task], timeout: float | None
-    ) -> None:
-        """Take the answers that are there; without a timeout, wait for one."""
-        busy = {worker.connection: worker for worker in self._workers if worker.tasks}
-        if timeout is None and not busy:
-            raise RuntimeError("the engine was closed before all results were taken")
-        for connection in wait(list(busy), timeout):
-            assert isinstance(connection, Connection)
-            worker = busy[connection]
-            try:
-                answer = connection.recv()
-            except (EOFError, ConnectionError):
-                self._lost(worker, waiting)
-            else:
-                answers[worker.tasks.popleft().number] = answer
-
-    def _lost(self, worker: _Worker, waiting: deque[_Task]) -> None:
-        self._workers.remove(worker)
-        worker.connection.close()
-        worker.process.join()
-        code = worker.process.exitcode or 0
-        worker.process.close()
-        first = worker.tasks[0]
-        first.losses += 1
-        if first.losses > 1:
-            ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            raise WorkerDied(
-                f"a worker process {ended} while it worked on {first.unit}, and so did one before it. "
-                "Where memory is short, use fewer processes"
-            )
-        waiting.extendleft(reversed(worker.tasks))
-
-    def _start(self) -> _Worker:
-        spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
-        threads = max(1, (os.cpu_count() or 1) // self._size)
-        process = spawn.Process(target=_serve, args=(theirs, threads), daemon=True)
-        process.start()
-        theirs.close()
-        worker = _Worker(process, ours)
-        self._workers.append(worker)
-        with suppress(ConnectionError):
+    def _take_worker(self) -> _Worker:
+        """A process that is idle, or a new one."""
+        with self._changing:
+            if self._ended:
+                raise RuntimeError("the engine was closed before all results were taken")
+            if self._idle:
+                return self._idle.pop()
+            spawn = multiprocessing.get_context("spawn")
+            ours, theirs = spawn.Pipe()
+            threads = max(1, (os.cpu_count() or 1) // self._size)
+            process = spawn.Process(target=_serve, args=(theirs, threads), daemon=True)
+            process.start()
+            theirs.close()
+            worker = _Worker(process, ours)
+            self._workers.append(worker)
+        with suppress(ConnectionError):  # The process is lost, which is noticed when it is sent a unit.
             ours.send(self.factory)
         return worker
 
@@ -206,13 +178,14 @@ class _Pool:
 
     def kill(self) -> None:
         """End the processes at once."""
-        for worker in self._workers:
-            worker.process.kill()
+        with self._changing:
+            self._ended = True
+            for worker in self._workers:
+                worker.process.kill()
+        # Only then does no thread wait for an answer any more.
+        self._threads.shutdown()
         while self._workers:
-            worker = self._workers.pop()
-            worker.connection.close()
-            worker.process.join()
-            worker.process.close()
+            self._workers.pop().end()
 
 
 def _serve(connection: Connection, threads: int) -> None:

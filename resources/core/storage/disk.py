@@ -24,9 +24,7 @@ from fineline.resources.core.storage.files import (
     make_writable,
     overwrite,
     remove,
-    sync_file,
-    sync_folder,
-    sync_tree,
+    sync,
     tree_digest,
     write_atomically,
     writing,
@@ -63,20 +61,19 @@ class DiskRoot:
                 content = file.read()
         except FileNotFoundError:
             return None
-        return Content(content, _version(content))
+        return Content(content, hashlib.sha256(content).hexdigest())
 
-    def put(self, key: str, content: bytes, *, private: bool = False) -> str:
+    def put(self, key: str, content: bytes, *, private: bool = False) -> None:
         path = self.path(key)
         make_writable(path.parent)
         if private and path.parent != self.folder:
             path.parent.chmod(0o700)
         write_atomically(path, content, mode=PRIVATE if private else 0o666)
-        return _version(content)
 
-    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> str:
+    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> None:
         with self.lock(_SWAP):
             self._require(key, version)
-            return self.put(key, content, private=private)
+            self.put(key, content, private=private)
 
     def delete(self, key: str, version: str | None = None) -> None:
         if version is None:
@@ -85,7 +82,7 @@ class DiskRoot:
         with self.lock(_SWAP):
             self._require(key, version)
             remove(self.path(key))
-            sync_folder(self.path(key).parent)
+            sync(self.path(key).parent)
 
     def erase(self, key: str) -> None:
         # A file system that copies on write may still keep the old blocks.
@@ -155,14 +152,15 @@ class DiskRoot:
             make_writable(folder)
         for key, made in files.items():
             with writing(self.path(key).parent):
-                sync_tree(made) if made.is_dir() else sync_file(made)
+                for path in (*made.rglob("*"), made):
+                    sync(path)
         for key, made in files.items():
             target = self.path(key)
             if target.is_dir():
                 os.replace(target, target.with_name(f".{target.name}.{uuid.uuid4().hex}"))
             os.replace(made, target)
         for folder in folders:
-            sync_folder(folder)
+            sync(folder)
 
     def lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
         return self._locked(f"{name}.lock", fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -193,10 +191,6 @@ class DiskRoot:
         there = self.get(key)
         if (None if there is None else there.version) != version:
             raise Conflict(self.location(key))
-
-
-def _version(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 @lru_cache(maxsize=65536)

@@ -54,7 +54,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o666) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 @contextmanager
@@ -81,27 +81,13 @@ def no_room(folder: Path, number: int | None) -> NoRoom:
     )
 
 
-def sync_file(path: Path) -> None:
-    """Flush a file's content to disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk: a file that was renamed has its new name even after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Flush to disk the content of a file, or the names in a folder: a renamed file keeps its name in a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Flush all files and names below a folder to disk."""
-    for path, _, names in os.walk(folder):
-        for name in names:
-            sync_file(Path(path) / name)
-        sync_folder(Path(path))
 
 
 def remove(path: Path) -> None:
@@ -124,12 +110,6 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files of a folder, in hex."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return tree_digest((path.relative_to(folder).as_posix(), file_digest(path)) for path in paths)
 
 
 def tree_digest(files: Iterable[tuple[str, str]]) -> str:

@@ -56,14 +56,14 @@ class Root(Protocol):
             StorageError: the content should be ``private``, and others than its owner may read it.
         """
 
-    def put(self, key: str, content: bytes, *, private: bool = False) -> str:
-        """Store bytes under a key, in place of those that are there; returns their version.
+    def put(self, key: str, content: bytes, *, private: bool = False) -> None:
+        """Store bytes under a key, in place of those that are there.
 
         For contents that are named by their hash, and for keys that only the holder of a lock writes. A reader
         finds the old bytes or the new ones. Only the owner may read what is ``private``.
         """
 
-    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> str:
+    def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> None:
         """The same, only where the ``version`` that was read still stands; None stands for nothing there.
 
         Raises:

@@ -207,10 +207,6 @@ class Storage:
                 held.enter_context(self.root.reading(asset))
             yield
 
-    def lock(self, asset: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        """Hold an asset against every other process that would write it. See :meth:`Root.lock`."""
-        return self.root.lock(asset, wait=wait)
-
     def add(self, asset: str, batch: str | None, name: str, content: bytes) -> str:
         """Store bytes beside an asset, for a manifest to name; returns ``name`` with the hash of the content in it."""
         stem, ending = name.split(".", 1)

@@ -144,7 +144,7 @@ def opened(storage: Storage) -> Iterator[Registry]:
     Raises:
         StorageError: it is damaged, or its folder may not be written to.
     """
-    with storage.lock(layout.ARRIVALS_LOCK):
+    with storage.root.lock(layout.ARRIVALS_LOCK):
         found = storage.root.get(layout.ARRIVALS)
         before = b"" if found is None else found.content
         registry = _parsed(storage, before)

@@ -63,7 +63,7 @@ def remove(storage: Storage, removals: Collection[Removal]) -> tuple[list[Remova
     busy: list[Removal] = []
     for asset in dict.fromkeys(each.asset for each in removals):
         mine = [each for each in removals if each.asset == asset]
-        with storage.lock(asset, wait=False) as free:
+        with storage.root.lock(asset, wait=False) as free:
             for each in mine if free else []:
                 each.root.delete(each.key)
             (removed if free else busy).extend(mine)

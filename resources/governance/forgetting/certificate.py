@@ -59,7 +59,7 @@ def carry_out(
                 f"request {request_id} was already carried out and named something else; give this one its own id"
             )
         # A batch is stored before the plan is made, or meets the tombstones.
-        with storage.lock(catalog.RAW_CORPUS.name), storage.reading(CORPORA):
+        with storage.root.lock(catalog.RAW_CORPUS.name), storage.reading(CORPORA):
             found = plan(storage, key, request)
             tombstones.add(storage, _tombstones(key, request, found))
     except ForgettingError:
@@ -106,7 +106,7 @@ def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFram
 
 def _empty_findings_cache(storage: Storage) -> None:
     """Remove the cache, in which the hashes of forgotten texts cannot be told from others, for all settings."""
-    with storage.lock(catalog.SCRUBBED_CORPUS.name):
+    with storage.root.lock(catalog.SCRUBBED_CORPUS.name):
         for name in storage.local.names(layout.FINDINGS_CACHE):
             storage.local.delete(f"{layout.FINDINGS_CACHE}/{name}")
 

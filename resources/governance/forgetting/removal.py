@@ -37,7 +37,7 @@ def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[
         partitions = [*inventory.partitions(asset)]
         if not _holds_tables(storage, partitions):
             continue  # A model, which may be in training; the sweep searches its files.
-        with storage.lock(asset):
+        with storage.root.lock(asset):
             for each in partitions:
                 _clean(storage, each, targets)
                 manifest = storage.manifest(each.asset, each.batch)

@@ -40,7 +40,7 @@ def of_texts(key: PseudonymKey, request_id: str, needles: Iterable[str]) -> pl.D
 
 def add(storage: Storage, rows: pl.DataFrame) -> None:
     """Store tombstones for ever; those already stored stay as they are."""
-    with storage.lock(layout.TOMBSTONES_LOCK):
+    with storage.root.lock(layout.TOMBSTONES_LOCK):
         before = read(storage)
         table = pl.concat([before, rows.select(SCHEMA.names()).cast(SCHEMA)])
         table = table.unique(["request_id", "tombstone"], keep="first").sort("request_id", "kind", "tombstone")

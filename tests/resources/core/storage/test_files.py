@@ -5,7 +5,6 @@ import pytest
 from fineline.resources.core.storage.files import (
     PRIVATE,
     StorageError,
-    folder_digest,
     make_writable,
     remove,
     write_atomically,
@@ -34,15 +33,6 @@ def test_a_folder_without_write_permission_is_named_with_what_to_do(tmp_path, as
         tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match="FINELINE_HOME="):
         make_writable(tmp_path / "new")
-
-
-def test_a_folder_digest_depends_on_names_and_bytes(tmp_path):
-    (tmp_path / "a").write_text("x")
-    before = folder_digest(tmp_path)
-    (tmp_path / "a").rename(tmp_path / "b")
-    renamed = folder_digest(tmp_path)
-    (tmp_path / "b").write_text("y")
-    assert len({before, renamed, folder_digest(tmp_path)}) == 3
 
 
 def test_a_file_is_written_whole_with_its_permissions_and_leaves_nothing_beside_it(tmp_path):

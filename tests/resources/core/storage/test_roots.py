@@ -30,18 +30,22 @@ def at_once(work, times):
 
 def test_what_is_put_is_read_with_its_version(root):
     assert root.get("a/b") is None
-    version = root.put("a/b", b"one")
-    assert root.get("a/b").content == b"one"
-    assert root.get("a/b").version == version
-    assert root.put("a/b", b"two") != version
+    root.put("a/b", b"one")
+    first = root.get("a/b")
+    assert first.content == b"one"
+    assert root.get("a/b") == first
+    root.put("a/b", b"two")
     assert root.get("a/b").content == b"two"
+    assert root.get("a/b").version != first.version
 
 
 def test_a_swap_needs_the_version_that_was_read(root):
-    first = root.swap("a/b", b"one", None)
+    root.swap("a/b", b"one", None)
+    first = root.get("a/b").version
     with pytest.raises(Conflict):
         root.swap("a/b", b"two", None)
-    second = root.swap("a/b", b"two", first)
+    root.swap("a/b", b"two", first)
+    second = root.get("a/b").version
     with pytest.raises(Conflict):
         root.swap("a/b", b"three", first)
     with pytest.raises(Conflict):
@@ -109,7 +113,8 @@ def test_a_file_or_a_folder_is_deleted_with_all_below_it(root):
 
 
 def test_a_version_that_no_longer_stands_is_not_deleted(root):
-    version = root.put("a", b"one")
+    root.put("a", b"one")
+    version = root.get("a").version
     root.put("a", b"two")
     with pytest.raises(Conflict):
         root.delete("a", version)

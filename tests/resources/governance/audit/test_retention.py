@@ -184,6 +184,6 @@ def test_what_is_of_an_asset_that_a_run_makes_is_left(storage):
 
 def test_the_lock_is_the_one_that_a_run_holds(storage):
     put(asset_folder(storage, "splits") / ".data.0123", days=2)
-    with storage.lock("splits"):
+    with storage.root.lock("splits"):
         removed, busy = remove(storage, removable(storage, Retention(), BATCHES, NOW))
     assert (len(removed), len(busy)) == (0, 1)

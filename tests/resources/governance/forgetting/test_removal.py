@@ -272,7 +272,7 @@ def test_a_batch_that_comes_in_while_a_request_is_planned_is_forgotten_too(stora
     third, began, planned = "notes/third.jsonl", threading.Event(), threading.Event()
 
     def come_in():
-        with storage.lock("raw_corpus"):
+        with storage.root.lock("raw_corpus"):
             known = Tombstones.load(storage, load_key(storage.root))
             began.set()
             planned.wait(0.5)
