@@ -54,7 +54,8 @@ def current_project(recipe: str | None = None) -> Project:
         RecipeError: the recipe is missing or does not fit.
     """
     path = recipe_path(recipe).resolve()
-    return Project(recipe_path=str(path), recipe_text=read_recipe(path), storage_root=str(storage_root(path)))
+    text = read_recipe(path)
+    return Project(recipe_path=str(path), recipe_text=text, storage_root=str(storage_root(_parsed(text, str(path)))))
 
 
 @cache

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from fineline.jobs.cli import forget as forgetting
 from fineline.jobs.cli import preflight
-from fineline.resources.core.recipe.loading import RecipeError, json_schema, recipe_path, storage_root
+from fineline.resources.core.recipe.loading import RecipeError, load_recipe, recipe_path, storage_root
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 
@@ -85,7 +86,7 @@ def _project() -> Project:
 
 def _storage() -> Storage:
     try:
-        return Storage(storage_root(recipe_path()))
+        return Storage(storage_root(load_recipe(recipe_path())))
     except RecipeError as error:
         raise SystemExit(f"fineline: {error}") from error
 
@@ -187,7 +188,7 @@ def _models(_arguments: argparse.Namespace) -> None:
 
 
 def _schema(_arguments: argparse.Namespace) -> None:
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
 if __name__ == "__main__":

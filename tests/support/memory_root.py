@@ -1,6 +1,5 @@
 """A storage root in the memory of one process: the second implementation that the contract of `Root` is tested with."""
 
-
 from __future__ import annotations
 
 import hashlib

@@ -24,27 +24,8 @@ class Engine(Protocol):
     bytes.
 
     ``factory`` builds the worker, once in each process. It must be picklable, and equal factories share warm
-    workers: a frozen dataclass is both. A worker that is a context manager is entered when it is built, and left when
-    the engine is closed::
-
-        @dataclass(frozen=True)
-        class Signing:
-            storage: Storage
-            section: Deduplicate
-
-            def __call__(self) -> Callable[[Rows], Part]:
-                from fineline.resources.data.deduplication.signatures import sign  # the heavy import, in the worker
-
-                def work(unit: Rows) -> Part:
-                    rows = scan_table(self.storage, unit.asset, [unit.batch]).slice(unit.first, unit.rows).collect()
-                    return stage_part(self.storage, unit, sign(rows, self.section))
-
-                return work
-
-
-        with closing(local_engine(processes=2)) as engine:
-            for part in engine.each(Signing(storage, section), units):
-                ...
+    workers: a frozen dataclass is both, such as ``Signing`` in ``resources/data/deduplication/signatures.py``. A
+    worker that is a context manager is entered when it is built, and left when the engine is closed.
     """
 
     def each(self, factory: Callable[[], Callable[[U], R]], units: Iterable[U]) -> Iterator[R]:

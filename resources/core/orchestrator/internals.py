@@ -9,48 +9,31 @@ from __future__ import annotations
 import re
 
 # The type of the graph that automation conditions and definitions hand over, for annotations.
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph as BaseAssetGraph
 
 # How an automation condition names the batches that it requests.
-from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.definitions.events import AssetKeyPartitionKey as AssetKeyPartitionKey
 
 # What PipesSubprocessClient raises when the worker process fails; Fineline raises the worker's own error in its place.
-from dagster._core.errors import DagsterPipesExecutionError
+from dagster._core.errors import DagsterPipesExecutionError as DagsterPipesExecutionError
 
 # What a run launcher answers run monitoring with. DefaultRunLauncher is public, but cannot answer.
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult as CheckRunHealthResult
+from dagster._core.launcher import WorkerStatus as WorkerStatus
 
 # The history of a check is read by status: a skipped asset shows the last result that passed.
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus as AssetCheckExecutionRecordStatus,
+)
 
 # The statuses of runs that make something now or wait for their turn.
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES as NOT_FINISHED_STATUSES
 
 # What a class that dagster.yaml names is constructed with.
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData as ConfigurableClassData
 
 # Dagster's own reading of cron expressions: one that it accepts here, it accepts in a schedule.
-from dagster._utils.schedules import is_valid_cron_string
-
-__all__ = [
-    "CHECK_FAILED",
-    "INTERRUPTED",
-    "MAX_RETRIES_TAG",
-    "NOT_FINISHED_STATUSES",
-    "RANGE_END_TAG",
-    "RANGE_START_TAG",
-    "SKIPPED_BY_FAILURE",
-    "STARTED_PROCESS",
-    "WILL_RETRY_TAG",
-    "AssetCheckExecutionRecordStatus",
-    "AssetKeyPartitionKey",
-    "BaseAssetGraph",
-    "CheckRunHealthResult",
-    "ConfigurableClassData",
-    "DagsterPipesExecutionError",
-    "WorkerStatus",
-    "is_valid_cron_string",
-]
+from dagster._utils.schedules import is_valid_cron_string as is_valid_cron_string
 
 # The message of the engine event by which DefaultRunLauncher records the process of a run, the only place that has it.
 STARTED_PROCESS = re.compile(r"^Started process for run \(pid: (\d+)\)")

@@ -8,14 +8,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # With SQLite, each run has a file of its own, which stays when the run is deleted.
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqliteEventLogStorage as SqliteEventLogStorage
 
 # Forgetting blanks free text in the tables of all three storages, through the connections that they use themselves.
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
-from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
-
-__all__ = ["SqlEventLogStorage", "SqlRunStorage", "SqlScheduleStorage", "SqliteEventLogStorage", "free_text"]
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage as SqlEventLogStorage
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage as SqlRunStorage
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage as SqlScheduleStorage
 
 # Columns of unbounded text by which Dagster finds a row again, in and out of constraints and unique indexes.
 _KEYS = {

@@ -29,24 +29,16 @@ def recipe_path(value: str | None = None) -> Path:
     return path
 
 
-def storage_root(path: Path) -> Path:
+def storage_root(recipe: Recipe) -> Path:
     """The folder of a recipe's tables and models: under FINELINE_HOME (default ``.fineline``), by the recipe's name.
 
     Each recipe has a folder of its own, so that two recipes never overwrite each other.
-
-    Raises:
-        RecipeError: the recipe is missing or does not fit.
     """
-    home = Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve()
-    return home / load_recipe(path).name
+    return Path(os.environ.get("FINELINE_HOME", ".fineline")).expanduser().resolve() / recipe.name
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read and check a recipe file.
-
-    Raises:
-        RecipeError: the file is missing, is not YAML, or does not fit; each wrong key is named with its path.
-    """
+    """Read and check a recipe file. Raises RecipeError; see :func:`read_recipe` and :func:`parse_recipe`."""
     return parse_recipe(read_recipe(path), path)
 
 
@@ -78,10 +70,9 @@ def _explain(error: ValidationError, values: Any) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False):
         key = ".".join(_key_path(problem["loc"], values)) or "recipe"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"  {key}: unknown key; look for a typing mistake, or remove it")
-        else:
-            lines.append(f"  {key}: {problem['msg'].removeprefix('Value error, ')}")
+        unknown = problem["type"] == "extra_forbidden"
+        reason = "unknown key; look for a typing mistake, or remove it" if unknown else problem["msg"]
+        lines.append(f"  {key}: {reason.removeprefix('Value error, ')}")
     return lines
 
 
@@ -96,8 +87,3 @@ def _key_path(location: Sequence[int | str], values: Any) -> Iterator[str]:
         yield str(part)
         found = isinstance(values, dict) or (isinstance(values, list) and isinstance(part, int))
         values = values.get(part) if isinstance(values, dict) else values[part] if found else None
-
-
-def json_schema() -> dict[str, Any]:
-    """The recipe's JSON schema, for editors that complete and check YAML."""
-    return Recipe.model_json_schema()

@@ -55,7 +55,7 @@ class Freshness(Section):
 
 
 class Alerts(Section):
-    """Where failed runs are told; nothing is sent by default."""
+    """Where failed runs are reported; nothing is sent by default."""
 
     webhook_variable: str | None = Field(
         None,

@@ -7,7 +7,6 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -65,7 +64,7 @@ _PASSING_NAMES = frozenset(
         "FSTimeoutError",  # fsspec
     }
 )
-# What looks like one of these and is not: the machine was told to stay off the network.
+# What looks like one of these and is not: the environment keeps the machine off the network.
 _LASTING_NAMES = frozenset({"OfflineModeIsEnabled"})
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
@@ -73,7 +72,7 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed a little later: a lost connection, a time-out, a busy database.
 
-    Looks at the causes too, for a source tells what went wrong as a SourceError.
+    The causes count too: a SourceError hides what went wrong.
     """
     causes = list(_causes(error))
     if any(isinstance(each, StorageError) or _is_named(each, _LASTING_NAMES) for each in causes):
@@ -82,7 +81,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def seconds_to_wait(error: BaseException, retries: int, seed: str) -> float | None:
-    """How long to wait before work is tried again, or None where that is of no use or was done often enough.
+    """The seconds to wait before work is tried again, or None where that is of no use or was done often enough.
 
     The wait doubles with each of the ``retries`` so far, up to a minute; ``seed`` (a run's id) spreads those who
     failed together over half as much again.
@@ -95,27 +94,33 @@ def seconds_to_wait(error: BaseException, retries: int, seed: str) -> float | No
 
 def is_no_room(error: BaseException) -> bool:
     """Whether a full disk, a quota or a limit on file sizes is behind an error."""
-    return any(isinstance(each, NoRoom) or _os_error(each) in NO_ROOM or _is_full(each) for each in _causes(error))
+    return any(
+        isinstance(each, NoRoom)
+        or _os_error(each) in NO_ROOM
+        or getattr(each, "sqlite_errorname", None) == "SQLITE_FULL"
+        for each in _causes(error)
+    )
 
 
 def explain(error: Exception, storage: Storage, inputs: Iterable[tuple[str, str | None]]) -> Exception:
-    """The error to raise in place of one that work on stored ``inputs`` (asset and batch) ended with.
+    """The error to raise, from this one, that ended work on stored ``inputs`` (asset and batch).
 
-    A full disk becomes NoRoom. Where reading failed, the inputs are held against their hashes: a damaged one is set
-    aside and becomes Damaged. All else is given back as it is.
+    A full disk becomes NoRoom. Where reading failed, the inputs are compared with their hashes: a damaged one is set
+    aside and becomes Damaged. Any other error is returned as it is.
     """
     if isinstance(error, StorageError):
         return error
     if is_no_room(error):
         number = next((found for found in map(_os_error, _causes(error)) if found in NO_ROOM), None)
-        return _caused(no_room(_existing(storage.local.folder), number), error)
+        folder = storage.local.folder
+        return no_room(next(each for each in (folder, *folder.parents) if each.exists()), number)
     if any(
         isinstance(each, (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError)) for each in _causes(error)
     ):
         for manifest in filter(None, (storage.manifest(*each) for each in inputs)):
             found = next(filter(None, (_unreadable(storage, manifest, role) for role in manifest.roles)), None)
             if found is not None:
-                return _caused(damaged(storage, manifest, found), error)
+                return damaged(storage, manifest, found)
     return error
 
 
@@ -171,22 +176,9 @@ def _database_is_busy(error: BaseException) -> bool:
     )
 
 
-def _is_full(error: BaseException) -> bool:
-    return getattr(error, "sqlite_errorname", None) == "SQLITE_FULL"
-
-
 def _os_error(error: BaseException) -> int | None:
-    """The system's number of an error; libraries written in Rust give it in their words alone."""
+    """The system's number of an error; libraries written in Rust give it in the message alone."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    told = _OS_ERROR.search(str(error)) if not isinstance(error, OSError) else None
-    return int(told[1]) if told else None
-
-
-def _caused(error: StorageError, by: Exception) -> StorageError:
-    error.__cause__ = by
-    return error
-
-
-def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.parents) if each.exists())
+    number = _OS_ERROR.search(str(error)) if not isinstance(error, OSError) else None
+    return int(number[1]) if number else None

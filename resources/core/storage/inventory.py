@@ -44,10 +44,6 @@ class Inventory:
                 except Damaged:
                     yield each, None
 
-    def readable(self) -> list[Manifest]:
-        """Every manifest that can be read, whether its files are there or not."""
-        return [manifest for _, manifest in self.written() if manifest is not None]
-
     def in_order(self) -> list[str]:
         """The assets that have a folder, each after those that it is made from."""
         assets = self.assets()

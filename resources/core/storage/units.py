@@ -71,12 +71,11 @@ class Snapshot:
 
     def units(self, asset: str, batches: Iterable[str], size: int) -> list[Rows]:
         """The rows of these batches, cut into units of at most ``size`` rows; an empty batch is one unit."""
-        return [unit for batch in batches for unit in self._cut(asset, batch, size)]
-
-    def _cut(self, asset: str, batch: str, size: int) -> Iterator[Rows]:
-        total = self.scan(asset, batch).select(pl.len()).collect().item()
-        for first in range(0, max(total, 1), size):
-            yield Rows(batch, first, min(size, total - first))
+        units = []
+        for batch in batches:
+            total = self.scan(asset, batch).select(pl.len()).collect().item()
+            units += [Rows(batch, first, min(size, total - first)) for first in range(0, max(total, 1), size)]
+        return units
 
 
 @dataclass(frozen=True)

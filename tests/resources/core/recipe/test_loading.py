@@ -3,7 +3,8 @@ import json
 import pytest
 
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.recipe.loading import DEFAULT_RECIPE, RecipeError, json_schema, load_recipe, recipe_path
+from fineline.resources.core.recipe.loading import DEFAULT_RECIPE, RecipeError, load_recipe, recipe_path
+from fineline.resources.core.recipe.recipe import Recipe
 
 MINIMAL = "name: mine\nsources:\n  - {name: docs, kind: files, path: docs, licence: CC0-1.0}\n"
 
@@ -113,6 +114,6 @@ def test_a_digest_follows_values_and_not_the_way_they_are_written(tmp_path):
 
 
 def test_the_json_schema_names_every_section():
-    sections = json.loads(json.dumps(json_schema()))["properties"]
+    sections = json.loads(json.dumps(Recipe.model_json_schema()))["properties"]
     order = ["sources", "scrub", "deduplicate", "quality", "split", "datasets", "base_model", "training", "evaluation"]
     assert [name for name in sections if name in order] == order
