@@ -43,11 +43,14 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def read_recipe(path: Path) -> str:
-    """The text of a recipe file. Raises RecipeError where there is none."""
+    """The text of a recipe file. Raises RecipeError where it is missing, or no text."""
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
         raise RecipeError(f"recipe not found: {path}. Give a path, or one of the shipped ones: {shipped}.")
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text: {error}") from error
 
 
 def parse_recipe(text: str, path: Path) -> Recipe:

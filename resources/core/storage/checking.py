@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 import dataframely as dy
 import polars as pl
 
-from fineline.data_contracts.accounting import Drop, QuarantinedRecord
+from fineline.data_contracts.accounting import WISHED_RULES, Drop, QuarantinedRecord
 from fineline.data_contracts.enforcement import enforce
 
 DROP_SCHEMA = Drop.create_empty().schema
 QUARANTINE_SCHEMA = QuarantinedRecord.create_empty().schema
 # What a quarantined row keeps of its record, where the table has it.
 KEYS = ("record_id", "source", "batch")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counts of a table or of a part of it. Those of parts add up, and so do their ``facts`` of one name."""
+
+    rows_in: int = 0
+    kept: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+    broken_rules: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def failed_checks(self, maximum_quarantine: float) -> list[str]:
+        """The checks of every table that fail: rows are not accounted for, or too many broke the contract.
+
+        Rows in quarantine as the recipe wishes count neither among the bad rows nor among all.
+        """
+        wished = sum(self.broken_rules.get(rule, 0) for rule in WISHED_RULES)
+        judged = self.rows_in - wished
+        share = (self.quarantined - wished) / judged if judged else 0.0
+        accounted = self.rows_in == self.kept + self.dropped + self.quarantined
+        passed = {"accounted_for": accounted, "under_contract": share <= maximum_quarantine}
+        return [name for name in passed if not passed[name]]
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.rows_in + other.rows_in,
+            self.kept + other.kept,
+            self.dropped + other.dropped,
+            self.quarantined + other.quarantined,
+            _summed(self.broken_rules, other.broken_rules),
+            _summed(self.facts, other.facts),
+        )
 
 
 def checked(
@@ -45,3 +83,8 @@ def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:
         rule="rule",
         detail="detail",
     )
+
+
+def _summed(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: one[name] + other[name] for name in one.keys() & other.keys()}
+    return {**one, **other, **both}

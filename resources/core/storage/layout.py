@@ -14,7 +14,6 @@ DAMAGED = "manifest.damaged.json"
 BATCH_FOLDER = "batch="
 # Folders that a run is filling, and files that are being written, begin so.
 UNFINISHED = (".", "new-")
-STAGED = "new-parts"
 
 ASSETS = "assets"
 ARRIVALS = "arrivals/registry.json"
@@ -59,9 +58,9 @@ def damaged_manifest(asset: str, batch: str | None = None) -> str:
     return f"{folder(asset, batch)}/{DAMAGED}"
 
 
-def staged(asset: str, batch: str | None = None) -> str:
-    """The folder of the parts that units of work have made of a table, until the table is written."""
-    return f"{folder(asset, batch)}/{STAGED}"
+def scratch(asset: str) -> str:
+    """The folder of the tables that an execution and its units of work leave for each other, until it ends."""
+    return f"{folder(asset)}/new-scratch"
 
 
 def request(request_id: str, kind: str = "json") -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.data_contracts.catalog import Partition
 
@@ -41,6 +41,19 @@ class Manifest(BaseModel):
     made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     facts: dict[str, Any] = {}
     flags: list[str] = []
+
+    @classmethod
+    def parsed(cls, content: bytes) -> Manifest | None:
+        """The manifest that is stored as these bytes; None where they are none."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError:
+            return None
+
+    @property
+    def content(self) -> bytes:
+        """The bytes as which it is stored."""
+        return self.model_dump_json(indent=1).encode()
 
     @property
     def label(self) -> str:

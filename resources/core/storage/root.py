@@ -64,17 +64,12 @@ class Root(Protocol):
         """
 
     def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> None:
-        """The same, only where the ``version`` that was read still stands; None stands for nothing there.
-
-        Raises:
-            Conflict: something else is there.
-        """
+        """Put, if the ``version`` that was read still stands; None stands for nothing there. Raises Conflict."""
 
     def delete(self, key: str, version: str | None = None) -> None:
         """Remove a file, or a folder with everything below it; nothing happens where nothing is.
 
-        Raises:
-            Conflict: a ``version`` is given, and the file has another one.
+        Raises Conflict where a ``version`` is given, and the file has another one.
         """
 
     def erase(self, key: str) -> None:
@@ -95,10 +90,7 @@ class Root(Protocol):
     def digest(self, key: str) -> str:
         """SHA-256 of a file's bytes, or over the names and bytes of a folder's files, in hex.
 
-        A file that is as it was is read once in a process.
-
-        Raises:
-            FileNotFoundError: nothing is there.
+        A file that is as it was is read once in a process. Raises FileNotFoundError.
         """
 
     def scan(self, keys: Sequence[str], *, keys_as: str | None = None, uneven: bool = False) -> pl.LazyFrame:
@@ -109,11 +101,7 @@ class Root(Protocol):
         """
 
     def local(self, key: str) -> Path:
-        """A file or folder as a path on this machine, for reading: the thing itself, or a copy of it.
-
-        Raises:
-            FileNotFoundError: nothing is there.
-        """
+        """A file or folder as a path on this machine, for reading: itself or a copy. Raises FileNotFoundError."""
 
     def workspace(self, folder: str) -> AbstractContextManager[Path]:
         """An empty local folder in which contents of ``folder`` are made; removed with what is left in it."""
@@ -126,13 +114,13 @@ class Root(Protocol):
         """
 
     def lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        """Hold a name against every other holder of it, in whatever process; a holder that dies lets go of it.
+        """Hold a name against every other holder of it, in whatever process; a holder that dies releases it.
 
-        Gives whether it is held: False where another holds it, and this one would not ``wait``.
+        Gives whether it is held: False where another holds it, and this one does not ``wait``.
         """
 
     def reading(self, name: str) -> AbstractContextManager[object]:
-        """Count as a reader of a name. Any number of them may read at once, and none waits for :meth:`unread`."""
+        """Count as a reader of a name. Any number of them read at once; a new one waits while :meth:`unread` holds."""
 
     def unread(self, name: str) -> AbstractContextManager[bool]:
-        """Whether nobody reads a name; while this gives True, nobody begins to."""
+        """Gives whether nobody reads a name; while it has given True, nobody begins to."""

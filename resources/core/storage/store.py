@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path, PurePosixPath
 
 import polars as pl
-from pydantic import ValidationError
 
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage import layout
@@ -58,7 +57,7 @@ class Storage:
         key = layout.manifest(asset, batch)
         found = self.root.get(key)
         while found is not None:
-            manifest = _parsed(found.content)
+            manifest = Manifest.parsed(found.content)
             if manifest is None or self._is_complete(manifest):
                 return manifest
             # Its files are gone; or a newer version took their place since the manifest was read.
@@ -99,7 +98,7 @@ class Storage:
         for key in (layout.manifest(asset, batch), layout.damaged_manifest(asset, batch)):
             found = self.root.get(key)
             if found is not None:
-                manifest = _parsed(found.content)
+                manifest = Manifest.parsed(found.content)
                 if manifest is None:
                     raise Damaged(f"{self.root.location(key)} cannot be read. Restore it from a copy, or delete it")
                 return manifest
@@ -148,7 +147,7 @@ class Storage:
 
         Where somebody is :meth:`reading` the asset, their removal is left to a later commit.
         """
-        self.root.put(layout.manifest(manifest.asset, manifest.batch), _bytes(manifest))
+        self.root.put(layout.manifest(manifest.asset, manifest.batch), manifest.content)
         self.remove_old(manifest.asset, manifest.batch)
 
     def amend(self, before: Manifest, after: Manifest) -> None:
@@ -160,9 +159,9 @@ class Storage:
         key = layout.manifest(before.asset, before.batch)
         found = self.root.get(key)
         try:
-            if found is None or _parsed(found.content) != before:
+            if found is None or Manifest.parsed(found.content) != before:
                 raise Conflict(key)
-            self.root.swap(key, _bytes(after), found.version)
+            self.root.swap(key, after.content, found.version)
         except Conflict:
             raise StorageError(f"{before.label} was stored again meanwhile; run the same command again") from None
 
@@ -191,7 +190,7 @@ class Storage:
         """Make a damaged asset count as not made, so that the next run rebuilds it."""
         key = layout.manifest(manifest.asset, manifest.batch)
         found = self.root.get(key)
-        if found is not None and _parsed(found.content) == manifest:
+        if found is not None and Manifest.parsed(found.content) == manifest:
             self.root.put(layout.damaged_manifest(manifest.asset, manifest.batch), found.content)
             with suppress(Conflict):  # It was rebuilt meanwhile.
                 self.root.delete(key, found.version)
@@ -242,14 +241,3 @@ class Storage:
 def parts_digest(root: Root, keys: Iterable[str]) -> str:
     """SHA-256 over some files and folders, in hex: the data version of a folder is that of its parts."""
     return joint_digest(*map(root.digest, keys))
-
-
-def _bytes(manifest: Manifest) -> bytes:
-    return manifest.model_dump_json(indent=1).encode()
-
-
-def _parsed(content: bytes) -> Manifest | None:
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError:
-        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 from uuid import uuid4
 
 import polars as pl
@@ -40,13 +40,11 @@ class TableFiles:
         self._path = self._workspace.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         for file in self._growing.values():
             with suppress(OSError):  # The disk is full, which was raised when rows were written.
                 file.close()
-        self._workspace.__exit__(kind, error, trace)
+        self._workspace.__exit__(*error)
 
     def add(self, tables: Mapping[str, pl.DataFrame]) -> None:
         """Add a part: rows of each role, which go to the end of their files.
@@ -105,7 +103,7 @@ class TableFiles:
     def _cut(self, role: str, rows: pl.DataFrame) -> Mapping[str | None, pl.DataFrame]:
         if not self._by_batch or "batch" not in rows.columns:
             return {None: rows}
-        # A role of which no row ever comes has one empty file, for its columns.
+        # A role without any row has one empty file, which keeps its columns.
         self._columns[role] = rows.clear()
         batches = rows.partition_by("batch", maintain_order=True, as_dict=True)
         return {str(batch or ""): part for (batch,), part in batches.items()}

@@ -11,10 +11,9 @@ import dataframely as dy
 import polars as pl
 
 from fineline.data_contracts import catalog
-from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.data_contracts.enforcement import rules_broken
 from fineline.resources.core.storage import layout
-from fineline.resources.core.storage.checking import DROP_SCHEMA, QUARANTINE_SCHEMA, checked
+from fineline.resources.core.storage.checking import DROP_SCHEMA, QUARANTINE_SCHEMA, Counts, checked
 from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.manifest import Manifest
@@ -39,40 +38,6 @@ class TableOutput:
     side_tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     exports: Mapping[str, bytes] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """The counts of a table or of a part of it. Those of parts add up, and so do their ``facts`` of one name."""
-
-    rows_in: int = 0
-    kept: int = 0
-    dropped: int = 0
-    quarantined: int = 0
-    broken_rules: Mapping[str, int] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def failed_checks(self, maximum_quarantine: float) -> list[str]:
-        """The checks of every table that fail: rows are not accounted for, or too many broke the contract.
-
-        Rows in quarantine as the recipe wishes count neither among the bad rows nor among all.
-        """
-        wished = sum(self.broken_rules.get(rule, 0) for rule in WISHED_RULES)
-        judged = self.rows_in - wished
-        share = (self.quarantined - wished) / judged if judged else 0.0
-        accounted = self.rows_in == self.kept + self.dropped + self.quarantined
-        passed = {"accounted_for": accounted, "under_contract": share <= maximum_quarantine}
-        return [name for name in passed if not passed[name]]
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.rows_in + other.rows_in,
-            self.kept + other.kept,
-            self.dropped + other.dropped,
-            self.quarantined + other.quarantined,
-            _summed(self.broken_rules, other.broken_rules),
-            _summed(self.facts, other.facts),
-        )
 
 
 @dataclass(frozen=True)
@@ -255,8 +220,3 @@ def _checked(asset: str, contract: type[dy.Schema], output: TableOutput) -> tupl
         dict(output.facts),
     )
     return {**tables, **output.side_tables}, counts
-
-
-def _summed(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    both = {name: one[name] + other[name] for name in one.keys() & other.keys()}
-    return {**one, **other, **both}

@@ -89,7 +89,7 @@ class Scratch:
     @contextmanager
     def of(cls, storage: Storage, asset: str) -> Iterator[Scratch]:
         """The scratch of an asset that is being made, below its folder; what it holds is removed in the end."""
-        scratch = cls(storage, f"{layout.staged(asset)}/{uuid4().hex}")
+        scratch = cls(storage, f"{layout.scratch(asset)}/{uuid4().hex}")
         try:
             yield scratch
         finally:

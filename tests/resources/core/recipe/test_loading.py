@@ -81,6 +81,13 @@ def test_text_that_is_not_yaml_is_told(recipe_error):
     assert "is not valid YAML" in recipe_error("name: [")
 
 
+def test_a_recipe_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: größe\n", encoding="latin-1")
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
+        load_recipe(path)
+
+
 def test_a_missing_recipe_lists_the_shipped_ones(tmp_path):
     with pytest.raises(RecipeError, match="quickstart"):
         load_recipe(tmp_path / "none.yaml")

@@ -12,7 +12,6 @@ from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.compute.inline import Inline
 from fineline.resources.core.recipe.curation import Decontaminate
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.units import Scratch, Snapshot
 from fineline.resources.data.curation import decontamination
@@ -73,7 +72,7 @@ def corpus(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.M
     monkeypatch.setattr(decontamination, "UNIT_RECORDS", request.param)
     corpus = Corpus(tmp_path / "root", ROWS)
     yield corpus
-    assert not any(layout.STAGED in each.key for each in corpus.storage.root.list()), "nothing is left behind"
+    assert not any("new-scratch" in each.key for each in corpus.storage.root.list()), "nothing is left behind"
 
 
 def test_training_records_that_repeat_a_held_out_prompt_are_found_in_question_and_answer(corpus: Corpus):
