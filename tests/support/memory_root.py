@@ -20,12 +20,15 @@ from fineline.resources.core.storage.root import Conflict, Content, Entry
 
 
 @dataclass
-class _Readers:
-    """How many read a name, and whether it is held against new ones."""
+class _Lock:
+    """How many share a name, and whether one holds it alone."""
 
-    reading: int = 0
-    closed: bool = False
+    shared: int = 0
+    alone: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def is_free(self, shared: bool) -> bool:
+        return not self.alone and (shared or not self.shared)
 
 
 class MemoryRoot:
@@ -34,8 +37,7 @@ class MemoryRoot:
     def __init__(self, copies: Path) -> None:
         self._files: dict[str, tuple[bytes, datetime]] = {}
         self._swapping = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._readers: dict[str, _Readers] = {}
+        self._locks: dict[str, _Lock] = {}
         self._copies = copies
 
     def location(self, key: str) -> str:
@@ -115,39 +117,19 @@ class MemoryRoot:
                     self.put(key if inside == "." else f"{key}/{inside}", path.read_bytes())
 
     @contextmanager
-    def lock(self, name: str, *, wait: bool = True) -> Iterator[bool]:
-        lock = self._locks.setdefault(name, threading.Lock())
-        held = lock.acquire(blocking=wait)
+    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+        lock = self._locks.setdefault(name, _Lock())
+        with lock.changed:
+            held = lock.changed.wait_for(lambda: lock.is_free(shared), None if wait else 0)
+            lock.shared += held and shared
+            lock.alone |= held and not shared
         try:
             yield held
         finally:
-            if held:
-                lock.release()
-
-    @contextmanager
-    def reading(self, name: str) -> Iterator[None]:
-        readers = self._readers.setdefault(name, _Readers())
-        with readers.changed:
-            readers.changed.wait_for(lambda: not readers.closed)
-            readers.reading += 1
-        try:
-            yield
-        finally:
-            with readers.changed:
-                readers.reading -= 1
-
-    @contextmanager
-    def unread(self, name: str) -> Iterator[bool]:
-        readers = self._readers.setdefault(name, _Readers())
-        with readers.changed:
-            free = not (readers.reading or readers.closed)
-            readers.closed = readers.closed or free
-        try:
-            yield free
-        finally:
-            with readers.changed:
-                readers.closed = readers.closed and not free
-                readers.changed.notify_all()
+            with lock.changed:
+                lock.shared -= held and shared
+                lock.alone &= not held
+                lock.changed.notify_all()
 
     def _below(self, key: str) -> Iterator[str]:
         """A file of this key, or all files below a folder of this key."""

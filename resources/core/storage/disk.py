@@ -9,7 +9,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BufferedIOBase
@@ -22,7 +22,6 @@ from fineline.resources.core.storage.files import (
     StorageError,
     file_digest,
     make_writable,
-    overwrite,
     remove,
     sync,
     tree_digest,
@@ -86,9 +85,12 @@ class DiskRoot:
 
     def erase(self, key: str) -> None:
         # A file system that copies on write may still keep the old blocks.
-        if self.path(key).exists():
-            overwrite(self.path(key))
-            self.path(key).unlink()
+        path = self.path(key)
+        if path.exists():
+            with path.open("r+b") as file:
+                file.write(b"\0" * path.stat().st_size)
+            sync(path)
+            path.unlink()
 
     def exists(self, key: str) -> bool:
         return self.path(key).exists()
@@ -162,19 +164,10 @@ class DiskRoot:
         for folder in folders:
             sync(folder)
 
-    def lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        return self._locked(f"{name}.lock", fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def reading(self, name: str) -> AbstractContextManager[object]:
-        return self._locked(f"{name}.readers", fcntl.LOCK_SH)
-
-    def unread(self, name: str) -> AbstractContextManager[bool]:
-        return self._locked(f"{name}.readers", fcntl.LOCK_EX | fcntl.LOCK_NB)
-
     @contextmanager
-    def _locked(self, name: str, operation: int) -> Iterator[bool]:
-        """Hold a lock file, of which the system lets go when the process ends; gives whether it is held."""
-        path = self.path(f"{LOCKS}/{name}")
+    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+        path = self.path(f"{LOCKS}/{name}.lock")
+        operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
         make_writable(path.parent)
         with writing(path.parent):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

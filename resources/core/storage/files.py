@@ -98,14 +98,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def overwrite(path: Path) -> None:
-    """Fill a file with zeros, on the disk too."""
-    with path.open("r+b") as file:
-        file.write(b"\0" * path.stat().st_size)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:

@@ -29,7 +29,7 @@ CHECKPOINTS = "checkpoints"
 # The records that a training sees, in the folder of its checkpoints.
 EXPOSURE_IN_TRAINING = "exposure.parquet"
 
-# Locks. An asset has one of its own name.
+# Locks. An asset has one of its own name, for whoever writes it, and one that its readers share.
 RUNNER_LOCK = "runner"
 ARRIVALS_LOCK = "arrivals"
 ARRIVAL_EVENTS_LOCK = "arrivals.events"
@@ -56,6 +56,11 @@ def manifest(asset: str, batch: str | None = None) -> str:
 def damaged_manifest(asset: str, batch: str | None = None) -> str:
     """The manifest of an asset whose files were found damaged."""
     return f"{folder(asset, batch)}/{DAMAGED}"
+
+
+def readers_lock(asset: str) -> str:
+    """The lock that the readers of an asset share, and without which none of its files may be removed."""
+    return f"{asset}.readers"
 
 
 def scratch(asset: str) -> str:

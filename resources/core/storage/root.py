@@ -94,7 +94,7 @@ class Root(Protocol):
         """
 
     def scan(self, keys: Sequence[str], *, keys_as: str | None = None, uneven: bool = False) -> pl.LazyFrame:
-        """Parquet files, lazily, one after the other; their rows stay readable only within ``reading``.
+        """Parquet files, lazily, one after the other; their rows stay readable while nobody deletes the files.
 
         ``keys_as`` names a column that holds each row's key. Of ``uneven`` files each may lack columns of the first
         one, or have others.
@@ -113,14 +113,9 @@ class Root(Protocol):
         some of them moved.
         """
 
-    def lock(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        """Hold a name against every other holder of it, in whatever process; a holder that dies releases it.
+    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> AbstractContextManager[bool]:
+        """Hold a name alone, or ``shared`` with others that do so too, against holders in whatever process.
 
-        Gives whether it is held: False where another holds it, and this one does not ``wait``.
+        Gives whether it is held: False where others hold it, and this one does not ``wait`` for them. A holder that
+        dies releases it.
         """
-
-    def reading(self, name: str) -> AbstractContextManager[object]:
-        """Count as a reader of a name. Any number of them read at once; a new one waits while :meth:`unread` holds."""
-
-    def unread(self, name: str) -> AbstractContextManager[bool]:
-        """Gives whether nobody reads a name; while it has given True, nobody begins to."""

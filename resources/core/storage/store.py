@@ -170,7 +170,7 @@ class Storage:
 
         Returns False, with nothing removed, while somebody is :meth:`reading` the asset.
         """
-        with self.root.unread(asset) as unread:
+        with self.root.lock(layout.readers_lock(asset), wait=False) as unread:
             manifest = self.manifest(asset, batch) if unread else None
             if manifest is None:
                 return False
@@ -203,7 +203,7 @@ class Storage:
         """
         with ExitStack() as held:
             for asset in sorted(set(assets)):
-                held.enter_context(self.root.reading(asset))
+                held.enter_context(self.root.lock(layout.readers_lock(asset), shared=True))
             yield
 
     def add(self, asset: str, batch: str | None, name: str, content: bytes) -> str:

@@ -256,23 +256,23 @@ def test_a_lock_is_free_after_the_work_under_it_failed(root):
         assert held
 
 
-def test_readers_read_together_and_are_noticed(root):
-    with root.unread("a") as unread:
-        assert unread
-    with root.reading("a"), root.reading("a"), root.unread("a") as unread, root.unread("b") as other:
-        assert (unread, other) == (False, True)
-    with root.unread("a") as unread:
-        assert unread
+def test_a_shared_lock_is_held_by_many_and_keeps_out_one_that_would_hold_it_alone(root):
+    with root.lock("a", shared=True), root.lock("a", shared=True, wait=False) as second:
+        assert second
+        with root.lock("a", wait=False) as alone, root.lock("b", wait=False) as other:
+            assert (alone, other) == (False, True)
+    with root.lock("a", wait=False) as alone, root.lock("a", shared=True, wait=False) as shared:
+        assert (alone, shared) == (True, False)
 
 
-def test_nobody_begins_to_read_while_a_name_is_held_as_unread(root):
+def test_one_that_would_share_a_lock_waits_for_one_that_holds_it_alone(root):
     began = threading.Event()
 
     def read():
-        with root.reading("a"):
+        with root.lock("a", shared=True):
             began.set()
 
-    with root.unread("a"):
+    with root.lock("a"):
         reader = threading.Thread(target=read)
         reader.start()
         assert not began.wait(0.05)
