@@ -78,9 +78,6 @@ def write_settings(home: Path, recipe: str) -> None:
         postgres.prepare(recipe)
     path = home / "dagster.yaml"
     content = (SETTINGS + POSTGRES if with_postgres else SETTINGS).encode()
-    if not path.exists():
-        write_atomically(path, content)
-        return
-    before = path.read_bytes()
+    before = path.read_bytes() if path.exists() else HEADER.encode()
     if before != content and before.startswith(HEADER.encode()):
         write_atomically(path, content)

@@ -84,5 +84,4 @@ class Recipe(Section):
 
     def source(self, name: str) -> Source:
         """The source of that name. Raises KeyError for a name that the recipe does not have."""
-        by_name = {source.name: source for source in self.sources}
-        return by_name[name]
+        return {source.name: source for source in self.sources}[name]

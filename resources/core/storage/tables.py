@@ -93,7 +93,7 @@ def write_table(
     batches; files of a batch whose rows are as before are left untouched. The parts of a batch follow one another.
     """
     folder = layout.folder(asset, batch)
-    counts, exports, staged = Counts(), dict[str, str](), set[str]()
+    counts, exports = Counts(), dict[str, str]()
     first: pl.DataFrame | None = None
     by_batch = batch is None and "batch" in contract.column_names()
     with TableFiles(storage.root, folder, by_batch=by_batch) as files:
@@ -101,7 +101,6 @@ def write_table(
             if isinstance(part, StagedPart):
                 files.add_stored(part.files, part.batch)
                 counts += part.counts
-                staged |= {file.name for file in part.files.values()}
                 if first is None:
                     first = next(row_groups(storage.root, f"{folder}/{part.files['data'].name}"))
             else:
@@ -132,8 +131,6 @@ def write_table(
         facts=dict(counts.facts),
     ).with_files({place: file.name for place, file in stored.items()})
     storage.commit(manifest)
-    for name in staged - manifest.contents:
-        storage.root.delete(f"{folder}/{name}")
     return StoredTable(manifest, first, dict(sorted(counts.broken_rules.items())))
 
 

@@ -71,6 +71,16 @@ def test_staged_parts_that_no_table_takes_over_are_gone_once_the_asset_is_stored
     assert {*storage.root.names(layout.folder(ASSET, BATCH))} == {layout.MANIFEST, *stored.contents}
 
 
+def test_a_reader_keeps_the_files_of_the_version_before_where_a_part_of_the_next_has_the_same(storage):
+    def undropped(start, stop):
+        return stage_part(storage, ASSET, BATCH, TableOutput(rows(start, stop), stop - start))
+
+    before = write(storage, [undropped(0, 5)])
+    with storage.reading([ASSET]):
+        write(storage, [undropped(0, 5), stage_part(storage, ASSET, BATCH, output(5, 12))])
+        assert [storage.scan(before, role).collect().height for role in ("data", "drops")] == [5, 0]
+
+
 def test_rows_that_break_the_contract_are_in_quarantine_already_when_they_are_staged(storage):
     broken = records(record(" ", batch=BATCH)).with_columns(replacements=pl.lit(1, pl.UInt32))
     part = stage_part(storage, ASSET, BATCH, TableOutput(broken, 1))
