@@ -1,4 +1,4 @@
-"""The key of pseudonyms and hashes: without it nobody can tell which value a pseudonym stands for."""
+"""The key of pseudonyms and hashes: without it nobody can find the value that a pseudonym stands for."""
 
 import hashlib
 import hmac
@@ -31,7 +31,7 @@ class PseudonymKey:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that say whether two keys are the same one."""
+        """16 hex digits, which are equal for equal keys."""
         return self.digest("fingerprint").hex()[:16]
 
     def __repr__(self) -> str:
@@ -58,7 +58,7 @@ def load_key(root: Root) -> PseudonymKey:
 
 
 def stored_key(root: Root) -> PseudonymKey | None:
-    """The key as ``load_key`` gives it, or None where none was made yet."""
+    """The key as :func:`load_key` returns it; None where there is none yet."""
     if VARIABLE in os.environ:
         return _checked(os.environ[VARIABLE], VARIABLE)
     found = root.get(PSEUDONYM_KEY, private=True)

@@ -71,7 +71,7 @@ def write_settings(home: Path, recipe: str) -> None:
     If FINELINE_POSTGRES_URL is set, Dagster's storage is on that server, in a schema named after the recipe.
 
     Raises:
-        StorageError: the PostgreSQL server cannot be used; the message says what to do.
+        StorageError: the PostgreSQL server cannot be used; the message states what to do.
     """
     with_postgres = postgres.VARIABLE in os.environ
     if with_postgres:

@@ -41,9 +41,6 @@ class DiskRoot:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __repr__(self) -> str:
-        return f"DiskRoot({str(self.folder)!r})"
-
     def path(self, key: str) -> Path:
         """The path of a key, whether anything is there or not."""
         return self.folder / key

@@ -16,7 +16,7 @@ PRIVATE = 0o600
 
 
 class StorageError(Exception):
-    """Something about the storage root that a user can mend; the message says how."""
+    """An error of the storage root that a user can mend; the message states how."""
 
 
 class NoRoom(StorageError):

@@ -28,10 +28,10 @@ def whole_file(storage: Storage, manifest: Manifest, role: str) -> Path:
 def require_whole(
     storage: Storage, manifest: Manifest, role: str, batches: Container[str | None] | None = None
 ) -> None:
-    """Check the files of a role against the hashes in their names, or those of some ``batches`` only.
+    """Check the files of a role, or those of some ``batches`` only, against the hashes in their names.
 
-    A file is read once in a process and state of the file (1 to 2 GB a second). The manifest of a damaged asset is set
-    aside, so that the next run rebuilds it.
+    A process reads a file once for each state of it (1 to 2 GB a second). The manifest of a damaged asset is set aside,
+    so that the next run rebuilds it.
 
     Raises:
         Damaged: the bytes are not those that were written; the message names asset, batch and file.

@@ -1,4 +1,4 @@
-"""Every key under a storage root: where tables, manifests and everything beside them are stored.
+"""Every key under a storage root: where tables, manifests and all other files are stored.
 
 A key is a path from the root, with ``/`` between its parts. Keys of the second group stay on the local disk, also where
 the root is an object store.
@@ -69,7 +69,7 @@ def scratch(asset: str) -> str:
 
 
 def request(request_id: str, kind: str = "json") -> str:
-    """A request to forget that waits; its plan and its journal lie beside it, as other kinds."""
+    """A request to forget that waits, or its plan or its journal, by ``kind``."""
     return f"{REQUESTS}/{request_id}.{kind}"
 
 

@@ -1,4 +1,4 @@
-"""The files of one table by role and batch, made beside their folder and stored in it under names of their content."""
+"""The files of one table by role and batch: written in a workspace, stored under names made of their content."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TableFiles:
                 self.append(role, rows, batch)
 
     def add_stored(self, files: Mapping[str, StoredFile], batch: str | None) -> None:
-        """Add a part that lies in the folder already; ``batch`` is that of all its rows, None where it may be several.
+        """Add a part that is stored already; ``batch`` is that of all its rows, None where they may be of several.
 
         Raises:
             ValueError: see :meth:`add`.
@@ -91,11 +91,11 @@ class TableFiles:
 
     def finish(self) -> Mapping[Place, StoredFile]:
         """Store the files; returns them, sorted. Those that are there as they should be are not touched."""
-        roles = {role for role, _ in self._places()}
+        roles = {role for role, _ in (*self._open(), *self._complete)}
         for role, columns in self._columns.items():
             if role not in roles:
                 self.append(role, columns)
-        for place in self._places():
+        for place in self._open():
             self._finish(place)
         self._root.take(self._made)
         return {place: self._complete[place] for place in _in_order(self._complete)}
@@ -110,24 +110,24 @@ class TableFiles:
 
     def _complete_others(self, batches: Collection[str | None]) -> None:
         """Complete the files of all batches but these, so that their rows leave the memory; without any, none."""
-        for place in self._places() if batches else ():
+        for place in self._open() if batches else ():
             if place[1] is not None and place[1] not in batches:
                 self._finish(place)
 
     def _finish(self, place: Place) -> None:
         if place in self._taken:
             self._complete[place] = self._taken.pop(place)
-        elif place in self._growing:
-            file = self._growing.pop(place)
-            stored = self._complete[place] = file.finish(place[0])
-            key = f"{self._folder}/{stored.name}"
-            if not self._root.exists(key) or self._root.digest(key) != stored.digest:
-                self._made[key] = file.path
-            else:
-                file.path.unlink()
+            return
+        file = self._growing.pop(place)
+        stored = self._complete[place] = file.finish(place[0])
+        key = f"{self._folder}/{stored.name}"
+        if not self._root.exists(key) or self._root.digest(key) != stored.digest:
+            self._made[key] = file.path
+        else:
+            file.path.unlink()
 
-    def _places(self) -> list[Place]:
-        return [*self._growing, *self._taken, *self._complete]
+    def _open(self) -> list[Place]:
+        return [*self._growing, *self._taken]
 
 
 def data_version(digests: Mapping[Place, str]) -> str:

@@ -118,7 +118,7 @@ def run_units(
 ) -> Iterator[R]:
     """The results of units of rows, in their order; ``report`` gets (rows done, rows).
 
-    They run on the engine, or in this process where ``seconds_a_row`` of a processor say that it would be done sooner.
+    They run on the engine, or in this process where that is sooner, as a row takes a processor ``seconds_a_row``.
     """
     total, done = sum(unit.number for unit in units), 0
     results = worthwhile(engine, total * seconds_a_row).each(factory, units)
