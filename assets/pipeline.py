@@ -28,7 +28,7 @@ from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.reader import list_batches
+from fineline.resources.data.sources.kinds import connector
 from fineline.resources.models.training.methods import method_of
 from fineline.resources.planning.plan import Node
 
@@ -114,7 +114,7 @@ def _evaluation_sets(recipe: Recipe) -> dict[str, str] | str:
         return {
             f"{source.name}/{batch.name}": digest(source, batch.content)
             for source in against
-            for batch in list_batches(source)
+            for batch in connector(source).batches(source)
         }
     except SourceError as error:
         return str(error)

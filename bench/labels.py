@@ -13,7 +13,7 @@ from fineline.resources.core.recipe.curation import Labels
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.curation.embeddings import embed
 from fineline.resources.data.curation.label_reuse import judge_labels
-from fineline.resources.data.sources.reader import list_batches, read_batch
+from fineline.resources.data.sources.kinds import connector
 
 DATA = data()
 FLIPPED = 0.1
@@ -73,7 +73,9 @@ def _bank_questions() -> pl.DataFrame:
         licence="CC-BY-4.0",
         columns=Columns(text="text", label="category"),
     )
-    records = pl.concat([read_batch(source, batch).records for batch in list_batches(source)])
+    kind = connector(source)
+    parts = [part for batch in kind.batches(source) for part in kind.read(source, f"{source.name}/{batch.name}", batch)]
+    records = pl.concat([part.records for part in parts])
     return records.unique("record_id").sort("record_id")
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.ingestion.ingest import ingest
-from fineline.resources.data.sources.reader import list_batches, read_batch
+from fineline.resources.data.sources.kinds import connector
 
 
 def data() -> Path:
@@ -38,6 +38,7 @@ def p3(limit: int | None = None) -> pl.DataFrame:
         strip_end=["<|endoftext|>"],
         limit=limit,
     )
-    (batch,) = list_batches(source)
-    (made,) = ingest([read_batch(source, batch)], source.name, f"{source.name}/{batch.name}")
-    return made.frame
+    kind = connector(source)
+    (batch,) = kind.batches(source)
+    key = f"{source.name}/{batch.name}"
+    return pl.concat([part.frame for part in ingest(kind.read(source, key, batch), source.name, key)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from fineline.jobs.cli import preflight
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.scan import scan_sources
-from fineline.resources.data.sources.reader import list_batches
+from fineline.resources.data.sources.kinds import connector
 from fineline.resources.models.base.checks import check_base
 from fineline.resources.models.worker.protocol import ModelError
 from fineline.resources.project import Project
@@ -38,7 +38,7 @@ def problems(project: Project) -> list[str]:
         found += _unusable_sources(project)
     for source in recipe.decontaminate.against:
         try:
-            list_batches(source)
+            connector(source).batches(source)
         except SourceError as error:
             found.append(f"source {source.name}: {error}")
     if any(section is not None for _, section in recipe.datasets):

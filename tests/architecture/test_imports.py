@@ -29,7 +29,7 @@ FORBIDDEN = {
         ("resources.data.deduplication.clusters", "resources.data.splitting.assignment"),
     ],
     "reading": [("resources.data.sources.files", "resources.data.quality.rules")],
-    "scrubbing": [("resources.data.scrubbing.scrubber", "resources.data.sources.reader")],
+    "scrubbing": [("resources.data.scrubbing.scrubber", "resources.data.sources.kinds")],
     "curation": [("resources.data.splitting.groups", "resources.data.pii.spans")],
     "curation-alone": [("resources.data.curation.curate", "resources.data.deduplication.clusters")],
     "models": [

@@ -3,7 +3,6 @@
 import errno
 import io
 import itertools
-from contextlib import contextmanager
 
 import dagster as dg
 import pytest
@@ -17,7 +16,6 @@ from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.locations import as_source_error
 from fineline.resources.governance.accounting.ledger import find_gaps
 from fineline.resources.project import current_project
 
@@ -140,14 +138,9 @@ def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(
                 raise OSError(errno.ESTALE, "Stale file handle")
             return super().readinto(memoryview(buffer)[:100])
 
-    @contextmanager
-    def opened(file, called):
-        with as_source_error(called), Vanishing(file.path) as vanishing:
-            yield vanishing
-
     monkeypatch.setattr("fineline.resources.core.storage.faults.FIRST_WAIT", 0.01)
     with monkeypatch.context() as patch:
-        patch.setattr("fineline.resources.data.sources.locations.LocalFile.open", opened)
+        patch.setattr("fineline.resources.data.sources.locations.LocalFile.open", lambda file: Vanishing(file.path))
         said = world.fails()
     assert f"cannot read {key('colours/first.jsonl')}: Stale file handle" in said
     assert "What is complete is kept" in said

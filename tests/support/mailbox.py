@@ -4,6 +4,7 @@ import json
 import time
 
 from support.places import asset_folder
+from support.reading import read_parts
 
 from fineline.resources.core.keys import load_key
 from fineline.resources.core.recipe.sources import Files
@@ -13,7 +14,6 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import arrived, known_arrivals
 from fineline.resources.data.ingestion.registry import batch_key, name_hash
 from fineline.resources.data.ingestion.scan import scan_sources
-from fineline.resources.data.sources.reader import read_parts
 
 
 def row(answer):

@@ -13,7 +13,7 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.quality.measures import UNSPACED
 from fineline.resources.data.quality.repetition import Hashes, Rows, ngram_hashes
-from fineline.resources.data.sources.reader import list_batches, read_parts
+from fineline.resources.data.sources.kinds import connector
 
 # A run of letters, marks and digits; in scripts that put no space between words, each character.
 WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
@@ -27,10 +27,11 @@ def evaluation_ngrams(source: Source, ngram: int) -> pl.Series:
     Raises:
         SourceError: it cannot be read, or none of its rows is a record.
     """
+    kind = connector(source)
     found = [
         distinct_ngrams(part.records, ngram)
-        for batch in list_batches(source)
-        for part in read_parts(source, f"{source.name}/{batch.name}", batch)
+        for batch in kind.batches(source)
+        for part in kind.read(source, f"{source.name}/{batch.name}", batch)
         if part.records.height
     ]
     if not found:

@@ -1,5 +1,6 @@
-"""Opening files: packed ones as a stream of bounded memory, with a limit on what they unpack to."""
+"""Opening text files: packed ones as a stream of bounded memory, with a limit on what they unpack to."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -14,24 +15,15 @@ from fineline.resources.data.formats.rows import SourceError
 MAXIMUM_RATIO = 200
 ALWAYS_ALLOWED = 64 * 2**20
 BUFFER = 2**20
-MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-UTF8_MARK = b"\xef\xbb\xbf"
 
-
-def _gunzip(packed: BinaryIO) -> BinaryIO:
-    return gzip.GzipFile(fileobj=packed)  # type: ignore[return-value]  # is one but for its class
-
-
-def _unzstd(packed: BinaryIO) -> BinaryIO:
-    stream: BinaryIO = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
-    return stream
-
-
-UNPACKERS: dict[str, Callable[[BinaryIO], BinaryIO]] = {".gz": _gunzip, ".zst": _unzstd}
+UNPACKERS: dict[str, Callable[[BinaryIO], Any]] = {
+    ".gz": lambda packed: gzip.GzipFile(fileobj=packed),
+    ".zst": lambda packed: pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd"),
+}
 
 
 class Unpacked(io.RawIOBase):
-    """The bytes that a packed file holds.
+    """The bytes that a packed file holds; ``size`` is that of the packed file, in bytes.
 
     Reading raises SourceError where the file is damaged, cut off, or unpacks to more than 200 times its size
     (64 MiB are always allowed).
@@ -39,8 +31,7 @@ class Unpacked(io.RawIOBase):
 
     def __init__(self, packed: BinaryIO, ending: str, size: int, name: str) -> None:
         super().__init__()
-        self._packed = packed
-        self._stream = UNPACKERS[ending](packed) if size else io.BytesIO()
+        self._stream = UNPACKERS[ending](packed)
         self._ending, self._name = ending, name
         self._left = max(ALWAYS_ALLOWED, MAXIMUM_RATIO * size)
 
@@ -49,7 +40,7 @@ class Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        """Fill the buffer with what comes next."""
+        """Fill the buffer with the next bytes. Returns their number."""
         try:
             found = self._stream.read(len(buffer))
         except (EOFError, zlib.error, OSError) as error:
@@ -65,11 +56,6 @@ class Unpacked(io.RawIOBase):
         buffer[: len(found)] = found
         return len(found)
 
-    def close(self) -> None:
-        """Close the packed file too."""
-        self._packed.close()
-        super().close()
-
 
 def open_text(packed: BinaryIO, ending: str, size: int, name: str) -> io.BufferedReader:
     """A text file's bytes, unpacked where ``ending`` is .gz or .zst, without a byte order mark.
@@ -79,9 +65,9 @@ def open_text(packed: BinaryIO, ending: str, size: int, name: str) -> io.Buffere
     """
     raw: Any = Unpacked(packed, ending, size, name) if ending in UNPACKERS else packed
     stream = io.BufferedReader(raw, BUFFER)
-    mark = stream.peek(len(UTF8_MARK))[: len(UTF8_MARK)]
-    if mark[:2] in MARKS:
-        raise SourceError(f"{name} is {MARKS[mark[:2]]}, not UTF-8. Change it: iconv -f UTF-16 -t UTF-8 OLD > NEW")
-    if mark == UTF8_MARK:
-        stream.read(len(UTF8_MARK))
+    beginning = stream.peek(len(codecs.BOM_UTF8))
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError(f"{name} is UTF-16, not UTF-8. Change it: iconv -f UTF-16 -t UTF-8 OLD > NEW")
+    if beginning.startswith(codecs.BOM_UTF8):
+        stream.read(len(codecs.BOM_UTF8))
     return stream

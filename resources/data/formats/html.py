@@ -14,8 +14,8 @@ BLOCKS = re.compile(
 def html_to_text(html: str) -> str:
     """Tags and hidden elements go, entities become characters, and blocks stand on lines of their own.
 
-    White space inside ``pre`` stays; elsewhere a run of it is one space, as in a browser. Text that holds no tag
-    but looks as if (``a<b``) loses what looks so: ask for this only where a source is HTML.
+    White space inside ``pre`` stays; elsewhere a run of it is one space, as in a browser. Plain text loses what
+    looks like a tag (``a<b``): use this only for HTML.
     """
     parser = _Text()
     # Sections such as Word's <![if …]>, of which the parser knows some and refuses the others.
@@ -58,8 +58,7 @@ class _Text(HTMLParser):
         if self._hidden or not self.parts or not BLOCKS.fullmatch(tag):
             return
         wanted = "\n\n" if tag == "p" else "\n"
-        before = self.parts[-1].rstrip(" ")
-        self.parts[-1] = before
+        before = self.parts[-1] = self.parts[-1].rstrip(" ")
         if before in ("\n", "\n\n") and tag != "br":
             self.parts[-1] = max(before, wanted)
         else:

@@ -1,4 +1,4 @@
-"""Cutting a document into sections at its headings, of a length that a model can be trained on."""
+"""A document cut into sections at its headings, each of a length that a model can be trained on."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ MAXIMUM_CHARACTERS = 4000
 FENCE = re.compile(r"\s{0,3}(```|~~~)")
 HASH_HEADING = re.compile(r"#{1,6}\s+\S")
 UNDERLINE = re.compile(r"([=\-~^\"#*+])\1{2,}\s*")
-SPACE = re.compile(r"\s*")
+NO_SPACE = re.compile(r"\S")
 NOT_IN_TITLES = (" ", "\t", "|", "-")
 
 
@@ -62,9 +62,9 @@ def _pieces(part: str) -> Iterator[str]:
         cuts = [head.rfind("\n\n"), head.rfind("\n"), head.rfind(" "), MAXIMUM_CHARACTERS]
         cut = next(cut for cut in cuts if cut >= MINIMUM_CHARACTERS)
         yield head[:cut].strip()
-        start += cut
         # Without copying the rest each time: a part may be megabytes long.
-        start += (found.end() - start) if (found := SPACE.match(part, start)) else 0
+        text = NO_SPACE.search(part, start + cut)
+        start = text.start() if text else len(part)
     if start < len(part):
         yield part[start:]
 
@@ -73,17 +73,13 @@ def _without_tiny(pieces: list[str]) -> list[str]:
     kept: list[str] = []
     for piece in pieces:
         if kept and len(kept[-1]) < MINIMUM_CHARACTERS and _fit(kept[-1], piece):
-            kept[-1] = _joined(kept[-1], piece)
+            kept[-1] = f"{kept[-1]}\n\n{piece}"
         else:
             kept.append(piece)
     if len(kept) > 1 and len(kept[-1]) < MINIMUM_CHARACTERS and _fit(kept[-2], kept[-1]):
-        kept[-2:] = [_joined(kept[-2], kept[-1])]
+        kept[-2:] = ["\n\n".join(kept[-2:])]
     return kept
 
 
 def _fit(first: str, second: str) -> bool:
-    return len(_joined(first, second)) <= MAXIMUM_CHARACTERS
-
-
-def _joined(first: str, second: str) -> str:
-    return f"{first}\n\n{second}"
+    return len(first) + len("\n\n") + len(second) <= MAXIMUM_CHARACTERS

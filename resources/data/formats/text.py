@@ -1,4 +1,4 @@
-"""Taking text files apart into rows, one at a time."""
+"""Text files as rows, one at a time: JSON Lines, JSON arrays, CSV, plain text and Markdown."""
 
 import csv
 import hashlib
@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from fineline.resources.data.formats.json_array import array_values
 from fineline.resources.data.formats.rows import (
@@ -20,19 +19,18 @@ from fineline.resources.data.formats.rows import (
 )
 from fineline.resources.data.formats.sections import MAXIMUM_CHARACTERS, sections
 
-TOO_LONG = f"is longer than {MAXIMUM_RECORD >> 20} MiB"
 # A long text is read and cut into sections so many bytes at a time.
 WINDOW = 4 * 2**20
+PLAIN_TEXT = (".txt", ".md")
 
 
 def jsonl_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
-    """One row for each line that is not blank. A line that is no JSON object is kept as it is, with why."""
-    for number, line in enumerate(_lines(stream), start=1):
-        location = f"line {number}"
+    """One row for each line that is not blank. A line that is no JSON object is kept as it is, with the reason."""
+    for number, line in _lines(stream):
         if isinstance(line, RawRow):
-            yield RawRow(location, line.raw, line.reason)
+            yield line
         elif line.strip():
-            yield _json_row(location, line.strip())
+            yield _json_row(f"line {number}", line.strip())
 
 
 def json_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
@@ -48,24 +46,24 @@ def json_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
 def csv_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
     """One row for each record of a CSV file with a header; all values are strings, empty ones null.
 
-    A record of more fields than the header, or with bytes that are not UTF-8, is kept as it is, with why.
+    A record of more fields than the header, or with bytes that are not UTF-8, is kept as it is, with the reason.
 
     Raises:
         SourceError: quotes are not closed, a name stands twice in the header, or a field is longer than 16 MiB.
     """
     csv.field_size_limit(MAXIMUM_RECORD)
-    header: list[str] | None = None
+    header: list[str] = []
     line = 1
-    # Bytes that are not UTF-8 become half surrogates, by which their record is told from its neighbours.
+    # Bytes that are not UTF-8 become half surrogates, which mark their record.
     with io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="") as text:
         lines = csv.reader(text, strict=True)
         try:
             for fields in lines:
                 location, line = f"line {line}", lines.line_num + 1
-                if header is None:
-                    header = _header(fields, key) if fields else None
-                elif fields:
+                if header and fields:
                     yield _csv_row(location, header, fields)
+                elif fields:
+                    header = _without_repeats(fields, key)
         except csv.Error:
             raise SourceError(
                 f"{key} line {line} is not readable as CSV. A field that holds a comma, a quote or a line break must "
@@ -78,92 +76,93 @@ def text_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
 
     A text of more than 4 MiB is cut at a blank line first. One with a byte that is not UTF-8 is kept as it is.
     """
-    sections_so_far = 0
-    for first, last, window in _windows(stream):
-        if isinstance(window, RawRow):
-            yield RawRow(f"line {first}", window.raw, window.reason)
-            continue
-        try:
-            text = window.decode().strip()
-        except UnicodeDecodeError as error:
-            line = first + window.count(b"\n", 0, error.start)
-            column = error.start - window.rfind(b"\n", 0, error.start)
-            yield RawRow(f"lines {first} to {last}", window, f"line {line}, byte {column} is not UTF-8")
+    numbers = itertools.count(1)
+    for text in _windows(stream):
+        if isinstance(text, RawRow):
+            yield text
             continue
         parts = [text] if len(text) <= MAXIMUM_CHARACTERS else sections(text)
         for part in filter(None, parts):
-            sections_so_far += 1
-            yield Row(f"section {sections_so_far}", {"text": part}, len(part))
+            yield Row(f"section {next(numbers)}", {"text": part}, len(part))
 
 
-TextReader = Callable[[io.BufferedReader, str], Iterator[Row | RawRow]]
-READERS: Mapping[str, TextReader] = {
+READERS: Mapping[str, Callable[[io.BufferedReader, str], Iterator[Row | RawRow]]] = {
     ".jsonl": jsonl_rows,
     ".ndjson": jsonl_rows,
     ".json": json_rows,
     ".csv": csv_rows,
-    ".txt": text_rows,
-    ".md": text_rows,
+    **dict.fromkeys(PLAIN_TEXT, text_rows),
 }
-PLAIN_TEXT = [ending for ending, reader in READERS.items() if reader is text_rows]
 
 
-def _lines(stream: io.BufferedReader) -> Iterator[bytes | RawRow]:
-    """The lines; of one that is too long its beginning, and a hash of the whole that tells it from others."""
-    while line := stream.readline(MAXIMUM_RECORD + 1):
+def _lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes | RawRow]]:
+    """The lines by number; of one that is too long its beginning, and a hash of the whole to tell it from others."""
+    for number in itertools.count(1):
+        line = stream.readline(MAXIMUM_RECORD + 1)
+        if not line:
+            return
         if len(line) <= MAXIMUM_RECORD:
-            yield line
+            yield number, line
             continue
         digest = hashlib.sha256()
         beginning = line[: 4 * RAW_CHARACTERS]
         while line:
             digest.update(line)
             line = b"" if line.endswith(b"\n") else stream.readline(MAXIMUM_RECORD)
-        yield RawRow("", beginning + digest.hexdigest().encode(), TOO_LONG)
+        raw = beginning + digest.hexdigest().encode()
+        yield number, RawRow(f"line {number}", raw, f"is longer than {MAXIMUM_RECORD >> 20} MiB")
 
 
-def _windows(stream: io.BufferedReader) -> Iterator[tuple[int, int, bytes | RawRow]]:
-    """Pieces of a text, with their first and last line."""
+def _windows(stream: io.BufferedReader) -> Iterator[str | RawRow]:
+    """Pieces of a text, cut at blank lines, and the lines that are too long."""
     lines: list[bytes] = []
     first, size = 1, 0
-    number = 0
-    for number, line in enumerate(_lines(stream), start=1):
+    for number, line in _lines(stream):
         enough = size > 2 * WINDOW or (size > WINDOW and isinstance(line, bytes) and not line.strip())
         if lines and (enough or isinstance(line, RawRow)):
-            yield first, number - 1, b"".join(lines)
+            yield _decoded(lines, first)
             lines, first, size = [], number, 0
         if isinstance(line, RawRow):
-            yield number, number, line
+            yield line
             first = number + 1
         else:
             lines.append(line)
             size += len(line)
     if lines:
-        yield first, number, b"".join(lines)
+        yield _decoded(lines, first)
+
+
+def _decoded(lines: list[bytes], first: int) -> str | RawRow:
+    content = b"".join(lines)
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError as error:
+        line = first + content.count(b"\n", 0, error.start)
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        location = f"lines {first} to {first + len(lines) - 1}"
+        return RawRow(location, content, f"line {line}, byte {column} is not UTF-8")
 
 
 def _json_row(location: str, line: bytes) -> Row | RawRow:
+    """The reasons do not show the text in which something is wrong."""
     try:
-        value: Any = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        return RawRow(location, line, _json_problem(error))
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return RawRow(location, line, f"byte {error.start + 1} is not UTF-8")
+    except json.JSONDecodeError as error:
+        return RawRow(location, line, f"no valid JSON from character {error.pos + 1}: {error.msg}")
+    except RecursionError:
+        return RawRow(location, line, "JSON that is nested too deeply")
+    except ValueError:
+        return RawRow(location, line, "a number is too long")
     return Row(location, value, len(line)) if isinstance(value, dict) else RawRow(location, line, "is no JSON object")
 
 
-def _json_problem(error: ValueError | RecursionError) -> str:
-    """What is wrong, without the text in which it is wrong."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start + 1} is not UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return f"no valid JSON from character {error.pos + 1}: {error.msg}"
-    return "JSON that is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
-
-
-def _header(fields: list[str], key: str) -> list[str]:
-    twice = [name for name in fields if fields.count(name) > 1]
-    if twice:
-        raise SourceError(f"{key}: the header has the column {shown(twice[0])} more than once; rename one of them.")
-    return fields
+def _without_repeats(header: list[str], key: str) -> list[str]:
+    for name in header:
+        if header.count(name) > 1:
+            raise SourceError(f"{key}: the header has the column {shown(name)} more than once; rename one of them.")
+    return header
 
 
 def _csv_row(location: str, header: list[str], fields: list[str]) -> Row | RawRow:

@@ -14,8 +14,8 @@ from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.registry import KEY, Arrival, Registry, name_hash, opened, registry_of
 from fineline.resources.data.sources.batch import Batch, FilePlace
 from fineline.resources.data.sources.files import printable, vanished
+from fineline.resources.data.sources.kinds import connector
 from fineline.resources.data.sources.locations import files_at
-from fineline.resources.data.sources.reader import connector
 
 
 def origin(source: Source) -> str:

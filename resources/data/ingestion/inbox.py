@@ -176,7 +176,7 @@ def _read_on(called: str, file: File, seen: SeenFile, budget: Budget) -> SeenFil
     pieces = list(seen.pieces)
     count = max(1, -(-seen.size // PIECE))
     # A disk or a connection may fail at any byte.
-    with as_source_error(called), file.open(called) as content:
+    with as_source_error(called), file.open() as content:
         content.seek(len(pieces) * PIECE)
         while len(pieces) < count and budget.is_left:
             digest = hashlib.sha256()

@@ -26,7 +26,7 @@ from fineline.resources.data.ingestion.registry import (
     shown,
 )
 from fineline.resources.data.sources.batch import Batch
-from fineline.resources.data.sources.reader import connector
+from fineline.resources.data.sources.kinds import connector
 
 # Folders are looked at each time; a hub, a database or the installed packages are asked once in so many seconds.
 ASKED_EVERY_SECONDS = 60.0

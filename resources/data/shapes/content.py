@@ -1,9 +1,9 @@
-"""What a row says in the words of a record, its identity, and the frames that records of a batch are gathered in."""
+"""The content of a row in the columns of a record, its identity, and the frames that hold the rows of a batch."""
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from fineline.resources.data.shapes.normalisation import normalise
 
 RECORD_SCHEMA = Record.create_empty().schema
 UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
-DIGEST_BYTES = 16
 
 Message = dict[str, str]
 
@@ -27,7 +26,7 @@ class UnfitRowError(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """What a row says, by the columns of a record."""
+    """The content of a row, by the columns of a record."""
 
     kind: str
     prompt: list[Message]
@@ -67,7 +66,9 @@ class BatchBuilder:
     def add(self, row: Row, content: Content, licence: str, metadata: Mapping[str, Any]) -> None:
         """Add a row that is a record. Raises UnfitRowError where its text cannot be stored."""
         described = json.dumps(metadata, ensure_ascii=False)
-        for text in (*_texts(content), content.tools, content.label, content.group, described):
+        messages = [*content.prompt, *content.completion, *(content.rejected or [])]
+        contents = [message["content"] for message in messages]
+        for text in (*contents, content.tools, content.label, content.group, described):
             if text is not None and not text.isascii() and SURROGATE.search(text):
                 raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
         kinds: set[str] = set()
@@ -80,7 +81,7 @@ class BatchBuilder:
             "metadata": described,
         }
         for column in MESSAGE_COLUMNS:
-            record[column] = self._normal(record[column], kinds)
+            record[column] = record[column] and self._normal(record[column], kinds)
         self._records.append(record)
         self._normalised.update(kinds)
 
@@ -94,10 +95,8 @@ class BatchBuilder:
         raw = row.raw.decode("utf-8", errors="replace")
         self._unreadable.append((raw_id(self.source, row.raw), row.location, row.reason, _storable(raw)))
 
-    def _normal(self, messages: list[Message] | None, kinds: set[str]) -> list[Message] | None:
+    def _normal(self, messages: list[Message], kinds: set[str]) -> list[Message]:
         """The messages in normal form; each kind of change that this took is added to ``kinds``."""
-        if messages is None:
-            return None
         normal = []
         for message in messages:
             text, changes = normalise(message["content"], strip_html=self.strip_html)
@@ -134,18 +133,7 @@ def row_id(source: str, values: Mapping[str, Any]) -> str:
 def raw_id(source: str, raw: bytes) -> str:
     """The same hash for bytes that could not be read as a row."""
     # Names of sources cannot hold a line break, so no two pairs of source and content run together.
-    return hashlib.blake2b(source.encode() + b"\n" + raw, digest_size=DIGEST_BYTES).hexdigest()
-
-
-def stable_number(text: str) -> int:
-    """A number that depends on the text alone, unlike ``hash()``, which changes from run to run."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def _texts(content: Content) -> Iterator[str]:
-    for messages in (content.prompt, content.completion, content.rejected or ()):
-        for message in messages:
-            yield message["content"]
+    return hashlib.blake2b(source.encode() + b"\n" + raw, digest_size=16).hexdigest()
 
 
 def _storable(raw: str) -> str:

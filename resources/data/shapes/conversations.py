@@ -1,4 +1,4 @@
-"""Reading conversations in the forms that corpora have: message lists, transcripts, single strings."""
+"""Conversations from the forms that corpora have: message lists, transcripts, single strings."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fineline.resources.data.shapes.content import Message, UnfitRowError
-from fineline.resources.data.shapes.tool_calls import call_text, is_call, result_text
+from fineline.resources.data.shapes.tool_calls import call_text, from_json, is_call
 
 # OpenAI's role names on the right; ShareGPT's and Anthropic's transcripts use others.
 ROLES = {
@@ -56,7 +56,7 @@ def conversation(value: Any, column: str, calls: str | None = None) -> list[Mess
         UnfitRowError: it is no such list, a role is unknown, or a content is no text.
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _from_json(value, column)
+        value = from_json(value, f"column {column} begins like a list of messages, but is no JSON")
     if not isinstance(value, list) or not value:
         raise UnfitRowError(f"column {column} {what_is_wrong(value)}, not a list of messages")
     messages: list[Message] = []
@@ -115,16 +115,14 @@ def _message(value: Any, place: str) -> Message:
     if role == "function_call":
         return assistant(call_text(content, place))
     calls = value.get("tool_calls") or value.get("function_call")
-    text = _text(content, place, may_be_missing=bool(calls))
+    parts = [] if content is None and calls else [_text(content, place)]
     if calls:
-        text = "\n".join(filter(None, [text, call_text(calls, place)]))
-    return {"role": ROLES[role], "content": text}
+        parts.append(call_text(calls, place))
+    return {"role": ROLES[role], "content": "\n".join(filter(None, parts))}
 
 
-def _text(content: Any, place: str, *, may_be_missing: bool) -> str:
-    """A content is text, or OpenAI's list of parts of text."""
-    if content is None and may_be_missing:
-        return ""
+def _text(content: Any, place: str) -> str:
+    """The text of a content, which is text or OpenAI's list of parts of text."""
     if isinstance(content, list) and content:
         parts = [part.get("text") if isinstance(part, Mapping) else None for part in content]
         if all(isinstance(part, str) for part in parts):
@@ -143,12 +141,7 @@ def _calls_before(calls: Any, place: str) -> list[Message]:
         if not isinstance(call, Mapping):
             raise UnfitRowError(f"{place} has a call that is no object")
         messages.append(assistant(call_text(call, place)))
-        messages.append({"role": "tool", "content": result_text(call.get("results"))})
+        results = call.get("results")
+        text = results if isinstance(results, str) else json.dumps(results, ensure_ascii=False)
+        messages.append({"role": "tool", "content": text})
     return messages
-
-
-def _from_json(text: str, column: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnfitRowError(f"column {column} begins like a list of messages, but is no JSON") from error

@@ -1,7 +1,7 @@
-"""Finding the shape of a batch by its columns, and saying what to do where none fits."""
+"""The shape of a batch, found by its columns, and the error where none fits."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.sources import Columns, TableSource
@@ -12,7 +12,6 @@ from fineline.resources.data.shapes.tool_calls import Services
 # These go with a shape; they make none.
 ADDITIONAL = ("label", "group", "tools", "calls")
 MESSAGE = {"role", "from"}
-MAPPED_SHAPES = [parts for parts in SHAPES if set(parts) <= set(Columns.model_fields)]
 
 
 def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Services | None = None) -> Shape:
@@ -35,17 +34,14 @@ def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Ser
     content = {part: column for part, column in given.items() if part not in besides}
     for parts, read in SHAPES.items():
         if content and set(parts) == set(content):
-            return Shape(given, read, source.strip_end, source.answer, services)
+            return Shape(given, read, source, services)
         if not content and set(parts) <= set(seen):
             named = {part: column for part, column in BESIDES.get(parts, {}).items() if column in seen}
-            columns = {**{part: part for part in parts}, **named, **besides}
-            return Shape(columns, read, source.strip_end, source.answer, services)
-    raise SourceError(_incomplete(key, content) if content else _unrecognised(key, seen, rows))
-
-
-def _incomplete(key: str, content: Mapping[str, str]) -> str:
-    choices = "; ".join(" + ".join(parts) for parts in MAPPED_SHAPES)
-    return f"{key}: columns gives {' + '.join(content)}, which is not enough. Give one of: {choices}."
+            return Shape({**{part: part for part in parts}, **named, **besides}, read, source, services)
+    if not content:
+        raise SourceError(_unrecognised(key, seen, rows))
+    choices = "; ".join(" + ".join(parts) for parts in SHAPES if set(parts) <= set(Columns.model_fields))
+    raise SourceError(f"{key}: columns gives {' + '.join(content)}, which is not enough. Give one of: {choices}.")
 
 
 def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:

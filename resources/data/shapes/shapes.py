@@ -1,9 +1,10 @@
-"""Telling by its columns what a row says, and reading it as prompt, completion and rejected answer."""
+"""The known shapes of rows, each by its columns, and how it is read as prompt, completion and rejected answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
+from fineline.resources.core.recipe.sources import TableSource
 from fineline.resources.data.formats.rows import shown
 from fineline.resources.data.shapes.content import Content, Message, UnfitRowError
 from fineline.resources.data.shapes.conversations import (
@@ -127,7 +128,7 @@ SHAPES: Mapping[tuple[str, ...], Callable[[Cells], Content]] = {
 }
 
 
-# Columns of these names are taken for what they say where a shape may have them.
+# In these shapes, a column of the name on the right is taken for the part on the left.
 BESIDES: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("messages",): {"tools": "tools"},
     ("conversations",): {"tools": "tools"},
@@ -141,22 +142,24 @@ class Shape:
 
     columns: Mapping[str, str]
     read_parts: Callable[[Cells], Content]
-    strip_end: Sequence[str] = ()
-    answer: Literal["last", "last_call"] = "last"
-    services: Services | None = None
+    source: TableSource
+    services: Services | None
 
     def read(self, values: Mapping[str, Any]) -> Content:
         """One row. Raises UnfitRowError, whose message names the column but never shows its value."""
-        cells = Cells(values, self.columns, prefer_calls=self.answer == "last_call")
+        cells = Cells(values, self.columns, prefer_calls=self.source.answer == "last_call")
         content = self.read_parts(cells)
         return replace(
             content,
-            completion=[_without_end(message, self.strip_end) for message in content.completion],
-            rejected=content.rejected and [_without_end(m, self.strip_end) for m in content.rejected],
+            completion=self._without_ends(content.completion),
+            rejected=content.rejected and self._without_ends(content.rejected),
             tools=tools_json(*cells.cell("tools"), self.services) if "tools" in self.columns else None,
             label=_scalar(cells, "label"),
             group=_scalar(cells, "group"),
         )
+
+    def _without_ends(self, messages: Sequence[Message]) -> list[Message]:
+        return [_without_end(message, self.source.strip_end) for message in messages]
 
 
 def _scalar(cells: Cells, part: str) -> str | None:

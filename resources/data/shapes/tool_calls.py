@@ -17,6 +17,14 @@ OPEN, CLOSE = "<tool_call>", "</tool_call>"
 Services = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
+def from_json(text: str, refusal: str) -> Any:
+    """The value of a JSON text. Raises UnfitRowError with the refusal where the text is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnfitRowError(refusal) from error
+
+
 def call_text(calls: Any, place: str) -> str:
     """One call or several as text. Raises UnfitRowError where one has no name, or arguments that are no object."""
     several = calls if isinstance(calls, list) else [calls]
@@ -28,11 +36,6 @@ def is_call(message: Message) -> bool:
     return message["role"] == "assistant" and OPEN in message["content"]
 
 
-def result_text(result: Any) -> str:
-    """What a tool answered: text as it is, everything else as JSON."""
-    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
-
-
 def tools_json(value: Any, column: str, services: Services | None) -> str | None:
     """The tools on offer as a JSON list of schemas; names stand for the tools of a service.
 
@@ -40,7 +43,7 @@ def tools_json(value: Any, column: str, services: Services | None) -> str | None
         UnfitRowError: it is no list of schemas, or names a service that is not known.
     """
     if isinstance(value, str):
-        value = _loaded(value, f"column {column}")
+        value = from_json(value, f"column {column}: text that is no JSON")
     if value is None:
         return None
     if not isinstance(value, list):
@@ -88,22 +91,15 @@ def _function(service: Mapping[str, Any], intent: Mapping[str, Any]) -> Mapping[
 
 def _call(call: Any, place: str) -> str:
     if isinstance(call, str):
-        call = _loaded(call, place)
+        call = from_json(call, f"{place}: text that is no JSON")
     if isinstance(call, Mapping) and isinstance(call.get("function"), Mapping):
         call = call["function"]
     if not isinstance(call, Mapping) or not isinstance(call.get("name"), str):
         raise UnfitRowError(f"{place} holds a tool call without a name")
     arguments = call.get("arguments") or {}
     if isinstance(arguments, str):
-        arguments = _loaded(arguments, f"{place}, arguments of a tool call")
+        arguments = from_json(arguments, f"{place}, arguments of a tool call: text that is no JSON")
     if not isinstance(arguments, Mapping):
         raise UnfitRowError(f"{place} holds a tool call whose arguments are no JSON object")
     written = json.dumps({"name": call["name"], "arguments": arguments}, ensure_ascii=False)
     return f"{OPEN}\n{written}\n{CLOSE}"
-
-
-def _loaded(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnfitRowError(f"{place}: text that is no JSON") from error

@@ -1,4 +1,4 @@
-"""What every kind of source gives: its batches, their rows, and what makes them others than before."""
+"""The protocol of a kind of source: its batches, their rows, and the options that change them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Offer:
-    """The answer of a source that is asked for its batches.
+    """The batches of a source that is asked for them.
 
-    ``adds`` is True where they come beside the batches that are known, False where they are all that there are.
-    ``mark`` is the highest value of the source's increment so far.
+    ``adds`` is True where they are new beside the known batches, False where they are all that there are. ``mark`` is
+    the highest value of the source's increment so far.
     """
 
     batches: Sequence[Batch]
@@ -46,9 +46,10 @@ class Connector(Protocol[S]):
         ...
 
     def read(self, source: S, key: str, batch: Batch) -> Iterator[BatchRows]:
-        """The rows of a batch, at least one part, each bounded in size.
+        """The rows of a batch, at least one part, each bounded in size; rows that are no records have the reason.
 
-        Records and errors name the batch by its ``key`` alone.
+        Records and errors name the batch by its ``key`` alone. Raises SourceError also where the batch holds no rows,
+        fits no known shape, or is not, or does not stay, what arrived.
         """
         ...
 
@@ -61,9 +62,9 @@ class Connector(Protocol[S]):
         return Offer(self.batches(source))
 
     def origin(self, source: S) -> list[str | None]:
-        """The options by which batches of the same name are others than before, such as the id of a dataset."""
+        """The options whose change gives other batches under the same names, such as the id of a dataset."""
         return []
 
     def settings(self, source: S) -> dict[str, Any]:
-        """The options by which the same batch is read differently."""
+        """The options whose change gives other rows of the same batch."""
         return source.model_dump(mode="json")

@@ -1,10 +1,11 @@
-"""Files as a source: which files are batches, and reading one with the files that are joined to it."""
+"""Files as a source: those that are batches, and the rows of each with the files that are joined to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fineline.resources.core.recipe.base import Location
-from fineline.resources.core.recipe.sources import Columns, Files
+from fineline.resources.core.recipe.sources import Columns, Files, Join
 from fineline.resources.data.formats.compression import UNPACKERS, open_text
 from fineline.resources.data.formats.rows import RawRow, Row, SourceError
 from fineline.resources.data.formats.tables import TABLE_READERS
@@ -24,10 +25,10 @@ class FilesConnector(Connector[Files]):
     """A file, or a folder (without its sub-folders) in which each file is one batch."""
 
     def batches(self, source: Files) -> list[Batch]:
-        """The files of the source, by name, each with the SHA-256 of its bytes (at a URL, of what the store tells).
+        """The files of the source, by name, each with the SHA-256 of its bytes (at a URL, of the store's version).
 
-        Hidden files, sub-folders and files of other formats are left out. A file that every batch is read with counts
-        for each.
+        Hidden files, sub-folders and files of other formats are left out. The content of each batch includes that of
+        the files that every batch is read with.
 
         Raises:
             SourceError: there is nothing at the path, it holds no file of a known format, or it cannot be read.
@@ -64,37 +65,9 @@ class FilesConnector(Connector[Files]):
         try:
             yield from _read(source, key, file)
         except SourceError:
-            # Where the file was taken away or is being written, this is the reason, not what was found in it.
-            _unchanged(source, key, batch)
+            _unchanged(source, key, batch)  # Where the file was taken away or is being written, this is the reason.
             raise
         _unchanged(source, key, batch)
-
-
-class Joined:
-    """The rows of a second file by the value of a column, such as answers by their question; kept in memory."""
-
-    def __init__(self, on: str, rows: Iterable[Row | RawRow], called: str) -> None:
-        self._on = on
-        self._rows: dict[Any, Mapping[str, Any]] = {}
-        for row in rows:
-            if isinstance(row, RawRow):
-                raise SourceError(f"{called} {row.location} of the joined file {row.reason}; mend the file.")
-            value = row.values.get(on)
-            if not isinstance(value, (str, int)) or value in self._rows:
-                raise SourceError(
-                    f"{called} {row.location} of the joined file has no '{on}' that is its own; mend the file."
-                )
-            self._rows[value] = row.values
-
-    def added_to(self, rows: Iterable[Row | RawRow]) -> Iterator[Row | RawRow]:
-        """The rows with the columns of the row of the same value; a row without one stays as it is."""
-        for row in rows:
-            if isinstance(row, Row):
-                value = row.values.get(self._on)
-                other = self._rows.get(value, {}) if isinstance(value, (str, int)) else {}
-                yield Row(row.location, {**other, **row.values}, row.size)
-            else:
-                yield row
 
 
 def printable(name: str) -> str:
@@ -114,7 +87,7 @@ def is_temporary(name: str) -> bool:
 
 
 def format_of(name: str) -> tuple[str, str]:
-    """The ends of the name that tell the format and the packing, such as ``.jsonl`` and ``.gz``; in lower case."""
+    """The endings of a name that stand for format and packing, such as ``.jsonl`` and ``.gz``; in lower case."""
     suffixes = _suffixes(name)
     packed = suffixes.pop() if suffixes[-1:] and suffixes[-1] in UNPACKERS else ""
     return (suffixes[-1] if suffixes else "", packed)
@@ -154,14 +127,32 @@ def _read(source: Files, key: str, file: File) -> Iterator[BatchRows]:
     if source.services is not None:
         schema, called = single(source.name, source.services), str(source.services)
         with (
-            schema.open(called) as content,
+            as_source_error(called),
+            schema.open() as content,
             open_text(content, format_of(schema.name)[1], schema.size, called) as text,
         ):
             services = read_services(text.read(), source.name)
     if source.join is not None:
-        other, called = single(source.name, source.join.path), str(source.join.path)
-        rows = Joined(source.join.key, _rows(other, called), called).added_to(rows)
+        rows = _joined(rows, source.join, single(source.name, source.join.path))
     yield from fit_rows(key, rows, source, services=services)
+
+
+def _joined(rows: Iterable[Row | RawRow], join: Join, file: File) -> Iterator[Row | RawRow]:
+    """The rows with the columns of the joined file, whose rows are kept in memory; a row without a match stays."""
+    others: dict[Any, Mapping[str, Any]] = {}
+    for other in _rows(file, str(join.path)):
+        place = f"{join.path} {other.location} of the joined file"
+        if isinstance(other, RawRow):
+            raise SourceError(f"{place} {other.reason}; mend the file.")
+        value = other.values.get(join.key)
+        if not isinstance(value, (str, int)) or value in others:
+            raise SourceError(f"{place} has no '{join.key}' that is its own; mend the file.")
+        others[value] = other.values
+    for row in rows:
+        value = row.values.get(join.key) if isinstance(row, Row) else None
+        if isinstance(row, Row) and isinstance(value, (str, int)) and value in others:
+            row = replace(row, values={**others[value], **row.values})
+        yield row
 
 
 def _unchanged(source: Files, key: str, batch: Batch) -> File:
@@ -189,7 +180,7 @@ def vanished(key: str, what: str) -> str:
 def _rows(file: File, called: str) -> Iterator[Row | RawRow]:
     ending, packed = format_of(file.name)
     # A disk or a connection may fail at any byte.
-    with as_source_error(called), file.open(called) as content:
+    with as_source_error(called), file.open() as content:
         if not file.size:
             return
         if ending in TABLE_READERS:

@@ -40,12 +40,12 @@ class HuggingFaceConnector(Connector[HuggingFace]):
                 no revision, so that it could change unseen.
         """
         folder = Path(source.id)
-        if not folder.is_dir() and source.id.startswith((".", "/", "~")):
-            raise SourceError(f"{source.name}: there is no folder {source.id}. Correct the id in the recipe.")
-        files = _files(folder) if folder.is_dir() else []
+        files = _files(folder)
         if folder.is_dir() and not files:
             raise SourceError(f"{source.name}: the folder {source.id} is empty.")
-        if not folder.is_dir() and source.revision is None:
+        if not files and source.id.startswith((".", "/", "~")):
+            raise SourceError(f"{source.name}: there is no folder {source.id}. Correct the id in the recipe.")
+        if not files and source.revision is None:
             raise SourceError(
                 f"{source.name}: give the revision of {source.id}, so that what is trained on can be read again: the "
                 f"newest commit of https://huggingface.co/datasets/{source.id}/commits/main, as revision in the recipe;"
@@ -58,7 +58,7 @@ class HuggingFaceConnector(Connector[HuggingFace]):
         """The newest commit of the branch that the source follows, or the split as a whole."""
         if source.follow is None:
             return Offer(self.batches(source))
-        commit = newest_commit(source)
+        commit = _newest_commit(source)
         return Offer([Batch(f"{source.split}@{commit[:12]}", commit, CommitPlace(commit))], adds=True)
 
     def origin(self, source: HuggingFace) -> list[str | None]:
@@ -69,15 +69,10 @@ class HuggingFaceConnector(Connector[HuggingFace]):
         """The rows of the split, as they are streamed. Raises SourceError where the dataset cannot be loaded."""
         commit = {"revision": batch.place.revision} if isinstance(batch.place, CommitPlace) else {}
         source = source.model_copy(update=commit)
-        return fit_rows(key, _rows(source, key), source)
+        return fit_rows(key, _rows(source), source)
 
 
-def newest_commit(source: HuggingFace) -> str:
-    """The newest commit of the branch that the source follows, asked of the hub.
-
-    Raises:
-        SourceError: the id is a local folder, which has no commits; or the hub cannot be asked.
-    """
+def _newest_commit(source: HuggingFace) -> str:
     from httpx2 import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -101,16 +96,13 @@ def newest_commit(source: HuggingFace) -> str:
     return str(found.sha)
 
 
-def _rows(source: HuggingFace, key: str) -> Iterator[Row]:
+def _rows(source: HuggingFace) -> Iterator[Row]:
     from datasets.exceptions import DatasetGenerationError
 
     try:
-        read = 0
         # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
-        for table in _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS):
-            frame = pl.DataFrame(table)
-            yield from frame_rows(frame, read + 1)
-            read += frame.height
+        tables = _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS)
+        yield from frame_rows(pl.DataFrame(table) for table in tables)
     except (DatasetGenerationError, pa.ArrowException, json.JSONDecodeError):
         # The cause is cut off: it quotes the row that could not be read.
         raise SourceError(

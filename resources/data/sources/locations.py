@@ -1,4 +1,4 @@
-"""Where files lie: in a folder of this machine, or at a URL that fsspec can open."""
+"""The files of a location: in a folder of this machine, or at a URL that fsspec can open."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ VERSIONS += ["Last-Modified", "modify", "last_write_time", "created"]
 class LocalFile:
     """A file of this machine, as it was when it was listed.
 
-    ``size`` is in bytes, as stored; ``mark`` changes when the file was written to, renamed or replaced, also by one
-    of the same time; ``modified`` is when it was last written to, in seconds since 1970.
+    ``size`` is in bytes, as stored. ``mark`` changes when the file is written to, renamed, or replaced by another
+    one, even of the same time. ``modified`` is the time of the last write, in seconds since 1970.
     """
 
     path: Path
@@ -50,21 +50,17 @@ class LocalFile:
         with as_source_error(called):
             return _local_file(self.path, self.path.stat())
 
-    @contextmanager
-    def open(self, called: str) -> Iterator[BinaryIO]:
-        """The bytes."""
-        with as_source_error(called):
-            file = self.path.open("rb", buffering=0)
-        with file:
-            yield file
+    def open(self) -> BinaryIO:
+        """The bytes. Raises OSError."""
+        return self.path.open("rb", buffering=0)
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file at a URL, in a store that tells of each file's size and version.
+    """A file at a URL, in a store that gives each file's size and version.
 
-    ``mark`` is a hash of what the store says of its version, or of its time. When it was written is not known in
-    the same way of every store: ``modified`` is None.
+    ``mark`` is a hash of the version that the store gives, or of the time. Stores do not agree on how they give the
+    time of the last write: ``modified`` is None.
     """
 
     store: Any
@@ -89,13 +85,10 @@ class RemoteFile:
             self.store.invalidate_cache()
             return _remote_file(self.store, self.store.info(self.path), called)
 
-    @contextmanager
-    def open(self, called: str) -> Iterator[BinaryIO]:
-        """The bytes, fetched a block at a time."""
-        with as_source_error(called):
-            file = self.store.open(self.path, "rb")
-        with file:
-            yield file
+    def open(self) -> BinaryIO:
+        """The bytes, fetched a block at a time. Raises OSError."""
+        file: BinaryIO = self.store.open(self.path, "rb")
+        return file
 
 
 File = LocalFile | RemoteFile
@@ -115,7 +108,7 @@ def files_at(location: Location) -> list[File]:
 def file_at(location: Location, name: str, called: str) -> File:
     """The file of that name in the folder, or the file that the location is.
 
-    Raises as ``files_at`` does; errors say ``called`` in place of the file's name, which may be personal data.
+    Raises as ``files_at`` does; errors show ``called`` in place of the file's name, which may be personal data.
     """
     place = _local_path(location)
     if isinstance(place, Path):
@@ -172,7 +165,7 @@ def _local_file(path: Path, stat: os.stat_result) -> LocalFile:
 def _store(url: str) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
     try:
-        store, path = fsspec.url_to_fs(url)
+        return fsspec.url_to_fs(url)
     except ImportError as error:
         raise SourceError(
             f"reading {scheme}:// needs a package that is not installed: {error}. Install it beside Fineline: "
@@ -182,13 +175,12 @@ def _store(url: str) -> tuple[Any, str]:
         raise SourceError(
             f"{scheme}:// is no kind of store that fsspec knows. Correct the path in the recipe."
         ) from error
-    return store, path
 
 
 def _remote(url: str) -> list[File]:
     store, path = _store(url)
     with as_source_error(url):
-        # A folder that a sensor lists again and again must not be remembered as it was.
+        # A sensor lists a folder again and again; the store must not answer from memory.
         store.invalidate_cache()
         listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)
     visible = [each for each in listed if not each["name"].rstrip("/").rpartition("/")[2].startswith(".")]

@@ -1,4 +1,4 @@
-"""The rows that a SQL query gives, read in batches."""
+"""A SQL query as a source: all its rows, or the new ones by a column that only rises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, P
 
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Sql
-from fineline.resources.data.formats.rows import Row, SourceError
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
@@ -45,7 +45,7 @@ class SqlConnector(Connector[Sql]):
         """The rows above the mark, or the query as a whole where it has no increment."""
         if source.increment is None:
             return Offer(self.batches(source))
-        upto = highest(source)
+        upto = _highest(source)
         if upto is None or (mark is not None and not _is_above(upto, mark, source)):
             return Offer([], adds=True, mark=mark)
         place = IncrementPlace(upto, after=mark)
@@ -64,15 +64,14 @@ class SqlConnector(Connector[Sql]):
         """
         query = _between(source, batch.place) if isinstance(batch.place, IncrementPlace) else source.query
         with _connection(source) as connection:
-            yield from fit_rows(key, _rows(query, key, connection), source)
+            frames = pl.read_database(
+                query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None
+            )
+            yield from fit_rows(key, frame_rows(frames), source)
 
 
-def highest(source: Sql) -> Bound | None:
-    """The highest value of the increment column now; None where the query gives no rows.
-
-    Raises:
-        SourceError: the database cannot be asked, or the column holds nothing that rises.
-    """
+def _highest(source: Sql) -> Bound | None:
+    """The highest value of the increment column now; None where the query gives no rows."""
     rows = _table(source)
     with _connection(source) as connection:
         value = connection.execute(select(func.max(rows.c[str(source.increment)]))).scalar()
@@ -107,21 +106,13 @@ def _between(source: Sql, place: IncrementPlace) -> Select[Any]:
     return query.order_by(increment)
 
 
-def _rows(query: str | Select[Any], key: str, connection: Connection) -> Iterator[Row]:
-    frames = pl.read_database(query, connection, iter_batches=True, batch_size=BATCH_ROWS, infer_schema_length=None)
-    read = 0
-    for frame in frames:
-        yield from frame_rows(frame, read + 1)
-        read += frame.height
-
-
 @contextmanager
 def _connection(source: Sql) -> Iterator[Connection]:
-    """A connection that reads rows as they come. What fails is told without the address, which may hold a password."""
+    """A connection that reads rows as they come. Its errors do not show the address, which may hold a password."""
     try:
         url = make_url(_uri(source))
         if url.password is not None and "@" in f"{url.host} {url.database}":
-            raise ValueError("the password has an @, so that its rest would be taken for the host and told")
+            raise ValueError("the password has an @, so that its rest would be taken for the host and shown")
         engine = create_engine(url)
     except ModuleNotFoundError as error:
         raise SourceError(
@@ -139,7 +130,8 @@ def _connection(source: Sql) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True)
     except (OperationalError, ProgrammingError) as error:
-        raise SourceError(f"{source.name}: the database refused: {_first_line(error)}. Correct the query.") from None
+        reason = str(error.orig).partition("\n")[0]
+        raise SourceError(f"{source.name}: the database refused: {reason}. Correct the query.") from None
     except SQLAlchemyError as error:
         raise SourceError(f"{source.name}: the database cannot be asked ({type(error).__name__}).") from None
     finally:
@@ -154,7 +146,3 @@ def _uri(source: Sql) -> str:
             "address with its password, as SQLAlchemy takes it, so that the recipe need not."
         )
     return uri
-
-
-def _first_line(error: OperationalError | ProgrammingError) -> str:
-    return str(error.orig).partition("\n")[0]

@@ -12,6 +12,7 @@ import sqlalchemy
 from huggingface_hub.errors import OfflineModeIsEnabled
 from hypothesis import given
 from hypothesis import strategies as st
+from support.reading import list_batches, read_parts
 
 from fineline.data_contracts.accounting import Drop
 from fineline.resources.core.recipe.sources import Sql
@@ -21,7 +22,6 @@ from fineline.resources.core.storage.store import Blocked, Damaged, Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.sources.locations import as_source_error
-from fineline.resources.data.sources.reader import list_batches, read_parts
 
 
 def answered(status):

@@ -4,13 +4,13 @@ import json
 
 import pytest
 from support.mailbox import Inbox
+from support.reading import read_parts
 
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion import scan
 from fineline.resources.data.ingestion.batches import arrived, blank, find_key, versions_of, with_names, withdraw
 from fineline.resources.data.ingestion.registry import KEY, name_hash, registry_of
-from fineline.resources.data.sources.reader import read_parts
 
 PERSON = "anna-schmidt.jsonl"
 

@@ -5,6 +5,7 @@ import time
 import fsspec
 import pytest
 from support.mailbox import Inbox, key_for, row
+from support.reading import read_parts
 
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage.files import StorageError
@@ -15,7 +16,6 @@ from fineline.resources.data.ingestion.batches import arrived, known_arrivals, v
 from fineline.resources.data.ingestion.inbox import Budget
 from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.data.ingestion.scan import require_batches, scan_sources, scan_until_settled
-from fineline.resources.data.sources.reader import read_parts
 
 
 @pytest.fixture

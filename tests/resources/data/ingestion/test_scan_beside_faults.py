@@ -43,9 +43,7 @@ def damaged(monkeypatch):
             self.meanwhile()
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(
-        LocalFile, "open", lambda f, called: Damaged(names[f.name]) if f.name in names else open_file(f, called)
-    )
+    monkeypatch.setattr(LocalFile, "open", lambda f: Damaged(names[f.name]) if f.name in names else open_file(f))
     return names
 
 

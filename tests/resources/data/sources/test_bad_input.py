@@ -10,14 +10,13 @@ import sys
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from support.reading import read_only_batch
+from support.reading import list_batches, read_only_batch, read_parts
 
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.compression import ALWAYS_ALLOWED, MAXIMUM_RATIO, open_text
 from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError
 from fineline.resources.data.ingestion.ingest import ingest
 from fineline.resources.data.shapes import fitting
-from fineline.resources.data.sources.reader import list_batches, read_parts
 
 FINE = b'{"text": "fine"}\n'
 MIB = 2**20
@@ -239,13 +238,14 @@ def test_a_batch_that_begins_with_broken_rows_is_read(tmp_path, monkeypatch):
 PEAK = """
 import resource, sys
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.sources.reader import list_batches, read_parts
+from fineline.resources.data.sources.kinds import connector
 from fineline.resources.data.formats.rows import SourceError
 source = Files(name="c", kind="files", licence="x", path=sys.argv[1])
+files = connector(source)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for batch in list_batches(source):
+for batch in files.batches(source):
     try:
-        for part in read_parts(source, batch.name, batch):
+        for part in files.read(source, batch.name, batch):
             pass
     except SourceError as error:
         print("told", file=sys.stderr)

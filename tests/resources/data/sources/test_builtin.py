@@ -5,13 +5,12 @@ from importlib.metadata import distributions
 
 import polars as pl
 import pytest
-from support.reading import read_only_batch
+from support.reading import list_batches, read_only_batch
 
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import PackageReadmes, PythonDocs
 from fineline.resources.data.sources import package_readmes
 from fineline.resources.data.sources.package_readmes import licence
-from fineline.resources.data.sources.reader import list_batches
 
 DOCS = PythonDocs(name="python_docs", kind="python_docs")
 READMES = PackageReadmes(name="package_readmes", kind="package_readmes")
@@ -100,9 +99,10 @@ def test_a_limit_takes_a_sample_of_all_modules(docs):
 
 def test_the_standard_library_is_not_imported_here():
     program = (
-        "import sys; from fineline.resources.data.sources.reader import list_batches, read_batch;"
+        "import sys; from fineline.resources.data.sources.kinds import connector;"
         "from fineline.resources.core.recipe.sources import PythonDocs;"
-        "source = PythonDocs(name='d', kind='python_docs', limit=1); read_batch(source, *list_batches(source));"
+        "source = PythonDocs(name='d', kind='python_docs', limit=1); docs = connector(source);"
+        "list(docs.read(source, 'd/all', *docs.batches(source)));"
         "print('telnetlib' in sys.modules or 'mailbox' in sys.modules or 'turtle' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -9,12 +9,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.reading import read_only_batch
+from support.reading import list_batches, read_batch, read_only_batch
 
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.reader import list_batches, read_batch
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS)

@@ -3,11 +3,10 @@ import itertools
 import json
 
 import pytest
-from support.reading import read_only_batch
+from support.reading import list_batches, read_only_batch
 
 from fineline.resources.core.recipe.sources import Files, HuggingFace
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.reader import list_batches
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(6)]
 

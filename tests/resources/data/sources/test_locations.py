@@ -3,12 +3,11 @@ import json
 
 import fsspec
 import pytest
-from support.reading import read_only_batch
+from support.reading import list_batches, read_batch, read_only_batch
 
 from fineline.resources.core.recipe.loading import load_recipe
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.reader import list_batches, read_batch
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS).encode()

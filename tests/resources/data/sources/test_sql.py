@@ -1,10 +1,9 @@
 import pytest
 from sqlalchemy import create_engine, text
-from support.reading import read_only_batch
+from support.reading import list_batches, read_only_batch
 
 from fineline.resources.core.recipe.sources import Columns, Sql
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.sources.reader import list_batches
 
 QUERY = "SELECT question, answer, topic FROM answers ORDER BY id"
 

@@ -8,7 +8,7 @@ from fineline.resources.core.recipe.sources import Source, TableSource
 from fineline.resources.data.formats.rows import Row
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.shapes.fitting import fit_rows
-from fineline.resources.data.sources import reader
+from fineline.resources.data.sources import kinds
 from fineline.resources.data.sources.batch import Batch
 from fineline.resources.data.sources.connector import Connector, Folder, Offer
 
@@ -52,7 +52,7 @@ class ToyFolder(ToyConnector):
 
 @pytest.fixture
 def use(monkeypatch):
-    return lambda kind: monkeypatch.setattr(reader, "CONNECTORS", {**reader.CONNECTORS, "toy": kind})
+    return lambda kind: monkeypatch.setattr(kinds, "CONNECTORS", {**kinds.CONNECTORS, "toy": kind})
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ def toy(**options):
 
 
 def test_every_kind_of_source_of_the_recipe_has_a_connector():
-    kinds = {get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(Source)[0])}
-    assert kinds == set(reader.CONNECTORS)
+    named = {get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(Source)[0])}
+    assert named == set(kinds.CONNECTORS)
 
 
 def test_a_new_kind_needs_a_connector_alone_to_be_scanned_and_read(storage, use):
