@@ -110,7 +110,7 @@ def test_a_tick_says_so_when_a_source_cannot_be_looked_at_and_an_empty_inbox_is_
         path.unlink()
     assert arriving.tick() == "0 batches are there. 1 without a batch: colours"
     arriving.corpus.rmdir()
-    assert "1 cannot be looked at: colours (there is nothing at" in arriving.tick()
+    assert "1 cannot be scanned: colours (there is nothing at" in arriving.tick()
 
 
 def test_each_new_or_changed_batch_is_one_event_and_asked_for_once(arriving):

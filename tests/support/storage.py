@@ -14,7 +14,6 @@ from fineline.resources.core.storage.tables import Origin, TableOutput, dropped,
 from fineline.resources.data.curation.curate import unique_records
 from fineline.resources.data.deduplication.clusters import find_clusters
 from fineline.resources.data.deduplication.signatures import sign
-from fineline.resources.data.ingestion.ingest import ROWS_READ_COLUMNS
 from fineline.resources.data.splitting.assignment import assign
 from fineline.resources.governance.accounting import ledger
 
@@ -88,7 +87,7 @@ def make_small_storage(root: Path) -> Storage:
         ]
         rows.append(record(f"{LONG} {LONG} {LONG[number:]}", question="Which fox?", batch=batch))
         raw = records(*rows)
-        arrivals = raw.with_columns(copy=pl.lit(0, pl.UInt32)).select(ROWS_READ_COLUMNS)
+        arrivals = raw.with_columns(copy=pl.lit(0, pl.UInt32)).select("record_id", "batch", "source", "copy")
         write(storage, "raw_corpus", raw, batch, side_tables={"rows_read": arrivals})
         scrubbed = raw.with_columns(replacements=pl.lit(0, pl.UInt32))
         write(storage, "scrubbed_corpus", scrubbed, batch)

@@ -7,49 +7,48 @@ from dataclasses import dataclass
 from typing import Any
 
 from fineline.resources.data.ingestion.registry import Arrival, free_key
-from fineline.resources.data.sources.batch import FilePlace
+from fineline.resources.data.sources.batch import Place
 
 
 @dataclass(frozen=True)
-class FoundFile:
-    """A complete file: its name, the name's keyed hash, a hash of its content, and what it is read from."""
+class Found:
+    """What a source holds under a name: the name, its keyed hash, a hash of the content, and where that is read."""
 
     name: str
     name_hash: str
     content: str
-    place: FilePlace
+    place: Place | None
 
 
 def assign(
     source: str,
     batches: Mapping[str, Arrival],
-    complete: Mapping[str, FoundFile],
+    complete: Mapping[str, Found],
     unfinished: Collection[str],
     now: float,
     is_stored: Callable[[str], bool],
 ) -> tuple[dict[str, Arrival], dict[str, str]]:
     """The batches by key, and for each file that repeats one, by the hash of its name, the batch that it repeats.
 
-    ``complete`` files and those that are ``unfinished`` are given by the hashes of their names. A batch that is there
-    keeps the file of its name, even with other content. A batch whose file is gone moves to a file of its content;
-    where there is none, it is gone, or is replaced by a file that comes under its old name with new content. Content
-    that no batch has is a new batch. A batch that is withdrawn stays so until other content replaces it. A batch whose
-    file is gone is kept where ``is_stored`` finds a table of it.
+    ``complete`` and ``unfinished`` files are given by the hashes of their names. A batch keeps the file of its name,
+    even with other content. A batch whose file is gone moves to a file of its content; without one, it is replaced by
+    a file of its old name with new content, or is gone, and stays only where ``is_stored`` finds a table of it. Content
+    that no batch has is a new batch. A batch that is withdrawn stays so until other content replaces it.
     """
     after = dict(batches)
     by_name = {batch.name_hash: key for key, batch in batches.items() if batch.state != "gone"}
     kept = {name: key for name, key in by_name.items() if name in complete or name in unfinished}
     for name in kept.keys() & complete.keys():
-        after[kept[name]] = _renewed(after[kept[name]], complete[name])
+        after[kept[name]] = renewed(after[kept[name]], complete[name])
 
-    free: dict[str, list[FoundFile]] = {}
+    free: dict[str, list[Found]] = {}
     for file in sorted(complete.values(), key=lambda file: file.name):
         if file.name_hash not in kept:
             free.setdefault(file.content, []).append(file)
     lost = set()
     for key in sorted(batches.keys() - kept.values()):
         if files := free.get(after[key].content):
-            after[key] = _renewed(after[key], files.pop(0))
+            after[key] = renewed(after[key], files.pop(0))
         else:
             lost.add(key)
 
@@ -62,7 +61,7 @@ def assign(
         if file.name_hash in old_names:
             key = old_names[file.name_hash]
             lost.remove(key)
-            after[key] = _renewed(after[key], file)
+            after[key] = renewed(after[key], file)
         else:
             key = free_key(source, file.name_hash, after)
             after[key] = Arrival(first_seen=now, **vars(file))
@@ -76,14 +75,15 @@ def assign(
     return after, {file.name_hash: held[content] for content, files in free.items() for file in files}
 
 
-def _renewed(batch: Arrival, file: FoundFile) -> Arrival:
-    """The batch as it is in this file now."""
-    changed: dict[str, Any] = vars(file)
-    if batch.content != file.content:
-        changed = changed | {"versions": batch.versions + 1, "state": "there"}
-    elif batch.state == "gone":
+def renewed(batch: Arrival, found: Found) -> Arrival:
+    """The batch as it is found now; a name that was blanked stays so until another name or content replaces it."""
+    changed: dict[str, Any] = vars(found)
+    is_other = batch.content != found.content
+    if is_other:
+        changed = changed | {"versions": batch.versions + 1}
+    if is_other or batch.state == "gone":
         changed = changed | {"state": "there"}
-    is_new_arrival = batch.state == "withdrawn" and batch.content != file.content
-    if batch.name is None and not is_new_arrival and (batch.state == "withdrawn" or batch.name_hash == file.name_hash):
+    is_withdrawn = batch.state == "withdrawn"
+    if batch.name is None and not (is_withdrawn and is_other) and (is_withdrawn or batch.name_hash == found.name_hash):
         changed = changed | {"name": None}
     return batch.model_copy(update=changed)

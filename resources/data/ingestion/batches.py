@@ -19,7 +19,7 @@ from fineline.resources.data.sources.locations import files_at
 
 
 def origin(source: Source) -> str:
-    """Where a source's batches come from; elsewhere they are others, even under the same name."""
+    """Where a source's batches come from; from elsewhere come other batches, even under the same names."""
     return json.dumps([source.kind, *connector(source).origin(source)])
 
 
@@ -62,14 +62,12 @@ def arrived(storage: Storage, source: Source, key: str) -> Batch:
     if batch.state == "gone":
         raise SourceError(vanished(key, "its file is gone"))
     is_hidden = batch.name is None and isinstance(batch.place, FilePlace)
-    return Batch(_file_name(storage, source, key, batch) if is_hidden else str(batch.name), batch.content, batch.place)
+    name = _file_name(storage, source, key, batch) if is_hidden else str(batch.name)
+    return Batch(name, batch.content, batch.place)
 
 
 def find_key(storage: Storage, called: str) -> str:
-    """The key of a batch that is called by its key or by ``<source>/<name>``; any other text as it is.
-
-    A name finds its batch also after it was blanked.
-    """
+    """The key of a batch from its key or its ``<source>/<name>``, also of a blanked one; any other text as it is."""
     registry = registry_of(storage)
     source, _, name = called.partition("/")
     state = registry.sources.get(source)
@@ -87,21 +85,18 @@ def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:
 
     Other content under the same name becomes a new version of the batch.
     """
-    known = []
     with opened(storage) as registry:
-        for key in keys:
-            batch = registry.arrival(key)
-            if batch is not None:
-                registry.set(key, batch.model_copy(update={"state": "withdrawn"}))
-                known.append(key)
-    return known
+        return [key for key in keys if registry.change(key, state="withdrawn")]
 
 
 def blank(storage: Storage, keys: Iterable[str]) -> None:
-    """Erase the names of batches from the registry, see ``Registry.blank``."""
+    """Erase the names of batches, which are shown by their keys from then on.
+
+    A name comes back only with other content in the place of a withdrawn batch, which is a new arrival.
+    """
     with opened(storage) as registry:
         for key in keys:
-            registry.blank(key)
+            registry.change(key, name=None)
 
 
 def known_arrivals(storage: Storage) -> dict[str, Arrival]:
@@ -120,7 +115,7 @@ def with_names(storage: Storage, text: str) -> str:
 
 
 def _file_name(storage: Storage, source: Source, key: str, batch: Arrival) -> str:
-    """The name of a file whose name was blanked, by its hash: it stands in the source's folder alone."""
+    """The name of a file whose name was blanked, which stands in the source's folder alone: found by its hash."""
     secret, folder = load_key(storage.root), connector(source).folder(source)
     for file in files_at(folder.location) if folder is not None else ():
         if name_hash(secret, source.name, printable(file.name)) == batch.name_hash:
@@ -129,4 +124,4 @@ def _file_name(storage: Storage, source: Source, key: str, batch: Arrival) -> st
 
 
 def _no_batch(key: str) -> SourceError:
-    return SourceError(f"{key} is no batch of the recipe's sources, or no longer; what is, says fineline plan")
+    return SourceError(f"{key} is no batch of the recipe's sources, or no longer; fineline plan lists those that are")

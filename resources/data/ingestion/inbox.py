@@ -1,4 +1,4 @@
-"""A watched folder: which of its files are complete, and what is in them."""
+"""The scan of a watched folder: its complete files, a hash of the content of each, and those that wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.assignment import FoundFile, assign
+from fineline.resources.data.ingestion.assignment import Found, assign
 from fineline.resources.data.ingestion.registry import SeenFile, SourceState, batch_key
 from fineline.resources.data.sources.connector import Folder
 from fineline.resources.data.sources.files import KNOWN, is_known, is_temporary, place_of, printable, single
@@ -16,9 +16,9 @@ from fineline.resources.data.sources.locations import File, as_source_error, fil
 
 # A file that nobody has written to for so long is complete.
 SETTLED_SECONDS = 2.0
-# What is read in one look, so that no tick of a sensor takes long; the rest is read in the next ones.
-BYTES_A_LOOK = 2**30
-SECONDS_A_LOOK = 5.0
+# The most that one scan reads, so that no tick of a sensor takes long; the next scans read the rest.
+BYTES_A_SCAN = 2**30
+SECONDS_A_SCAN = 5.0
 PIECE = 64 * 2**20
 BLOCK = 2**20
 # Of SHA-256: 128 bits, so that no two files are taken for one.
@@ -27,17 +27,17 @@ HASH_CHARACTERS = 32
 
 @dataclass
 class Budget:
-    """How much may still be read: by one look, or by one source of those that are looked at."""
+    """How much may still be read: in one scan, or of one of its sources."""
 
-    bytes_left: int = BYTES_A_LOOK
-    until: float = field(default_factory=lambda: time.monotonic() + SECONDS_A_LOOK)
+    bytes_left: int = BYTES_A_SCAN
+    until: float = field(default_factory=lambda: time.monotonic() + SECONDS_A_SCAN)
     whole: Budget | None = None
     is_untouched: bool = False
 
     def share(self, among: int) -> Budget:
         """The part of one of so many sources; what it does not read is left to the others.
 
-        A first piece may always be read, so that each source gets on, however much there is to read in others.
+        A first piece may always be read, so that no source waits for the others.
         """
         now = time.monotonic()
         return Budget(max(self.bytes_left, 0) // among, now + (self.until - now) / among, self, is_untouched=True)
@@ -57,12 +57,12 @@ class Budget:
 
 @dataclass
 class Findings:
-    """What scans of folders found beside their batches.
+    """The findings of scans of folders, beside their batches.
 
-    Files are called by the keys that they would have as batches; ``names`` are the names that people know of them.
-    ``waiting`` are the files that are not taken yet, with the reason, and ``repeats`` those of the same content as a
-    batch, with its key. ``reads_on`` is True where there is more to read, so that another scan should come at once,
-    ``settles`` where a file may be complete in a moment.
+    The key of a file is the one that it would have as a batch; ``names`` are the names that people know. ``waiting``
+    are the files that are not taken yet, with the reason, and ``repeats`` those of the same content as a batch, with
+    its key. ``reads_on`` is True where there is more to read, so that another scan should follow at once, ``settles``
+    where a file may be complete in a moment.
     """
 
     waiting: dict[str, str] = field(default_factory=dict)
@@ -88,8 +88,8 @@ class Scan:
         """Bring the known files and batches of a source up to the files of its folder.
 
         Raises:
-            SourceError: the folder, or a file that all are read with, cannot be read. What is known stays as it is;
-                only where there is no such folder at all, its batches are gone.
+            SourceError: the folder, or a file that all are read with, cannot be read. Everything known stays, except
+                that the batches of a folder that is not there are gone.
         """
         location = self.folder.location
         try:
@@ -115,7 +115,7 @@ class Scan:
         if others and not state.companions_content:
             return
         complete = {
-            hashed: FoundFile(known[hashed].name, hashed, seen.content, place_of(known[hashed]))
+            hashed: Found(known[hashed].name, hashed, seen.content, place_of(known[hashed]))
             for hashed, seen in state.files.items()
             if seen.content
         }
@@ -139,7 +139,7 @@ class Scan:
                 known[hashed] = file
         return known
 
-    def _assign(self, state: SourceState, complete: Mapping[str, FoundFile], unfinished: Collection[str]) -> None:
+    def _assign(self, state: SourceState, complete: Mapping[str, Found], unfinished: Collection[str]) -> None:
         state.batches, repeats = assign(self.source, state.batches, complete, unfinished, self.now, self.is_stored)
         self.findings.repeats |= {batch_key(self.source, hashed): key for hashed, key in repeats.items()}
 
@@ -163,16 +163,16 @@ class Scan:
 
 
 def _is_settled(file: File, seen: SeenFile, now: float) -> bool:
-    """Whether a file is as it was for long enough, by its own time or by when it was first seen like this.
+    """Whether nobody has written to a file for long enough, by its own time or by when it was first seen like this.
 
-    A time that lies ahead says nothing, nor does a clock that was set back since: what was seen then counts.
+    Where its time lies ahead, or the clock was set back, the time of the first sight counts.
     """
     rested = file.modified is not None and now - file.modified >= SETTLED_SECONDS
     return rested or abs(now - seen.since) >= SETTLED_SECONDS
 
 
 def _read_on(called: str, file: File, seen: SeenFile, budget: Budget) -> SeenFile:
-    """The file with the hashes of as many further pieces as may be read now; with that of all when they are."""
+    """The file with the hashes of as many further pieces as may be read now; after the last, with that of the whole."""
     pieces = list(seen.pieces)
     count = max(1, -(-seen.size // PIECE))
     # A disk or a connection may fail at any byte.

@@ -1,6 +1,7 @@
-"""From rows as they were read to records: each counted, repeats, unreadable and unlicensed rows set apart."""
+"""Rows as they were read become records: each is counted; repeats, unreadable and unlicensed rows are set apart."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -13,7 +14,6 @@ from fineline.data_contracts.records import Record
 from fineline.resources.core.storage.tables import TableOutput, dropped
 from fineline.resources.data.shapes.content import BatchRows
 
-ROWS_READ_COLUMNS = ["record_id", "batch", "source", "copy"]
 QUARANTINE = QuarantinedRecord.create_empty().schema
 
 
@@ -34,11 +34,11 @@ def ingest(
 ) -> Iterator[TableOutput]:
     """Each part's rows: the first of identical rows of the batch is kept, the others are drops.
 
-    Rows that cannot be read, and records of a licence that is not allowed, go to quarantine; of what was forgotten
-    there is only a drop under its tombstone. Between the parts, 16 bytes of each row are kept in memory, to know
-    repeats. ``progress`` is told how many rows came so far.
+    Rows that cannot be read, and records of a licence that is not allowed, go to quarantine; of a forgotten row only
+    a drop under its tombstone is left. Between the parts, 16 bytes of each row are kept in memory, to know repeats.
+    ``progress`` receives the number of rows so far.
     """
-    copies = _Copies()
+    copies: defaultdict[bytes, int] = defaultdict(int)
     read = 0
     for rows in parts:
         rows, tombstones = _without_forgotten(rows, source, forgotten)
@@ -79,25 +79,13 @@ def is_allowed(licence: str, allowed: Sequence[str]) -> bool:
     return any(all(one.strip() in names for one in re.split(r"\sand\s", each)) for each in re.split(r"\sor\s", given))
 
 
-class _Copies:
-    """How often each record came in so far."""
-
-    def __init__(self) -> None:
-        self._seen: set[bytes] = set()
-        self._again: dict[bytes, int] = {}
-
-    def number(self, record_ids: Iterable[str]) -> list[int]:
-        """For each of the ids, how many of it came before."""
-        numbers = []
-        for record_id in record_ids:
-            known = bytes.fromhex(record_id)
-            if known in self._seen:
-                self._again[known] = self._again.get(known, 0) + 1
-                numbers.append(self._again[known])
-            else:
-                self._seen.add(known)
-                numbers.append(0)
-        return numbers
+def _numbered(record_ids: Iterable[str], copies: defaultdict[bytes, int]) -> list[int]:
+    """For each of the ids, the number of its copies so far, which ``copies`` keeps."""
+    numbers = []
+    for each in map(bytes.fromhex, record_ids):
+        numbers.append(copies[each])
+        copies[each] += 1
+    return numbers
 
 
 def _without_forgotten(rows: BatchRows, source: str, forgotten: Forgotten | None) -> tuple[BatchRows, pl.Series]:
@@ -113,16 +101,17 @@ def _without_forgotten(rows: BatchRows, source: str, forgotten: Forgotten | None
     return stay, pl.concat([records, unreadable]).drop_nulls()
 
 
-def _arrivals(rows: BatchRows, tombstones: pl.Series, source: str, batch: str, copies: _Copies) -> pl.DataFrame:
-    """One line for each row that came in, whatever became of it: record_id, batch, source, copy.
+def _arrivals(
+    rows: BatchRows, tombstones: pl.Series, source: str, batch: str, copies: defaultdict[bytes, int]
+) -> pl.DataFrame:
+    """One line for each row that was read, whatever became of it: record_id, batch, source, copy.
 
-    Counted from the rows as read, not from what was kept, so that the ledger has something to be held against.
-    Those of forgotten rows come last.
+    Counted from the rows as read, not from those that are kept, so that the ledger can be checked against it. Those of
+    forgotten rows come last.
     """
     ids = pl.concat([rows.records["record_id"], rows.unreadable["record_id"], tombstones.rename("record_id")])
-    return pl.DataFrame(
-        {"record_id": ids, "copy": pl.Series(copies.number(ids), dtype=pl.UInt32)},
-    ).select("record_id", batch=pl.lit(batch), source=pl.lit(source), copy="copy")
+    numbers = pl.Series(_numbered(ids, copies), dtype=pl.UInt32)
+    return pl.select(record_id=ids, batch=pl.lit(batch), source=pl.lit(source), copy=numbers)
 
 
 def _refused(licences: pl.Series, allowed: Sequence[str] | None) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,24 +16,18 @@ from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.sources.batch import Bound, Place
 
-# How a batch is called in messages and in everything that is stored: ``<source>/<12 hex digits>``.
+# The key of a batch, which stands for it in messages and in everything that is stored.
 KEY = re.compile(r"(?<![\w/])[a-z][a-z0-9_]*/[0-9a-f]{12}(?![0-9a-f])")
-KEY_DIGITS = 12
 
 
 def name_hash(key: PseudonymKey, source: str, name: str) -> str:
-    """What stands for a batch's name wherever something is stored: 32 hexadecimal digits."""
+    """The keyed hash of a batch's name, 32 hexadecimal digits: what is stored in place of the name."""
     return key.digest("batch", source, name).hex()[:32]
 
 
 def batch_key(source: str, hashed: str) -> str:
     """The key of the batch whose name has this hash: ``<source>/<12 hexadecimal digits>``."""
-    return f"{source}/{hashed[:KEY_DIGITS]}"
-
-
-def shown(text: str, names: Mapping[str, str]) -> str:
-    """The text with the names in place of the keys of batches; keys without a name stay."""
-    return KEY.sub(lambda found: names.get(found[0], found[0]), text)
+    return f"{source}/{hashed[:12]}"
 
 
 class SeenFile(BaseModel):
@@ -57,8 +51,8 @@ class SeenFile(BaseModel):
 class Arrival(BaseModel):
     """A batch: its content (a hash), where it is, since when, and in which version.
 
-    ``name`` is the name that people see, as of a file that was renamed since; it is stored nowhere else, and None
-    once it was blanked. ``name_hash`` is its keyed hash. A batch that is ``gone`` stays as it was stored; one that is
+    ``name`` is the name that people see, after a renaming the new one; it is stored nowhere else, and None once it is
+    blanked. ``name_hash`` is its keyed hash. A batch that is ``gone`` stays as it was stored; one that is
     ``withdrawn`` is a batch no longer, and does not become one again by the same content.
     """
 
@@ -77,8 +71,8 @@ class SourceState(BaseModel):
     """A source: where it is, its batches by key, its files by the hash of their name, and the files read with them.
 
     ``companions`` are the files that all batches are read with, by their place; ``companions_content`` is the hash of
-    them all when they were last complete. ``asked`` is when a source that has to be asked was, ``obstacle`` why it
-    could not be scanned, and ``mark`` the highest value of its increment so far.
+    them all when they were last complete. ``asked`` is the time of the last question to a source that has to be
+    asked, ``obstacle`` why the last scan failed, and ``mark`` the highest value of its increment so far.
     """
 
     origin: str
@@ -113,18 +107,12 @@ class Registry(BaseModel):
         arrival = self.arrival(key)
         return key if arrival is None or arrival.name is None else f"{key.partition('/')[0]}/{arrival.name}"
 
-    def blank(self, key: str) -> None:
-        """Erase the name of a batch, which is shown by its key from then on.
-
-        The name comes back only with other content in the place of a withdrawn batch, which is a new arrival.
-        """
+    def change(self, key: str, **fields: Any) -> bool:
+        """Change fields of the batch of that key. Returns whether there is one."""
         arrival = self.arrival(key)
         if arrival is not None:
-            self.set(key, arrival.model_copy(update={"name": None}))
-
-    def set(self, key: str, arrival: Arrival) -> None:
-        """Put a batch in place of the one of that key."""
-        self.sources[key.partition("/")[0]].batches[key] = arrival
+            self.sources[key.partition("/")[0]].batches[key] = arrival.model_copy(update=fields)
+        return arrival is not None
 
     def shown(self, text: str) -> str:
         """A text for people: each key of a batch in it is replaced by the name that they know."""
@@ -132,7 +120,7 @@ class Registry(BaseModel):
 
 
 def registry_of(storage: Storage) -> Registry:
-    """The registry as it stands; empty where nothing was looked at yet. Raises StorageError for a damaged one."""
+    """The registry as it stands; empty before the first scan. Raises StorageError for a damaged one."""
     found = storage.root.get(layout.ARRIVALS)
     return _parsed(storage, b"" if found is None else found.content)
 

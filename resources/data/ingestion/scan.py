@@ -1,4 +1,4 @@
-"""Scanning the sources: which batches there are now, which files wait, and what stands in the way."""
+"""The scan of all sources: the batches that there are now, the files that wait, and the obstacles."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.ingestion.assignment import Found, renewed
 from fineline.resources.data.ingestion.batches import origin, versions_of
 from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, Findings, Scan
 from fineline.resources.data.ingestion.registry import (
+    KEY,
     Arrival,
     Registry,
     SourceState,
     free_key,
     name_hash,
     opened,
-    shown,
 )
-from fineline.resources.data.sources.batch import Batch
 from fineline.resources.data.sources.kinds import connector
 
-# Folders are looked at each time; a hub, a database or the installed packages are asked once in so many seconds.
+# Every scan lists the folders; a hub, a database or the installed packages are asked once in so many seconds.
 ASKED_EVERY_SECONDS = 60.0
 # How long a run waits for files that somebody is writing.
 PATIENCE_SECONDS = 3 * SETTLED_SECONDS
@@ -36,11 +36,11 @@ PATIENCE_SECONDS = 3 * SETTLED_SECONDS
 
 @dataclass
 class SourceScan(Findings):
-    """What the sources offer now.
+    """The batches that the sources offer now, and what a reader should know of the sources.
 
     ``versions`` are the batches, by key, each with a fingerprint of its content and of how the source is read;
-    ``gone`` are the batches whose file is not there, ``obstacles`` the sources that cannot be scanned, with the
-    reason, and ``empty`` the sources without any batch.
+    ``gone`` are the batches whose file is not there, ``obstacles`` the reasons why sources cannot be scanned, and
+    ``empty`` the sources without any batch.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
@@ -50,19 +50,19 @@ class SourceScan(Findings):
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know of the sources, a line for each kind of thing; the first few of many keys."""
+        """A line for each kind of finding, with the first few keys."""
         listed = {
             "gone, kept as stored": self.gone,
             "waiting": [f"{key} ({why})" for key, why in sorted(self.waiting.items())],
             "repeats": [f"{key} (of {batch})" for key, batch in sorted(self.repeats.items())],
-            "cannot be looked at": [f"{name} ({why})" for name, why in self.obstacles.items()],
+            "cannot be scanned": [f"{name} ({why})" for name, why in self.obstacles.items()],
             "without a batch": [name for name in self.empty if name not in self.obstacles],
         }
         return [f"{len(each)} {what}: {first_few(each)}" for what, each in listed.items() if each]
 
     def shown(self, text: str) -> str:
         """A text for people: each key of a batch or file in it is replaced by the name that they know."""
-        return shown(text, self.names)
+        return KEY.sub(lambda found: self.names.get(found[0], found[0]), text)
 
 
 def scan_sources(
@@ -86,7 +86,7 @@ def scan_sources(
     secret = load_key(storage.root)
     with opened(storage) as registry:
         states = {source.name: _state_of(registry, source) for source in sources}
-        # Folders with the least to read come first: what they leave of their shares is for the others.
+        # Folders with the least to read come first: the others may read what these leave of their shares.
         order = sorted(sources, key=lambda each: (each.name not in folders, _unread(states[each.name])))
         for done, source in enumerate(order):
             state, hashed = states[source.name], partial(name_hash, secret, source.name)
@@ -116,12 +116,15 @@ def scan_sources(
 
 
 def scan_until_settled(storage: Storage, sources: Sequence[Source], tell: Callable[[str], None]) -> SourceScan:
-    """Look again until all files are read, and those that somebody is writing have settled, or had time for it."""
+    """Scan until all files are read, and those that somebody is writing are complete or had their time for it.
+
+    ``tell`` receives notes for people.
+    """
     found = scan_sources(storage, sources)
     until = time.monotonic() + PATIENCE_SECONDS
     while found.reads_on or (found.settles and time.monotonic() < until):
         if found.reads_on:
-            tell(f"new files are read to know what is in them; {len(found.waiting)} to go")
+            tell(f"new files are read for the hash of their content; {len(found.waiting)} to go")
         else:
             time.sleep(SETTLED_SECONDS / 4)
         found = scan_sources(storage, sources, ask=False)
@@ -129,7 +132,7 @@ def scan_until_settled(storage: Storage, sources: Sequence[Source], tell: Callab
 
 
 def require_batches(found: SourceScan) -> None:
-    """Raises SourceError where there is nothing to make anything of; the message says what to do."""
+    """Raise SourceError where no source has a batch; the message says what to do."""
     blocked = [f"{name}: {found.obstacles[name]}" for name in found.empty if name in found.obstacles]
     if blocked:
         raise SourceError("\n".join(blocked))
@@ -139,7 +142,7 @@ def require_batches(found: SourceScan) -> None:
 
 
 def _state_of(registry: Registry, source: Source) -> SourceState:
-    """What is known of a source; of one that the recipe takes from elsewhere now, only what was withdrawn."""
+    """The known state of a source; of one that the recipe takes from elsewhere now, only the withdrawn batches."""
     state = registry.sources.get(source.name)
     if state is None or state.origin != origin(source):
         before = state.batches if state else {}
@@ -149,7 +152,7 @@ def _state_of(registry: Registry, source: Source) -> SourceState:
 
 
 def _unread(state: SourceState) -> int:
-    """The bytes of the files whose content was not known yet at the last look."""
+    """The bytes of the files whose content the last scan did not know yet."""
     return sum(seen.size for seen in state.files.values() if seen.content is None)
 
 
@@ -158,24 +161,17 @@ def _ask(state: SourceState, source: Source, now: float, hashed: Callable[[str],
     offer = connector(source).offer(source, state.mark)
     state.mark = offer.mark
     keys = {batch.name_hash: key for key, batch in state.batches.items()}
-    # A commit or an increment stays as it was when it came.
+    # A commit or an increment stays as it arrived.
     after = dict(state.batches) if offer.adds else {}
     known = {batch.content for batch in after.values()}
     for batch in offer.batches:
-        name = hashed(batch.name)
-        key = keys.get(name) or free_key(source.name, name, after)
+        found = Found(batch.name, hashed(batch.name), batch.content, batch.place)
+        key = keys.get(found.name_hash) or free_key(source.name, found.name_hash, {*state.batches, *after})
         if key not in after and batch.content not in known:
-            after[key] = _version(state.batches.get(key), batch, name, now)
-    state.batches = after
-
-
-def _version(before: Arrival | None, batch: Batch, hashed: str, now: float) -> Arrival:
-    if before is None:
-        arrival = {"name": batch.name, "name_hash": hashed, "content": batch.content, "place": batch.place}
-        return Arrival(**arrival, first_seen=now)
-    if before.content == batch.content:
-        return before
-    return before.model_copy(update={"content": batch.content, "versions": before.versions + 1, "state": "there"})
+            before = state.batches.get(key)
+            after[key] = renewed(before, found) if before else Arrival(first_seen=now, **vars(found))
+    withdrawn = {key: batch for key, batch in state.batches.items() if batch.state == "withdrawn"}
+    state.batches = withdrawn | after
 
 
 def _describe(registry: Registry, sources: Sequence[Source], found: SourceScan) -> None:

@@ -1,7 +1,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fineline.resources.data.ingestion.assignment import FoundFile, assign
+from fineline.resources.data.ingestion.assignment import Found, assign
 from fineline.resources.data.sources.batch import FilePlace
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -33,7 +33,7 @@ def happen(files, event):
 
 
 def seen(files):
-    return {name: FoundFile(name, name, content, FilePlace(".txt", 1, name)) for name, content in files.items()}
+    return {name: Found(name, name, content, FilePlace(".txt", 1, name)) for name, content in files.items()}
 
 
 def taken(batches, files, unfinished=frozenset()):

@@ -6,6 +6,7 @@ from support.mailbox import Inbox, answers_of
 
 from fineline.resources.core.recipe.sources import Source, TableSource
 from fineline.resources.data.formats.rows import Row
+from fineline.resources.data.ingestion.batches import withdraw
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.sources import kinds
@@ -38,6 +39,13 @@ class ToyShelf(ToyConnector):
 
     def origin(self, source):
         return [source.shelf]
+
+
+class ToyNamed(ToyConnector):
+    """The same under the name of its shelf."""
+
+    def batches(self, source):
+        return [Batch(source.shelf, source.shelf)]
 
 
 class ToyFolder(ToyConnector):
@@ -83,6 +91,15 @@ def test_a_kind_that_offers_more_and_more_keeps_its_batches_until_it_is_another_
     scan_sources(storage, [toy(answers=("one",))])
     assert len(scan_sources(storage, [toy(answers=("two",))]).versions) == 2
     assert len(scan_sources(storage, [toy(answers=("three",), shelf="second")]).versions) == 1
+
+
+def test_a_withdrawn_batch_stays_withdrawn_after_the_source_was_another_batch_for_a_while(storage, use):
+    use(ToyNamed())
+    [key] = scan_sources(storage, [toy()]).versions
+    withdraw(storage, [key])
+    assert scan_sources(storage, [toy()]).versions == {}
+    assert len(scan_sources(storage, [toy(shelf="second")]).versions) == 1
+    assert scan_sources(storage, [toy()]).versions == {}
 
 
 def test_a_kind_whose_batches_are_files_is_watched(tmp_path, storage, use):
