@@ -44,7 +44,7 @@ def sft_dataset(run: TableRun, sft: Sft, balance: Balance, threads: int | None) 
     """
     rows = _candidates(run, "chat", sft.sources)
     counts = _count(run, rows, sft.maximum_tokens, threads)
-    _write(run, sets.sft_rows(rows, counts, sft, balance), counts)
+    _write(run, sets.selected(rows, counts, sft, balance, ["prompt", "completion"]), counts)
 
 
 @dataset(catalog.PREFERENCE_DATASET, reads={"preference": "datasets.preference", "threads": "training.threads"})
@@ -59,7 +59,8 @@ def preference_dataset(run: TableRun, preference: Preference, balance: Balance, 
         pairs, unusable = _sampled_pairs(run, preference.sample_rejections, balance, threads)
         rows = pl.concat([rows, pairs.select(rows.columns)])
     counts = _count(run, rows, preference.maximum_tokens, threads)
-    output = sets.preference_rows(rows, counts, preference, balance)
+    chosen = rows.rename({"completion": "chosen"})
+    output = sets.selected(chosen, counts, preference, balance, ["prompt", "chosen", "rejected"])
     _write(run, output if unusable is None else sets.with_unusable_answers(output, unusable), counts)
 
 
@@ -71,7 +72,7 @@ def pretraining_dataset(run: TableRun, pretraining: Pretraining, balance: Balanc
     """
     rows = sets.texts(_candidates(run, "text"))
     counts = _count(run, rows, pretraining.maximum_tokens, threads)
-    _write(run, sets.pretraining_rows(rows, counts, pretraining, balance), counts)
+    _write(run, sets.selected(rows, counts, pretraining, balance, ["text"]), counts)
 
 
 def _candidates(run: TableRun, kind: str, sources: list[str] | None = None) -> pl.DataFrame:

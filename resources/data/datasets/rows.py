@@ -1,4 +1,4 @@
-"""Dataset rows: selection from the splits, drops with their rules, and exports in the form that TRL reads."""
+"""The rows of a dataset: selected from the splits, dropped by rules, and exported in the form that TRL reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from fineline.data_contracts.datasets import SPLITS
 from fineline.resources.core.recipe.curation import Balance
-from fineline.resources.core.recipe.datasets import Preference, Pretraining, Rows, SampledRejections, Sft
+from fineline.resources.core.recipe.datasets import Rows, SampledRejections
 from fineline.resources.core.storage.tables import TableOutput, dropped, jsonl_bytes
 from fineline.resources.data.datasets.balance import balanced
 
@@ -36,21 +36,36 @@ def sample(rows: pl.DataFrame, section: Rows | SampledRejections) -> pl.DataFram
     return pl.concat(parts)
 
 
-def sft_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Sft, balance: Balance) -> TableOutput:
-    """Conversations that fit and have trained tokens; the others are dropped with their rule."""
+def selected(
+    rows: pl.DataFrame, counts: pl.DataFrame, section: Rows, balance: Balance, columns: list[str]
+) -> TableOutput:
+    """The rows that fit, have trained tokens and are in balance and sample; the others are drops with their rule.
+
+    ``counts`` are the token counts of the rows. ``columns`` are those of the export of each split.
+    """
     counted = rows.join(counts, on="record_id", maintain_order="left")
-    return _output(counted, section, balance, ["prompt", "completion"])
-
-
-def preference_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Preference, balance: Balance) -> TableOutput:
-    """Pairs whose longer answer fits; the others are dropped with their rule."""
-    counted = rows.join(counts, on="record_id", maintain_order="left").rename({"completion": "chosen"})
-    return _output(counted, section, balance, ["prompt", "chosen", "rejected"])
-
-
-def pretraining_rows(rows: pl.DataFrame, counts: pl.DataFrame, section: Pretraining, balance: Balance) -> TableOutput:
-    """Texts that fit; the others are dropped with their rule."""
-    return _output(rows.join(counts, on="record_id", maintain_order="left"), section, balance, ["text"])
+    long = pl.col("tokens") > section.maximum_tokens
+    detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
+    too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
+    silent = dropped(counted.filter(~long & (pl.col("trained_tokens") == 0)), "datasets", "no_trained_tokens")
+    fits = counted.filter(~long & (pl.col("trained_tokens") > 0))
+    wanted, unbalanced = balanced(fits, balance)
+    kept = sample(wanted, section)
+    left = dropped(wanted.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
+    by_split = {split: kept.filter(pl.col("split") == split) for split in SPLITS}
+    return TableOutput(
+        kept.sort("record_id"),
+        rows_in=counted.height,
+        drops=pl.concat([too_long, silent, unbalanced, left]),
+        exports={f"{split}.jsonl": jsonl_bytes(part.select(columns)) for split, part in by_split.items()},
+        facts={
+            **{f"{split} rows": part.height for split, part in by_split.items()},
+            "tokens": int(kept["tokens"].sum()),
+            "trained tokens": int(kept["trained_tokens"].sum()),
+            "rows without a trained stop token": int((~kept["stop_token_trained"]).sum()),
+            "truncated rows": int(kept["truncated"].sum()),
+        },
+    )
 
 
 def texts(rows: pl.DataFrame) -> pl.DataFrame:
@@ -77,38 +92,6 @@ def with_unusable_answers(output: TableOutput, unusable: pl.DataFrame) -> TableO
     """The output with drops of the records whose sampled answer was empty or equal to their own."""
     drops = dropped(unusable, "datasets", "unusable_sample")
     return replace(output, rows_in=output.rows_in + unusable.height, drops=pl.concat([output.drops, drops]))
-
-
-def _output(counted: pl.DataFrame, section: Rows, balance: Balance, columns: list[str]) -> TableOutput:
-    long = pl.col("tokens") > section.maximum_tokens
-    detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
-    too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
-    silent = dropped(counted.filter(~long & (pl.col("trained_tokens") == 0)), "datasets", "no_trained_tokens")
-    fits = counted.filter(~long & (pl.col("trained_tokens") > 0))
-    wanted, unbalanced = balanced(fits, balance)
-    kept = sample(wanted, section)
-    left = dropped(wanted.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
-    return TableOutput(
-        kept.sort("record_id"),
-        rows_in=counted.height,
-        drops=pl.concat([too_long, silent, unbalanced, left]),
-        exports={
-            f"{split}.jsonl": jsonl_bytes(kept.filter(pl.col("split") == split).select(columns)) for split in SPLITS
-        },
-        facts=account(kept),
-    )
-
-
-def account(rows: pl.DataFrame) -> dict[str, int]:
-    """The number of rows of each split, of tokens and trained tokens, and of rows that break a promise on tokens."""
-    by_split = {f"{split} rows": rows.filter(pl.col("split") == split).height for split in SPLITS}
-    return {
-        **by_split,
-        "tokens": int(rows["tokens"].sum()),
-        "trained tokens": int(rows["trained_tokens"].sum()),
-        "rows without a trained stop token": int((~rows["stop_token_trained"]).sum()),
-        "truncated rows": int(rows["truncated"].sum()),
-    }
 
 
 def counted_columns(rows: pl.DataFrame) -> list[str]:

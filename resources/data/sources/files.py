@@ -29,9 +29,6 @@ class FilesConnector(Connector[Files]):
 
         Hidden files, sub-folders and files of other formats are left out. The content of each batch includes that of
         the files that every batch is read with.
-
-        Raises:
-            SourceError: there is nothing at the path, it holds no file of a known format, or it cannot be read.
         """
         found = files_at(source.path)
         known = [file for file in found if is_known(file.name) and not is_temporary(file.name)]
@@ -56,11 +53,7 @@ class FilesConnector(Connector[Files]):
         return source.model_dump(mode="json", exclude={"path"})
 
     def read(self, source: Files, key: str, batch: Batch) -> Iterator[BatchRows]:
-        """The rows of a file, in parts.
-
-        Raises:
-            SourceError: the file as a whole cannot be read, or has changed or vanished before all of it was read.
-        """
+        """The rows of a file. Raises SourceError also where it changes or vanishes before all of it is read."""
         file = _unchanged(source, key, batch)
         try:
             yield from _read(source, key, file)

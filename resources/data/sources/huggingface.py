@@ -33,11 +33,8 @@ class HuggingFaceConnector(Connector[HuggingFace]):
     def batches(self, source: HuggingFace) -> list[Batch]:
         """One batch, the split. The hub is not asked: its content is what the recipe gives.
 
-        Of a local folder, the names, sizes and times of change of its files count as well.
-
-        Raises:
-            SourceError: the id is a path, and there is no folder at it, or it is empty; or a dataset of the hub has
-                no revision, so that it could change unseen.
+        The content of a local folder includes the names, sizes and times of change of its files. Raises SourceError
+        also where a dataset of the hub has no revision, so that it could change unseen.
         """
         folder = Path(source.id)
         files = _files(folder)

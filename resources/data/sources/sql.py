@@ -28,11 +28,7 @@ class SqlConnector(Connector[Sql]):
     """A query: all its rows, or the new ones by a column that only rises."""
 
     def batches(self, source: Sql) -> list[Batch]:
-        """One batch, the query. Its content is the result of the query ``version`` now, or the query's text alone.
-
-        Raises:
-            SourceError: the environment variable is not set, or the database cannot be asked.
-        """
+        """One batch, the query; its content is the query's text with the result of the query ``version`` now."""
         _uri(source)
         state: list[Any] = []
         if source.version is not None:
@@ -57,11 +53,7 @@ class SqlConnector(Connector[Sql]):
         return [source.uri_variable, source.increment] if source.increment is not None else []
 
     def read(self, source: Sql, key: str, batch: Batch) -> Iterator[BatchRows]:
-        """The rows of the query, or of one increment of it, in parts.
-
-        Raises:
-            SourceError: the database cannot be asked, or there are no rows.
-        """
+        """The rows of the query, or of one increment of it."""
         query = _between(source, batch.place) if isinstance(batch.place, IncrementPlace) else source.query
         with _connection(source) as connection:
             frames = pl.read_database(
