@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError
+from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError, is_too_deep
 
 FIRST_READ = 2**16
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -22,21 +22,18 @@ def array_values(stream: io.BufferedReader, key: str) -> Iterator[tuple[Any, int
             stream has no elements.
     """
     text = _Text(stream, key)
-    if (first := text.peek()) != "[":
-        if first:
-            raise SourceError(f"{key} {NO_ARRAY}.")
+    if not text.peek():
         return
-    text.skip()
-    number = 1
-    while text.peek() != "]" or number > 1:
-        yield text.value(number)
+    if text.take() != "[":
+        raise SourceError(f"{key} {NO_ARRAY}.")
+    separator = text.take() if text.peek() == "]" else ","
+    number = 0
+    while separator == ",":
         number += 1
-        if (end := text.peek()) == "]":
-            break
-        if end != ",":
-            raise text.problem("',' or ']' expected" if end else "the array breaks off")
-        text.skip()
-    text.skip()
+        yield text.value(number)
+        separator = text.take()
+    if separator != "]":
+        raise text.problem("',' or ']' expected" if separator else "the array breaks off")
     if text.peek():
         raise text.problem("something follows the array")
 
@@ -61,16 +58,18 @@ class _Text:
                 return self._window[self._place : self._place + 1]
             self._read(FIRST_READ)
 
-    def skip(self) -> None:
-        """Go on by the character that ``peek`` showed."""
-        self._place += 1
+    def take(self) -> str:
+        """The next character that is no white space, and the place after it."""
+        character = self.peek()
+        self._place += len(character)
+        return character
 
     def value(self, number: int) -> tuple[Any, int]:
         """The next value, and its length."""
         self.peek()
         amount = FIRST_READ
         while True:
-            # A value that reaches the window's end may go on after it: a number, above all.
+            # A value that reaches the window's end, such as a number, may go on after it.
             try:
                 value, end = self._decoder.raw_decode(self._window, self._place)
                 if end - self._place <= MAXIMUM_RECORD and (end < len(self._window) or self._ended):
@@ -84,6 +83,8 @@ class _Text:
                 raise self.problem(f"row {number} is broken, or longer than {MAXIMUM_RECORD >> 20} Mi characters")
             self._read(amount)
             amount *= 2
+        if is_too_deep(value):
+            raise self.problem(f"row {number} is nested too deeply")
         length = end - self._place
         self._place = end
         return value, length

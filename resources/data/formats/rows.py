@@ -7,6 +7,8 @@ from typing import Any
 
 # Nobody can learn from a longer row (some 4 million tokens): the file is broken.
 MAXIMUM_RECORD = 16 * 2**20
+# Every step can walk through such a row within Python's limit of 1,000 calls.
+MAXIMUM_DEPTH = 400
 RAW_CHARACTERS = 10_000
 SURROGATE = re.compile("[\ud800-\udfff]")
 COLUMN_NAME = re.compile(r"[^\W\d][\w ./-]{0,39}")
@@ -37,6 +39,17 @@ class RawRow:
 def shown(column: str) -> str:
     """A column's name for messages. Names that may be data, as in a file without a header row, are not shown."""
     return f"'{column}'" if COLUMN_NAME.fullmatch(column) else "(name not shown)"
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value has objects and lists inside each other more than 400 levels deep."""
+    level = [value]
+    for _ in range(MAXIMUM_DEPTH):
+        nested = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
+        if not nested:
+            return False
+        level = [inner for each in nested for inner in each]
+    return True
 
 
 def without_nulls(value: Any) -> Any:

@@ -15,6 +15,7 @@ from fineline.resources.data.formats.rows import (
     RawRow,
     Row,
     SourceError,
+    is_too_deep,
     shown,
 )
 from fineline.resources.data.formats.sections import MAXIMUM_CHARACTERS, sections
@@ -155,7 +156,11 @@ def _json_row(location: str, line: bytes) -> Row | RawRow:
         return RawRow(location, line, "JSON that is nested too deeply")
     except ValueError:
         return RawRow(location, line, "a number is too long")
-    return Row(location, value, len(line)) if isinstance(value, dict) else RawRow(location, line, "is no JSON object")
+    if not isinstance(value, dict):
+        return RawRow(location, line, "is no JSON object")
+    if is_too_deep(value):
+        return RawRow(location, line, "JSON that is nested too deeply")
+    return Row(location, value, len(line))
 
 
 def _without_repeats(header: list[str], key: str) -> list[str]:

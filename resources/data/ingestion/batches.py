@@ -54,7 +54,7 @@ def arrived(storage: Storage, source: Source, key: str) -> Batch:
     """A batch as it arrived, to be read.
 
     Raises:
-        SourceError: it is gone, or was never there; the message says what to do.
+        SourceError: it is gone, or was never there; the message names the remedy.
     """
     batch = registry_of(storage).arrival(key)
     if batch is None or batch.state == "withdrawn":

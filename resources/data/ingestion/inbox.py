@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from fineline.resources.core.recipe.base import Location
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.assignment import Found, assign
 from fineline.resources.data.ingestion.registry import SeenFile, SourceState, batch_key
 from fineline.resources.data.sources.connector import Folder
 from fineline.resources.data.sources.files import KNOWN, is_known, is_temporary, place_of, printable, single
-from fineline.resources.data.sources.locations import File, as_source_error, files_at
+from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
 
 # A file that nobody has written to for so long is complete.
 SETTLED_SECONDS = 2.0
@@ -73,7 +74,7 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Scan:
+class FolderScan:
     """One scan of a source's folder: ``hashed`` gives the keyed hash of a file's name, ``now`` is in seconds."""
 
     source: str
@@ -99,9 +100,11 @@ class Scan:
                 state.files = {}
                 self._assign(state, {}, set())
             raise
-        others = {f"{self.source}/{place}": single(self.source, place) for place in self.folder.companions}
+        others = {place: single(self.source, place) for place in self.folder.companions}
+        before = state.companions
         state.companions = {
-            name: self._followed(name, file, state.companions.get(name)) for name, file in others.items()
+            (called := f"{self.source}/{place}"): self._followed(called, place, file, before.get(called))
+            for place, file in others.items()
         }
         if all(seen.content for seen in state.companions.values()):
             state.companions_content = "-".join(str(seen.content) for seen in state.companions.values())
@@ -111,7 +114,8 @@ class Scan:
         before, state.files = state.files, {}
         # A file that could not be read is tried last: a bad disk may take all the time there is.
         for hashed in sorted(known, key=lambda hashed: hashed in before and bool(before[hashed].failed)):
-            state.files[hashed] = self._followed(batch_key(self.source, hashed), known[hashed], before.get(hashed))
+            called = batch_key(self.source, hashed)
+            state.files[hashed] = self._followed(called, location, known[hashed], before.get(hashed))
         if others and not state.companions_content:
             return
         complete = {
@@ -143,7 +147,7 @@ class Scan:
         state.batches, repeats = assign(self.source, state.batches, complete, unfinished, self.now, self.is_stored)
         self.findings.repeats |= {batch_key(self.source, hashed): key for hashed, key in repeats.items()}
 
-    def _followed(self, called: str, file: File, seen: SeenFile | None) -> SeenFile:
+    def _followed(self, called: str, location: Location, file: File, seen: SeenFile | None) -> SeenFile:
         """The file as it is now, with its content as far as that is known; until all of it is, it waits."""
         if seen is None or (seen.size, seen.mark) != (file.size, file.mark):
             seen = SeenFile(size=file.size, mark=file.mark, since=self.now)
@@ -152,7 +156,7 @@ class Scan:
             self.findings.settles = True
         elif seen.content is None:
             try:
-                seen = _read_on(called, file, seen, self.budget)
+                seen = _read_on(called, location, file, seen, self.budget)
             except SourceError as error:
                 self.findings.waiting[called] = str(error)
                 return seen.model_copy(update={"failed": True})
@@ -171,7 +175,7 @@ def _is_settled(file: File, seen: SeenFile, now: float) -> bool:
     return rested or abs(now - seen.since) >= SETTLED_SECONDS
 
 
-def _read_on(called: str, file: File, seen: SeenFile, budget: Budget) -> SeenFile:
+def _read_on(called: str, location: Location, file: File, seen: SeenFile, budget: Budget) -> SeenFile:
     """The file with the hashes of as many further pieces as may be read now; after the last, with that of the whole."""
     pieces = list(seen.pieces)
     count = max(1, -(-seen.size // PIECE))
@@ -191,7 +195,7 @@ def _read_on(called: str, file: File, seen: SeenFile, budget: Budget) -> SeenFil
     if len(pieces) < count:
         failed = seen.failed if len(pieces) == len(seen.pieces) else None
         return seen.model_copy(update={"pieces": tuple(pieces), "failed": failed})
-    now = file.again(called)
+    now = file_at(location, file.name, called)
     if (now.size, now.mark) != (seen.size, seen.mark):
         raise SourceError("it was written to while it was read")
     whole = pieces[0] if count == 1 else hashlib.sha256("".join(pieces).encode()).hexdigest()[:HASH_CHARACTERS]

@@ -16,7 +16,7 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.assignment import Found, renewed
 from fineline.resources.data.ingestion.batches import origin, versions_of
-from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, Findings, Scan
+from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, Findings, FolderScan
 from fineline.resources.data.ingestion.registry import (
     KEY,
     Arrival,
@@ -93,7 +93,7 @@ def scan_sources(
             try:
                 if source.name in folders:
                     share = budget.share(len(folders) - done)
-                    Scan(source.name, folders[source.name], hashed, is_stored, share, now, found).update(state)
+                    FolderScan(source.name, folders[source.name], hashed, is_stored, share, now, found).update(state)
                 elif ask or state.asked is None or abs(now - state.asked) >= ASKED_EVERY_SECONDS:
                     state.asked = now
                     _ask(state, source, now, hashed)
@@ -115,16 +115,16 @@ def scan_sources(
     return found
 
 
-def scan_until_settled(storage: Storage, sources: Sequence[Source], tell: Callable[[str], None]) -> SourceScan:
+def scan_until_settled(storage: Storage, sources: Sequence[Source], note: Callable[[str], None]) -> SourceScan:
     """Scan until all files are read, and those that somebody is writing are complete or had their time for it.
 
-    ``tell`` receives notes for people.
+    ``note`` receives lines for people.
     """
     found = scan_sources(storage, sources)
     until = time.monotonic() + PATIENCE_SECONDS
     while found.reads_on or (found.settles and time.monotonic() < until):
         if found.reads_on:
-            tell(f"new files are read for the hash of their content; {len(found.waiting)} to go")
+            note(f"new files are read for the hash of their content; {len(found.waiting)} to go")
         else:
             time.sleep(SETTLED_SECONDS / 4)
         found = scan_sources(storage, sources, ask=False)
@@ -132,7 +132,7 @@ def scan_until_settled(storage: Storage, sources: Sequence[Source], tell: Callab
 
 
 def require_batches(found: SourceScan) -> None:
-    """Raise SourceError where no source has a batch; the message says what to do."""
+    """Raise SourceError where no source has a batch; the message names the remedy."""
     blocked = [f"{name}: {found.obstacles[name]}" for name in found.empty if name in found.obstacles]
     if blocked:
         raise SourceError("\n".join(blocked))

@@ -107,17 +107,12 @@ class BatchBuilder:
     def build(self) -> BatchRows:
         """The rows so far. Raises SourceError where there are none."""
         if not self._records and not self._unreadable:
-            raise no_rows(self.key)
+            raise SourceError(f"{self.key} holds no rows; fill it, or take it out of the source.")
         return BatchRows(
             records=pl.DataFrame(self._records, schema=RECORD_SCHEMA),
             unreadable=pl.DataFrame(self._unreadable, schema=UNREADABLE_SCHEMA, orient="row"),
             normalised=dict(self._normalised),
         )
-
-
-def no_rows(key: str) -> SourceError:
-    """The error of a batch without any row."""
-    return SourceError(f"{key} holds no rows; fill it, or take it out of the source.")
 
 
 def row_id(source: str, values: Mapping[str, Any]) -> str:

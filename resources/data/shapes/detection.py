@@ -46,7 +46,8 @@ def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Ser
 
 def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
     source = key.partition("/")[0]
-    longest, *others = _by_length(seen, rows)
+    names = [name for name in seen if COLUMN_NAME.fullmatch(name)]
+    longest, *others = _by_length(names, rows)
     first, second = sorted([longest, *others[:1]], key=seen.index) if others else (longest, "another_column")
     lines = [
         f"{key}: its columns fit none of the known shapes.",
@@ -60,10 +61,10 @@ def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
         "    columns:",
         f"      text: {json.dumps(longest)}",
     ]
-    lists = _of_messages(seen, rows)
+    lists = [name for name in names if any(_is_conversation(row.values.get(name)) for row in rows)]
     if lists:
         lines += ["  Or, for conversations:", "    columns:", f"      messages: {json.dumps(lists[0])}"]
-    if any(not COLUMN_NAME.fullmatch(name) for name in seen):
+    if len(names) < len(seen):
         lines.append("  Names that look like data are not shown; a CSV file needs a header row.")
     return "\n".join(lines)
 
@@ -72,20 +73,14 @@ def _listed(seen: Sequence[str]) -> str:
     return first_few([shown(column) for column in seen], 30)
 
 
-def _of_messages(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Columns that hold lists of messages, whatever the messages hold besides."""
-
-    def holds_messages(value: object) -> bool:
-        first = value[0] if isinstance(value, list) and value else None
-        return isinstance(first, dict) and not MESSAGE.isdisjoint(first)
-
-    names = [name for name in seen if COLUMN_NAME.fullmatch(name)]
-    return [name for name in names if any(holds_messages(row.values.get(name)) for row in rows)]
+def _is_conversation(value: object) -> bool:
+    first = value[0] if isinstance(value, list) and value else None
+    return isinstance(first, dict) and not MESSAGE.isdisjoint(first)
 
 
-def _by_length(seen: Sequence[str], rows: Sequence[Row]) -> list[str]:
+def _by_length(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Columns by how much text they hold, most first: the likeliest to be what a model learns from."""
-    lengths = dict.fromkeys((name for name in seen if COLUMN_NAME.fullmatch(name)), 0)
+    lengths = dict.fromkeys(names, 0)
     for row in rows:
         for name in lengths:
             value = row.values.get(name)

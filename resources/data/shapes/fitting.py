@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fineline.resources.core.recipe.sources import TableSource
 from fineline.resources.data.formats.rows import RawRow, Row
-from fineline.resources.data.shapes.content import BatchBuilder, BatchRows, UnfitRowError, no_rows
+from fineline.resources.data.shapes.content import BatchBuilder, BatchRows, UnfitRowError
 from fineline.resources.data.shapes.detection import find_shape
 from fineline.resources.data.shapes.shapes import Shape
 from fineline.resources.data.shapes.tool_calls import Services
@@ -33,7 +33,6 @@ def fit_rows(
         SourceError: there are no rows, or no shape fits the columns.
     """
     shape: Shape | None = None
-    empty = True
     for part in _parts(itertools.islice(rows, source.limit)):
         builder = BatchBuilder(source.name, key, strip_html=source.strip_html)
         whole = [row for row in part if isinstance(row, Row)]
@@ -45,21 +44,19 @@ def fit_rows(
             elif shape is not None:
                 _add(builder, row, shape, source.licence, group)
         yield builder.build()
-        empty = False
-    if empty:
-        raise no_rows(key)
 
 
 def _parts(rows: Iterable[Row | RawRow]) -> Iterator[list[Row | RawRow]]:
+    """The rows in parts, at least one."""
     part: list[Row | RawRow] = []
-    size = 0
+    size = parts = 0
     for row in rows:
         part.append(row)
         size += row.size if isinstance(row, Row) else len(row.raw)
         if len(part) == PART_ROWS or size >= PART_BYTES:
             yield part
-            part, size = [], 0
-    if part:
+            part, size, parts = [], 0, parts + 1
+    if part or not parts:
         yield part
 
 

@@ -93,7 +93,7 @@ def _possible_answers(cells: Cells) -> Content:
         [(name, accepted)] = call.items()
         if not isinstance(accepted, Mapping) or not all(isinstance(values, list) for values in accepted.values()):
             raise UnfitRowError("column 'ground_truth' holds arguments that are no lists of accepted values")
-        # An empty string among the accepted values says that the argument may be left out.
+        # An empty string among the accepted values means that the argument may be left out.
         arguments = {key: values[0] for key, values in accepted.items() if values and values[0] != ""}
         calls.append({"name": name, "arguments": arguments})
     turns = [message for turn in asked for message in (turn if isinstance(turn, list) else [turn])]

@@ -38,7 +38,7 @@ class Offer:
 class Connector(Protocol[S]):
     """One kind of source, ``S``.
 
-    Every method raises SourceError where the source is missing, empty or cannot be read; the message says what to do.
+    Every method raises SourceError where the source is missing, empty or cannot be read; its message names the remedy.
     """
 
     def batches(self, source: S) -> list[Batch]:

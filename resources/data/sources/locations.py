@@ -45,11 +45,6 @@ class LocalFile:
         with as_source_error(called), self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def again(self, called: str) -> LocalFile:
-        """The file as it is now."""
-        with as_source_error(called):
-            return _local_file(self.path, self.path.stat())
-
     def open(self) -> BinaryIO:
         """The bytes. Raises OSError."""
         return self.path.open("rb", buffering=0)
@@ -78,12 +73,6 @@ class RemoteFile:
         """A hash of the store's version of the file, or of its size and time: nothing is fetched."""
         with as_source_error(called):
             return hashlib.sha256(str(self.store.ukey(self.path)).encode()).hexdigest()
-
-    def again(self, called: str) -> RemoteFile:
-        """The file as it is now."""
-        with as_source_error(called):
-            self.store.invalidate_cache()
-            return _remote_file(self.store, self.store.info(self.path), called)
 
     def open(self) -> BinaryIO:
         """The bytes, fetched a block at a time. Raises OSError."""

@@ -54,12 +54,10 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _documented_objects() -> Iterator[tuple[str, str, str, str]]:
+def _documented_objects() -> list[list[str]]:
     """Module, qualified name, kind and documentation, found by a child process that imports all modules."""
     command = [sys.executable, "-I", "-S", stdlib_walk.__file__]
     walk = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if walk.returncode != 0:
         raise SourceError(f"reading the standard library's documentation failed:\n{walk.stderr.strip()}")
-    for line in walk.stdout.splitlines():
-        module, name, kind, text = json.loads(line)
-        yield module, name, kind, text
+    return [json.loads(line) for line in walk.stdout.splitlines()]
