@@ -21,7 +21,8 @@ from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import with_names
-from fineline.resources.data.ingestion.scan import SourceScan, require_batches, scan_until_settled
+from fineline.resources.data.ingestion.scan import require_batches, scan_until_settled
+from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.planning.plan import Node, Task, plan
 from fineline.resources.planning.waves import next_wave
 from fineline.resources.project import Project

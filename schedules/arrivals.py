@@ -14,7 +14,8 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import known_arrivals
 from fineline.resources.data.ingestion.registry import Arrival
-from fineline.resources.data.ingestion.scan import SourceScan, scan_sources
+from fineline.resources.data.ingestion.scan import scan_sources
+from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.project import Project
 
 # Dagster stores events one by one. What is not told in this time is told by the next look.

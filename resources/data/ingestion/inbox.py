@@ -11,6 +11,7 @@ from fineline.resources.core.recipe.base import Location
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.assignment import Found, assign
 from fineline.resources.data.ingestion.registry import SeenFile, SourceState, batch_key
+from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.data.sources.connector import Folder
 from fineline.resources.data.sources.files import KNOWN, is_known, is_temporary, place_of, printable, single
 from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
@@ -56,26 +57,12 @@ class Budget:
             self.whole.spend(size)
 
 
-@dataclass
-class Findings:
-    """The findings of scans of folders, beside their batches.
-
-    The key of a file is the one that it would have as a batch; ``names`` are the names that people know. ``waiting``
-    are the files that are not taken yet, with the reason, and ``repeats`` those of the same content as a batch, with
-    its key. ``reads_on`` is True where there is more to read, so that another scan should follow at once, ``settles``
-    where a file may be complete in a moment.
-    """
-
-    waiting: dict[str, str] = field(default_factory=dict)
-    repeats: dict[str, str] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-    reads_on: bool = False
-    settles: bool = False
-
-
 @dataclass(frozen=True)
 class FolderScan:
-    """One scan of a source's folder: ``hashed`` gives the keyed hash of a file's name, ``now`` is in seconds."""
+    """A scan of a source's folder, whose findings go to ``found``.
+
+    ``hashed`` gives the keyed hash of a file's name, ``now`` is in seconds since 1970.
+    """
 
     source: str
     folder: Folder
@@ -83,7 +70,7 @@ class FolderScan:
     is_stored: Callable[[str], bool]
     budget: Budget
     now: float
-    findings: Findings
+    found: SourceScan
 
     def update(self, state: SourceState) -> None:
         """Bring the known files and batches of a source up to the files of its folder.
@@ -94,29 +81,23 @@ class FolderScan:
         """
         location = self.folder.location
         try:
-            found = files_at(location)
+            files = files_at(location)
         except SourceError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 state.files = {}
                 self._assign(state, {}, set())
             raise
-        others = {place: single(self.source, place) for place in self.folder.companions}
-        before = state.companions
-        state.companions = {
-            (called := f"{self.source}/{place}"): self._followed(called, place, file, before.get(called))
-            for place, file in others.items()
-        }
-        if all(seen.content for seen in state.companions.values()):
-            state.companions_content = "-".join(str(seen.content) for seen in state.companions.values())
-        known = self._known(found)
-        if found and not known and not self.findings.waiting and not state.batches:
+        self._follow_companions(state)
+        candidates = [file for file in files if is_known(file.name) or is_temporary(file.name)]
+        if files and not candidates and not state.batches:
             raise SourceError(f"{location} holds no file of a known format. Known formats: {KNOWN}.")
+        known = self._complete_names(candidates)
         before, state.files = state.files, {}
         # A file that could not be read is tried last: a bad disk may take all the time there is.
         for hashed in sorted(known, key=lambda hashed: hashed in before and bool(before[hashed].failed)):
             called = batch_key(self.source, hashed)
             state.files[hashed] = self._followed(called, location, known[hashed], before.get(hashed))
-        if others and not state.companions_content:
+        if self.folder.companions and not state.companions_content:
             return
         complete = {
             hashed: Found(known[hashed].name, hashed, seen.content, place_of(known[hashed]))
@@ -125,44 +106,53 @@ class FolderScan:
         }
         self._assign(state, complete, state.files.keys() - complete.keys())
 
-    def _known(self, found: Iterable[File]) -> dict[str, File]:
-        """The files that can be batches, by the hash of their name; the others wait, with the reason."""
+    def _follow_companions(self, state: SourceState) -> None:
+        """Bring the files that all batches are read with up to now, and the hash of them all once they are complete."""
+        files = {place: single(self.source, place) for place in self.folder.companions}
+        before = state.companions
+        state.companions = {
+            (called := f"{self.source}/{place}"): self._followed(called, place, file, before.get(called))
+            for place, file in files.items()
+        }
+        if all(seen.content for seen in state.companions.values()):
+            state.companions_content = "-".join(str(seen.content) for seen in state.companions.values())
+
+    def _complete_names(self, files: Iterable[File]) -> dict[str, File]:
+        """The files that may be batches by their names, by the hash of the name; the others wait, with the reason."""
         known = {}
-        for file in found:
+        for file in files:
             name = printable(file.name)
-            if not is_temporary(name) and not is_known(name):
-                continue
             hashed = self.hashed(name)
             called = batch_key(self.source, hashed)
-            self.findings.names[called] = f"{self.source}/{name}"
+            self.found.names[called] = f"{self.source}/{name}"
             if is_temporary(name):
-                self.findings.waiting[called] = "until it is renamed"
+                self.found.waiting[called] = "until it is renamed"
             elif name != file.name:
-                self.findings.waiting[called] = "its name is not UTF-8; rename it"
+                self.found.waiting[called] = "its name is not UTF-8; rename it"
             else:
                 known[hashed] = file
         return known
 
     def _assign(self, state: SourceState, complete: Mapping[str, Found], unfinished: Collection[str]) -> None:
         state.batches, repeats = assign(self.source, state.batches, complete, unfinished, self.now, self.is_stored)
-        self.findings.repeats |= {batch_key(self.source, hashed): key for hashed, key in repeats.items()}
+        self.found.repeats |= {batch_key(self.source, hashed): key for hashed, key in repeats.items()}
 
     def _followed(self, called: str, location: Location, file: File, seen: SeenFile | None) -> SeenFile:
         """The file as it is now, with its content as far as that is known; until all of it is, it waits."""
         if seen is None or (seen.size, seen.mark) != (file.size, file.mark):
             seen = SeenFile(size=file.size, mark=file.mark, since=self.now)
         if seen.content is None and not _is_settled(file, seen, self.now):
-            self.findings.waiting[called] = "until nobody writes to it"
-            self.findings.settles = True
+            self.found.waiting[called] = "until nobody writes to it"
+            self.found.settles = True
         elif seen.content is None:
             try:
                 seen = _read_on(called, location, file, seen, self.budget)
             except SourceError as error:
-                self.findings.waiting[called] = str(error)
+                self.found.waiting[called] = str(error)
                 return seen.model_copy(update={"failed": True})
             if seen.content is None:
-                self.findings.waiting[called] = f"{len(seen.pieces) * PIECE >> 20} of {seen.size >> 20} MiB are read"
-                self.findings.reads_on |= not seen.failed
+                self.found.waiting[called] = f"{len(seen.pieces) * PIECE >> 20} of {seen.size >> 20} MiB are read"
+                self.found.reads_on |= not seen.failed
         return seen
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from fineline.data_contracts import catalog
 from fineline.resources.core.keys import load_key
-from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.assignment import Found, renewed
 from fineline.resources.data.ingestion.batches import origin, versions_of
-from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, Findings, FolderScan
+from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, FolderScan
 from fineline.resources.data.ingestion.registry import (
-    KEY,
     Arrival,
     Registry,
     SourceState,
@@ -26,43 +23,13 @@ from fineline.resources.data.ingestion.registry import (
     name_hash,
     opened,
 )
+from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.data.sources.kinds import connector
 
 # Every scan lists the folders; a hub, a database or the installed packages are asked once in so many seconds.
 ASKED_EVERY_SECONDS = 60.0
 # How long a run waits for files that somebody is writing.
 PATIENCE_SECONDS = 3 * SETTLED_SECONDS
-
-
-@dataclass
-class SourceScan(Findings):
-    """The batches that the sources offer now, and what a reader should know of the sources.
-
-    ``versions`` are the batches, by key, each with a fingerprint of its content and of how the source is read;
-    ``gone`` are the batches whose file is not there, ``obstacles`` the reasons why sources cannot be scanned, and
-    ``empty`` the sources without any batch.
-    """
-
-    versions: dict[str, str] = field(default_factory=dict)
-    gone: list[str] = field(default_factory=list)
-    obstacles: dict[str, str] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
-
-    @property
-    def notes(self) -> list[str]:
-        """A line for each kind of finding, with the first few keys."""
-        listed = {
-            "gone, kept as stored": self.gone,
-            "waiting": [f"{key} ({why})" for key, why in sorted(self.waiting.items())],
-            "repeats": [f"{key} (of {batch})" for key, batch in sorted(self.repeats.items())],
-            "cannot be scanned": [f"{name} ({why})" for name, why in self.obstacles.items()],
-            "without a batch": [name for name in self.empty if name not in self.obstacles],
-        }
-        return [f"{len(each)} {what}: {first_few(each)}" for what, each in listed.items() if each]
-
-    def shown(self, text: str) -> str:
-        """A text for people: each key of a batch or file in it is replaced by the name that they know."""
-        return KEY.sub(lambda found: self.names.get(found[0], found[0]), text)
 
 
 def scan_sources(

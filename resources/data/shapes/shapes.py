@@ -151,15 +151,12 @@ class Shape:
         content = self.read_parts(cells)
         return replace(
             content,
-            completion=self._without_ends(content.completion),
-            rejected=content.rejected and self._without_ends(content.rejected),
+            completion=_without_ends(content.completion, self.source.strip_end),
+            rejected=content.rejected and _without_ends(content.rejected, self.source.strip_end),
             tools=tools_json(*cells.cell("tools"), self.services) if "tools" in self.columns else None,
             label=_scalar(cells, "label"),
             group=_scalar(cells, "group"),
         )
-
-    def _without_ends(self, messages: Sequence[Message]) -> list[Message]:
-        return [_without_end(message, self.source.strip_end) for message in messages]
 
 
 def _scalar(cells: Cells, part: str) -> str | None:
@@ -171,9 +168,12 @@ def _scalar(cells: Cells, part: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _without_end(message: Message, marks: Sequence[str]) -> Message:
-    content = message["content"]
-    for mark in marks:
-        if content.rstrip().endswith(mark):
-            content = content.rstrip().removesuffix(mark).rstrip()
-    return {**message, "content": content}
+def _without_ends(messages: Sequence[Message], marks: Sequence[str]) -> list[Message]:
+    cut = []
+    for message in messages:
+        content = message["content"]
+        for mark in marks:
+            if content.rstrip().endswith(mark):
+                content = content.rstrip().removesuffix(mark).rstrip()
+        cut.append({**message, "content": content})
+    return cut

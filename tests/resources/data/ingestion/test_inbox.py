@@ -4,10 +4,11 @@ import time
 import pytest
 from support.mailbox import Inbox, row
 
+from fineline.resources.core.recipe.sources import Files
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion import inbox
 from fineline.resources.data.ingestion.registry import KEY
-from fineline.resources.data.ingestion.scan import require_batches
+from fineline.resources.data.ingestion.scan import require_batches, scan_sources
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ def test_hidden_files_folders_and_other_formats_are_left_out(mail):
     (mail.folder / "sub").mkdir()
     found = mail.scan_sources()
     assert (list(found.versions), found.waiting) == ([mail.key("b.jsonl")], {})
+
+
+def test_a_folder_of_other_formats_alone_is_an_obstacle_also_while_files_of_other_sources_wait(mail, tmp_path):
+    mail.drop("a.jsonl.part")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "report.docx").write_text("A report.")
+    other = Files(name="other", kind="files", licence="MIT", path=tmp_path / "papers")
+    found = scan_sources(mail.storage, [mail.source, other], now=mail.now)
+    assert "holds no file of a known format" in found.obstacles["other"]
 
 
 def test_a_file_that_was_just_written_waits_until_it_rests(mail):
