@@ -154,7 +154,8 @@ def _local_file(path: Path, stat: os.stat_result) -> LocalFile:
 def _store(url: str) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
     try:
-        return fsspec.url_to_fs(url)
+        store, path = fsspec.url_to_fs(url)
+        return store, path
     except ImportError as error:
         raise SourceError(
             f"reading {scheme}:// needs a package that is not installed: {error}. Install it beside Fineline: "
