@@ -45,10 +45,10 @@ def is_too_deep(value: Any) -> bool:
     """Whether a JSON value has objects and lists inside each other more than 400 levels deep."""
     level = [value]
     for _ in range(MAXIMUM_DEPTH):
-        nested = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
-        if not nested:
+        level = [each for each in level if isinstance(each, (dict, list))]
+        if not level:
             return False
-        level = [inner for each in nested for inner in each]
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
     return True
 
 

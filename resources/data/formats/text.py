@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from fineline.resources.data.formats.json_array import array_values
 from fineline.resources.data.formats.rows import (
+    MAXIMUM_DEPTH,
     MAXIMUM_RECORD,
     RAW_CHARACTERS,
     SURROGATE,
@@ -158,7 +159,7 @@ def _json_row(location: str, line: bytes) -> Row | RawRow:
         return RawRow(location, line, "a number is too long")
     if not isinstance(value, dict):
         return RawRow(location, line, "is no JSON object")
-    if is_too_deep(value):
+    if line.count(b"[") + line.count(b"{") > MAXIMUM_DEPTH and is_too_deep(value):
         return RawRow(location, line, "JSON that is nested too deeply")
     return Row(location, value, len(line))
 
