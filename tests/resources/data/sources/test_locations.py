@@ -72,6 +72,17 @@ def test_a_store_that_fails_while_it_is_read_is_told(bucket, monkeypatch):
         read_only_batch(files("memory://bucket/shard/a.jsonl"))
 
 
+def test_a_file_of_services_that_fails_while_it_is_read_is_told(bucket, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    (tmp_path / "a.jsonl").write_bytes(JSONL)
+    bucket.pipe("/bucket/schema.json", b"[]")
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFile.readinto", fail, raising=False)
+    with pytest.raises(SourceError, match=r"cannot read memory://bucket/schema\.json: Connection reset by peer"):
+        read_only_batch(files(tmp_path, services="memory://bucket/schema.json"))
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
