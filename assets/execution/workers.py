@@ -10,8 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import DagsterPipesExecutionError
-from fineline.resources.models.worker import client
-from fineline.resources.models.worker.protocol import R, Task, to_plain
+from fineline.resources.models.worker.protocol import COMMAND, R, Task, clear, raise_model_error, read_result, to_plain
 
 # Pipes asks its own message reader for a figure that Dagster calls a preview; users need no notice.
 warnings.filterwarnings(
@@ -26,19 +25,19 @@ def run_worker(context: dg.AssetExecutionContext, task: Task[R]) -> R:
         ModelError: the worker refused; the message says what to do.
     """
     output = Path(task.output)
-    client.clear(output)
+    clear(output)
     done = threading.Event()
     follower = threading.Thread(target=_follow, args=(context, output / "curve.jsonl", done), daemon=True)
     follower.start()
     try:
-        dg.PipesSubprocessClient().run(context=context, command=client.command(), extras=to_plain(task))
+        dg.PipesSubprocessClient().run(context=context, command=COMMAND, extras=to_plain(task))
     except DagsterPipesExecutionError:
-        client.raise_model_error(output)
+        raise_model_error(output)
         raise
     finally:
         done.set()
         follower.join()
-    return client.read_result(task)
+    return read_result(task)
 
 
 def _follow(context: dg.AssetExecutionContext, curve: Path, done: threading.Event) -> None:

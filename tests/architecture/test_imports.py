@@ -33,7 +33,7 @@ FORBIDDEN = {
     "curation": [("resources.data.splitting.groups", "resources.data.pii.spans")],
     "curation-alone": [("resources.data.curation.curate", "resources.data.deduplication.clusters")],
     "models": [
-        ("resources.models.worker.client", "resources.models.training.loop"),
+        ("resources.models.worker.protocol", "resources.models.training.loop"),
         ("resources.models.evaluation.measure", "resources.models.training.loop"),
         ("resources.models.base.folders", "resources.models.release.package"),
     ],

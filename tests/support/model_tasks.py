@@ -11,8 +11,7 @@ import polars as pl
 from support.tiny_model import SENTENCES
 
 from fineline.resources.core.recipe.training import DpoStage, PretrainingStage, SftStage
-from fineline.resources.models.worker import client
-from fineline.resources.models.worker.protocol import R, Task, to_plain
+from fineline.resources.models.worker.protocol import COMMAND, USER_ERROR, R, Task, clear, read_result, to_plain
 
 Row = dict[str, Any]
 sft_stage = partial(SftStage, method="sft")
@@ -22,7 +21,7 @@ pretraining_stage = partial(PretrainingStage, method="pretraining")
 
 def write_task(task: Task[Any]) -> Path:
     """The task's file in its output folder, which is made."""
-    client.clear(Path(task.output))
+    clear(Path(task.output))
     path = Path(task.output) / "task.json"
     path.write_text(json.dumps(to_plain(task)))
     return path
@@ -30,12 +29,12 @@ def write_task(task: Task[Any]) -> Path:
 
 def run_task(task: Task[R], log: Callable[[str], None] = lambda line: None) -> R:
     """Run a task in a worker of its own; each line that it writes goes to ``log``."""
-    done = subprocess.run(client.command(write_task(task)), capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run([*COMMAND, write_task(task)], capture_output=True, text=True, encoding="utf-8")
     for line in done.stdout.splitlines():
         log(line)
-    if done.returncode not in (0, client.USER_ERROR):
+    if done.returncode not in (0, USER_ERROR):
         raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
-    return client.read_result(task)
+    return read_result(task)
 
 
 def message(role: str, text: str) -> list[dict[str, str]]:

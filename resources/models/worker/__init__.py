@@ -1,1 +1,1 @@
-"""The worker process: its protocol, its client and its environment."""
+"""The worker process, and the protocol by which the pipeline talks to it."""

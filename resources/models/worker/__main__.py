@@ -6,9 +6,11 @@ the task's output folder; for an error that a user can mend it leaves ``error.js
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import warnings
@@ -21,17 +23,50 @@ from dagster_pipes import open_dagster_pipes
 
 from fineline.resources.core.storage.faults import is_no_room
 from fineline.resources.core.storage.files import no_room, write_atomically
-from fineline.resources.models.worker import environment
-from fineline.resources.models.worker.client import USER_ERROR, clear
-from fineline.resources.models.worker.protocol import Log, ModelError, Result, Task, from_plain
+from fineline.resources.models.worker.protocol import USER_ERROR, Log, ModelError, Result, Task, clear, from_plain
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends; on other systems, do nothing.
+
+    A worker whose run was killed would otherwise continue to train beside the retry.
+    """
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent ended before the request was in place
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def set_environment(task: Task[Any]) -> None:
+    """Set the variables that torch, transformers and TRL read on import: offline, quiet, without telemetry."""
+    os.environ["HF_HUB_OFFLINE"] = "0" if task.needs_network else "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    os.environ["TQDM_DISABLE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if task.parallel_tokenizer else "false"
+    # A waiting thread must not keep a core busy that another process needs: on a machine shared by two runs this
+    # halves the CPU time of training
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    if task.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(task.threads)
+    warnings.simplefilter("ignore")
+    # TRL warns about odd chat templates by quoting the row: record text must not reach a log
+    for name in ("trl", "peft", "bitsandbytes", "datasets", "accelerate", "kernels"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def run(task: Task[Any], log: Log) -> int:
     """Do the task and leave its result in the output folder. Returns the exit code: 0, or 3 if refused."""
     output = Path(task.output)
     clear(output)
-    environment.set_up(network=task.needs_network, threads=task.threads, parallel_tokenizer=task.parallel_tokenizer)
-    warnings.simplefilter("ignore")
+    set_environment(task)
     started = time.perf_counter()
     do: Callable[[Task[Any], Log], Result] = resolve_name(task.runs)
     imported = time.perf_counter()
@@ -54,7 +89,7 @@ def run(task: Task[Any], log: Log) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the task of a task file, or of Dagster Pipes when there is no argument. Returns the exit code."""
-    environment.die_with_parent()
+    die_with_parent()
     if arguments:
         logging.basicConfig(level=logging.WARNING)
         task = from_plain(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))

@@ -1,14 +1,24 @@
-"""What a worker process is given and returns: tasks, results, and the error that a user can mend. Imports no torch."""
+"""What passes between the pipeline and a worker process: tasks, results, and errors that a user can mend.
+
+A worker leaves ``result.json`` or ``error.json`` in the output folder of its task. Imports no torch.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from pkgutil import resolve_name
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import Field
 
 from fineline.resources.core.recipe.base import Section
+
+# The command line of a worker that reads its task from Dagster Pipes; the path of a task file may follow.
+COMMAND = [sys.executable, "-m", "fineline.resources.models.worker"]
+USER_ERROR = 3
 
 Log = Callable[[str], None]
 AbsolutePath = Annotated[
@@ -75,3 +85,30 @@ def from_plain(plain: Mapping[str, Any]) -> Task[Any]:
     """The task that :func:`to_plain` described. Raises ValidationError for fields that do not fit."""
     kind: type[Task[Any]] = resolve_name(plain["task"])
     return kind.model_validate(plain["fields"])
+
+
+def clear(output: Path) -> None:
+    """Remove the result of an earlier run, so that it is never taken for this run's."""
+    output.mkdir(parents=True, exist_ok=True)
+    for name in ("result.json", "error.json"):
+        (output / name).unlink(missing_ok=True)
+
+
+def raise_model_error(output: Path) -> None:
+    """Raise the ModelError that the worker left in its output folder, if it left one."""
+    path = output / "error.json"
+    if path.is_file():
+        raise ModelError(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_result(task: Task[R]) -> R:
+    """The result that the worker left for this task.
+
+    Raises:
+        ModelError: the worker refused the task; the message says what to do.
+        FileNotFoundError: the worker has not finished.
+    """
+    output = Path(task.output)
+    raise_model_error(output)
+    text = (output / "result.json").read_text(encoding="utf-8")
+    return cast("R", task.result.model_validate_json(text))

@@ -12,8 +12,7 @@ from support.model_tasks import chats, run_task, sft_stage, write_jsonl, write_p
 from fineline.resources.core.recipe.models import FolderModel
 from fineline.resources.models.base.tasks import CountTokens, PrepareBase, TokenCounts
 from fineline.resources.models.training.tasks import Train
-from fineline.resources.models.worker import client
-from fineline.resources.models.worker.protocol import ModelError, from_plain, to_plain
+from fineline.resources.models.worker.protocol import COMMAND, ModelError, clear, from_plain, read_result, to_plain
 
 
 def count_task(model: Path, folder: Path, **values) -> CountTokens:
@@ -50,11 +49,11 @@ def test_relative_paths_are_refused(tmp_path):
         CountTokens(output="out", model="/m", rows="/r", maximum_tokens=16)
 
 
-def test_client_half_imports_neither_torch_nor_transformers():
+def test_light_half_imports_neither_torch_nor_transformers():
     names = (
         "base.checks base.folders base.tasks evaluation.promotion evaluation.statistics evaluation.tasks "
         "release.card_facts release.package release.tasks training.memory_estimate training.methods training.tasks "
-        "worker.client"
+        "worker.protocol"
     )
     imports = "; ".join(f"import fineline.resources.models.{name}" for name in names.split())
     code = f"import sys; {imports}; print([m for m in ('torch', 'transformers', 'dagster_pipes') if m in sys.modules])"
@@ -97,9 +96,9 @@ def test_result_of_an_earlier_run_is_never_taken_for_a_new_one(tiny_model_folder
     output = Path(task.output)
     output.mkdir()
     (output / "result.json").write_text("{}")
-    client.clear(output)
+    clear(output)
     with pytest.raises(FileNotFoundError):
-        client.read_result(task)
+        read_result(task)
 
 
 @pytest.mark.model
@@ -111,12 +110,12 @@ def test_worker_takes_its_task_from_dagster_pipes(tiny_model_folder, tmp_path):
     @dg.asset
     def counts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         worker = dg.PipesSubprocessClient()
-        run = worker.run(context=context, command=client.command(), extras=to_plain(task))
+        run = worker.run(context=context, command=COMMAND, extras=to_plain(task))
         return run.get_materialize_result()
 
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([counts], instance=instance).success
-    assert client.read_result(task).rows == 5
+    assert read_result(task).rows == 5
 
 
 @pytest.mark.model
@@ -125,7 +124,7 @@ def test_worker_dies_with_the_process_that_started_it(tiny_model_folder, tmp_pat
     task = train_task(tiny_model_folder, tmp_path, chats(), 1_000_000)
     task_file = write_task(task)
     code = "import subprocess, sys; subprocess.run(sys.argv[1:])"
-    parent = subprocess.Popen([sys.executable, "-c", code, *client.command(task_file)])
+    parent = subprocess.Popen([sys.executable, "-c", code, *COMMAND, task_file])
     curve = Path(task.output) / "curve.jsonl"
     deadline = time.monotonic() + 90
     while not (curve.exists() and curve.stat().st_size) and time.monotonic() < deadline:
