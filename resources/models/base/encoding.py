@@ -38,22 +38,15 @@ def common_prefix(first: list[int], second: list[int]) -> int:
     return min(len(first), len(second))
 
 
-def render(tokenizer: Any, conversations: list[Messages], *, generation_prompt: bool) -> list[str]:
-    """Conversations as text, by the tokenizer's chat template."""
+def encode_conversations(
+    tokenizer: Any, conversations: Sequence[Messages], *, generation_prompt: bool
+) -> list[list[int]]:
+    """Token ids of conversations as the tokenizer's chat template writes them, with its special tokens."""
     if not conversations:
         return []
-    texts: list[str] = tokenizer.apply_chat_template(
-        [list(messages) for messages in conversations],
-        tokenize=False,
-        add_generation_prompt=generation_prompt,
+    texts = tokenizer.apply_chat_template(
+        [list(messages) for messages in conversations], tokenize=False, add_generation_prompt=generation_prompt
     )
-    return texts
-
-
-def encode_rendered(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """Token ids of texts that already contain their special tokens."""
-    if not texts:
-        return []
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return ids
 
@@ -64,8 +57,8 @@ def encode_pairs(tokenizer: Any, prompts: list[Messages], completions: list[Mess
     The completion starts where the tokens of the whole differ from those of the prompt with its generation prompt.
     """
     both = [[*prompt, *completion] for prompt, completion in zip(prompts, completions, strict=True)]
-    opened = encode_rendered(tokenizer, render(tokenizer, prompts, generation_prompt=True))
-    whole = encode_rendered(tokenizer, render(tokenizer, list(both), generation_prompt=False))
+    opened = encode_conversations(tokenizer, prompts, generation_prompt=True)
+    whole = encode_conversations(tokenizer, both, generation_prompt=False)
     return [Encoded(ids, common_prefix(start, ids)) for start, ids in zip(opened, whole, strict=True)]
 
 
@@ -73,6 +66,4 @@ def encode_texts(tokenizer: Any, texts: list[str]) -> list[Encoded]:
     """Plain texts as TRL's SFTTrainer encodes them: the eos token at the end, every token trained."""
     eos = tokenizer.eos_token
     ended = [text if text.endswith(eos) else text + eos for text in texts]
-    if not ended:
-        return []
     return [Encoded(ids, 0) for ids in tokenizer(ended)["input_ids"]]

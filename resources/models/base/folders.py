@@ -5,28 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import struct
 from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
+
+from fineline.resources.core.storage.files import file_digest
 
 
 def weights_sha256(folder: Path) -> str:
     """Hash of all safetensors files of a folder, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(file_digest(path)))
     return digest.hexdigest()
 
 
 def count_parameters(folder: Path) -> int:
     """Numbers in all tensors of a folder, from the headers of its safetensors files."""
     total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header: dict[str, Any] = json.loads(file.read(length))
-        total += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in file.offset_keys())
     return total
 
 
@@ -43,8 +43,3 @@ def stop_token_ids(folder: Path, eos_token_id: int) -> list[int]:
     given = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
     others = given if isinstance(given, list) else [] if given is None else [given]
     return sorted({eos_token_id, *others})
-
-
-def template_sha256(template: str) -> str:
-    """Hash of a chat template."""
-    return hashlib.sha256(template.encode()).hexdigest()

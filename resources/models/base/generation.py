@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from fineline.resources.models.base.encoding import Messages, encode_rendered, load_tokenizer, render
+from fineline.resources.models.base.encoding import Messages, encode_conversations, load_tokenizer
 from fineline.resources.models.base.folders import stop_token_ids
 from fineline.resources.models.base.tasks import Generate, Generated
 from fineline.resources.models.worker.protocol import Log
@@ -62,7 +62,7 @@ def answer_prompts(
 
     Prompts of similar length share a batch. The first stop token ends an answer, also where it serves as padding.
     """
-    encoded = encode_rendered(tokenizer, render(tokenizer, prompts, generation_prompt=True))
+    encoded = encode_conversations(tokenizer, prompts, generation_prompt=True)
     order = sorted(range(len(encoded)), key=lambda place: (-len(encoded[place]), place))
     stops = set(config.eos_token_id)
     answers: dict[int, tuple[str, bool]] = {}

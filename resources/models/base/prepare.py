@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from fineline.resources.core.recipe.models import BaseModelSource, FolderModel, HubModel, PackagedModel
-from fineline.resources.models.base.checks import check_folder, gguf_file, no_chat_template, no_end_token
+from fineline.resources.models.base.checks import check_folder, check_tokenizer, gguf_file
 from fineline.resources.models.base.encoding import load_tokenizer
-from fineline.resources.models.base.folders import model_config, template_sha256, weights_sha256
+from fineline.resources.models.base.folders import model_config, weights_sha256
 from fineline.resources.models.base.tasks import PrepareBase, PreparedBase
 from fineline.resources.models.worker.protocol import Log, ModelError
 
@@ -55,10 +56,7 @@ def run(task: PrepareBase, log: Log) -> PreparedBase:
     name = {"package": "package", "hub": "id", "folder": "path"}[source.kind]
     log(f"loading the base model from {source.kind} {source.model_dump(mode='json')[name]}")
     model, tokenizer = load(source, getattr(torch, task.dtype))
-    if not tokenizer.chat_template:
-        raise no_chat_template("the base model")
-    if tokenizer.eos_token is None:
-        raise no_end_token("the base model")
+    check_tokenizer("the base model", chat_template=tokenizer.chat_template, eos_token=tokenizer.eos_token)
     folder = Path(task.output) / "model"
     model.generation_config.eos_token_id = model.generation_config.eos_token_id or tokenizer.eos_token_id
     model.save_pretrained(folder)
@@ -71,12 +69,12 @@ def run(task: PrepareBase, log: Log) -> PreparedBase:
     config = model_config(folder)
     log(f"saved {model.num_parameters():,} parameters as {task.dtype}")
     return PreparedBase(
-        name=task.source.title,
+        name=source.title,
         folder=str(folder),
         parameters=model.num_parameters(),
         vocabulary=config["vocab_size"],
         context_length=config["max_position_embeddings"],
-        chat_template_sha256=template_sha256(tokenizer.chat_template),
+        chat_template_sha256=hashlib.sha256(tokenizer.chat_template.encode()).hexdigest(),
         eos_token=tokenizer.eos_token,
         licence=source.licence,
         weights_sha256=weights_sha256(folder),

@@ -23,7 +23,9 @@ SCHEMA = {
 }
 
 
-def account(rows: Iterable[list[Encoded]], stops: set[int], maximum_tokens: int) -> pl.DataFrame:
+def account(
+    record_ids: Iterable[str], rows: Iterable[list[Encoded]], stops: set[int], maximum_tokens: int
+) -> pl.DataFrame:
     """Token counts of rows that are encoded once, or twice for the two answers of a preference.
 
     A preference has the tokens of its longer side and the trained tokens of the side with fewer; its stop token counts
@@ -31,14 +33,15 @@ def account(rows: Iterable[list[Encoded]], stops: set[int], maximum_tokens: int)
     """
     counts = [
         (
+            record_id,
             max(len(side.ids) for side in sides),
             min(len(side.ids[side.start : maximum_tokens]) for side in sides),
             all(not stops.isdisjoint(side.ids[side.start : maximum_tokens]) for side in sides),
             max(len(side.ids) for side in sides) > maximum_tokens,
         )
-        for sides in rows
+        for record_id, sides in zip(record_ids, rows, strict=True)
     ]
-    return pl.DataFrame(counts, schema={k: v for k, v in SCHEMA.items() if k != "record_id"}, orient="row")
+    return pl.DataFrame(counts, schema=SCHEMA, orient="row")
 
 
 def encode_rows(tokenizer: Any, rows: pl.DataFrame) -> list[list[Encoded]]:
@@ -65,8 +68,7 @@ def run(task: CountTokens, log: Log) -> TokenCounts:
     rows = pl.read_parquet(task.rows)
     parts = [pl.DataFrame(schema=SCHEMA)]
     for chunk in rows.iter_slices(CHUNK):
-        counted = account(encode_rows(tokenizer, chunk), stops, task.maximum_tokens)
-        parts.append(counted.select(chunk["record_id"], *counted.columns))
+        parts.append(account(chunk["record_id"], encode_rows(tokenizer, chunk), stops, task.maximum_tokens))
     counts = pl.concat(parts)
     path = Path(task.output) / "counts.parquet"
     counts.write_parquet(path)

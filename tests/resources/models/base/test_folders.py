@@ -1,6 +1,13 @@
 import json
 
-from fineline.resources.models.base.folders import stop_token_ids
+from fineline.resources.models.base.folders import count_parameters, stop_token_ids
+
+
+def test_parameters_are_counted_from_the_headers_of_the_files(tiny_model_folder):
+    from safetensors.numpy import load_file
+
+    tensors = load_file(tiny_model_folder / "model.safetensors").values()
+    assert count_parameters(tiny_model_folder) == sum(tensor.size for tensor in tensors)
 
 
 def test_stop_tokens_are_those_of_tokenizer_and_generation_config(tmp_path):
