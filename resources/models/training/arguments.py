@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -16,10 +17,9 @@ from fineline.resources.models.training.tasks import Train
 VALIDATION_ROWS = 32
 
 
-def arguments(task: Train, *, cuda: bool, validate: bool, from_start: bool) -> dict[str, Any]:
-    """The training arguments that all stages share."""
-    stage = task.stage
-    half = -(-stage.steps // 2)
+def arguments(task: Train, *, validate: bool, from_start: bool) -> dict[str, Any]:
+    """The training arguments that all stages share, by the names of transformers' TrainingArguments."""
+    stage, cuda = task.stage, torch.cuda.is_available()
     return {
         "output_dir": task.checkpoints,
         "max_steps": stage.steps,
@@ -35,9 +35,8 @@ def arguments(task: Train, *, cuda: bool, validate: bool, from_start: bool) -> d
         "bf16": task.dtype == "bfloat16",
         "gradient_checkpointing": cuda,
         "logging_steps": 1,
-        "logging_first_step": True,
         "eval_strategy": "steps" if validate else "no",
-        "eval_steps": half,
+        "eval_steps": math.ceil(stage.steps / 2),
         "eval_on_start": validate and from_start,
         "save_strategy": "steps",
         "save_steps": max(5, stage.steps // 4),
@@ -73,8 +72,7 @@ def make_trainer(
     from_start: bool,
 ) -> Trainer:
     """The trainer of a stage, as its method builds it."""
-    cuda = torch.cuda.is_available()
-    shared = arguments(task, cuda=cuda, validate=validation is not None, from_start=from_start)
+    shared = arguments(task, validate=validation is not None, from_start=from_start)
     parts = {
         "model": model,
         "processing_class": tokenizer,

@@ -33,21 +33,14 @@ def run_identity(task: Train) -> str:
     return digest.hexdigest()
 
 
-def mark(checkpoint: Path, run: str) -> None:
-    """Mark a checkpoint as complete, and as that of a run."""
-    partial = checkpoint / "fineline.partial"
-    partial.write_text(json.dumps({"run": run}), encoding="utf-8")
-    partial.replace(checkpoint / MARK)
-
-
-def newest_checkpoint(folder: Path, run: str) -> Path | None:
-    """The newest complete checkpoint of this run; None where there is none. Those of other runs do not count."""
-    found = {
-        int(path.parent.name.removeprefix("checkpoint-")): path.parent
+def newest_step(folder: Path, run: str) -> int:
+    """The step of the newest complete checkpoint of this run, 0 where there is none. Those of others do not count."""
+    steps = [
+        int(path.parent.name.removeprefix("checkpoint-"))
         for path in folder.glob(f"checkpoint-*/{MARK}")
         if json.loads(path.read_text(encoding="utf-8"))["run"] == run
-    }
-    return found[max(found)] if found else None
+    ]
+    return max(steps, default=0)
 
 
 def point(entry: dict[str, float]) -> dict[str, float]:
@@ -79,5 +72,8 @@ class Progress(TrainerCallback):
         self.log(f"step {state.global_step} of {state.max_steps}: {', '.join(measured)}")
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Mark the checkpoint, whose files the trainer has all written."""
-        mark(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.run)
+        """Mark the checkpoint as complete, and as that of this run: the trainer has written all of its files."""
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        partial = checkpoint / "fineline.partial"
+        partial.write_text(json.dumps({"run": self.run}), encoding="utf-8")
+        partial.replace(checkpoint / MARK)

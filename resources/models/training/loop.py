@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import sys
@@ -19,49 +18,47 @@ from fineline.resources.models.base.encoding import load_tokenizer
 from fineline.resources.models.base.folders import weights_sha256
 from fineline.resources.models.base.token_counts import encode_rows
 from fineline.resources.models.training.arguments import VALIDATION_ROWS, make_trainer
-from fineline.resources.models.training.checkpoints import Progress, newest_checkpoint, run_identity
-from fineline.resources.models.training.memory_estimate import check_memory, shape_of
+from fineline.resources.models.training.checkpoints import Progress, newest_step, run_identity
+from fineline.resources.models.training.memory_estimate import check_memory
 from fineline.resources.models.training.tasks import Train, Trained, ValidationLoss
 from fineline.resources.models.worker.protocol import Log, ModelError
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> pl.DataFrame:
     """Rows of a JSONL file.
 
     Raises:
         ModelError: there are none.
     """
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    if not rows:
+    if not path.stat().st_size:
         raise ModelError(
             f"There are no training rows in {path.name}.",
             "Look at the record ledger for what dropped them, and loosen that rule or add a source.",
         )
-    return rows
+    return pl.read_ndjson(path, infer_schema_length=None)
 
 
-def longest_row(rows: list[dict[str, Any]], tokenizer: Any, maximum_tokens: int) -> int:
+def longest_row(rows: pl.DataFrame, tokenizer: Any, maximum_tokens: int) -> int:
     """Tokens of the longest row.
 
     Raises:
         ModelError: a row is longer than the stage takes, so that its answer would be cut.
     """
-    frame = pl.DataFrame([{{"chosen": "completion"}.get(k, k): v for k, v in row.items()} for row in rows])
-    lengths = [max(len(side.ids) for side in sides) for sides in encode_rows(tokenizer, frame)]
+    encoded = encode_rows(tokenizer, rows.rename({"chosen": "completion"}, strict=False))
+    lengths = [max(len(side.ids) for side in sides) for sides in encoded]
     over = sum(length > maximum_tokens for length in lengths)
     if over:
         raise ModelError(
-            f"{over} of {len(rows)} training rows are longer than maximum_tokens ({maximum_tokens}); "
+            f"{over} of {rows.height} training rows are longer than maximum_tokens ({maximum_tokens}); "
             f"the longest has {max(lengths)}, and their answers would be cut.",
             "Raise the stage's maximum_tokens, or lower the dataset's, which leaves such rows out.",
         )
     return max(lengths)
 
 
-def train_to_end(trainer: Trainer, resume: Path | None, *, validate: bool) -> list[ValidationLoss]:
+def train_to_end(trainer: Trainer, checkpoint: str | None, *, validate: bool) -> list[ValidationLoss]:
     """Train; returns the validation losses before the first step, halfway and after the last."""
-    trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    trainer.train(resume_from_checkpoint=checkpoint)
     history = trainer.state.log_history
     if validate and not any(h["step"] == trainer.state.global_step for h in history if "eval_loss" in h):
         trainer.evaluate()
@@ -74,20 +71,21 @@ def run(task: Train, log: Log) -> Trained:
     tokenizer = load_tokenizer(model_folder)
     rows = read_rows(Path(task.train))
     longest = longest_row(rows, tokenizer, stage.maximum_tokens)
-    check_memory(shape_of(model_folder), stage, dtype=task.dtype, longest_row=longest)
+    check_memory(model_folder, stage, dtype=task.dtype, longest_row=longest)
 
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=getattr(torch, task.dtype))
-    validation = Dataset.from_list(read_rows(Path(task.validation))[:VALIDATION_ROWS]) if task.validation else None
-    run_id = run_identity(task)
-    curve = output / "curve.jsonl"
-    resume = newest_checkpoint(Path(task.checkpoints), run_id)
-    resumed_from = 0 if resume is None else int(resume.name.removeprefix("checkpoint-"))
-    progress, train = Progress(curve, log, run_id), Dataset.from_list(rows)
-    trainer = make_trainer(task, model, tokenizer, train, validation, progress, from_start=resume is None)
+    train, validation = Dataset.from_list(rows.to_dicts()), None
+    if task.validation is not None:
+        validation = Dataset.from_list(read_rows(Path(task.validation)).head(VALIDATION_ROWS).to_dicts())
+    run_id, curve = run_identity(task), output / "curve.jsonl"
+    step = newest_step(Path(task.checkpoints), run_id)
+    progress = Progress(curve, log, run_id)
+    trainer = make_trainer(task, model, tokenizer, train, validation, progress, from_start=step == 0)
     trainer.remove_callback(PrinterCallback)
-    log(f"training on {len(rows)} rows, {stage.steps} steps" + (f", from step {resumed_from}" if resume else ""))
+    log(f"training on {rows.height} rows, {stage.steps} steps" + (f", from step {step}" if step else ""))
     started = time.perf_counter()
-    validation_losses = train_to_end(trainer, resume, validate=validation is not None)
+    checkpoint = f"{task.checkpoints}/checkpoint-{step}" if step else None
+    validation_losses = train_to_end(trainer, checkpoint, validate=validation is not None)
     seconds = time.perf_counter() - started
     tokens = trainer.state.num_input_tokens_seen - trainer._initial_num_input_tokens_seen
 
@@ -95,13 +93,13 @@ def run(task: Train, log: Log) -> Trained:
     shutil.rmtree(task.checkpoints)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return Trained(
-        stage=task.stage,
+        stage=stage,
         adapter=str(output / "adapter"),
         merged=str(output / "merged"),
         curve=str(curve),
         steps=trainer.state.global_step,
-        resumed_from=resumed_from,
-        rows=len(rows),
+        resumed_from=step,
+        rows=rows.height,
         tokens=tokens,
         tokens_per_second=tokens / seconds,
         train_seconds=seconds,

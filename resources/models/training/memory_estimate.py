@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -17,52 +17,32 @@ BYTES = {"bfloat16": 2, "float32": 4}
 LOGIT_COPIES_IN_FLOAT32 = 3
 
 
-@dataclass(frozen=True)
-class ModelShape:
-    """The dimensions of a decoder that its memory depends on."""
-
-    parameters: int
-    vocabulary: int
-    hidden: int
-    intermediate: int
-    layers: int
-
-
-def shape_of(folder: Path) -> ModelShape:
-    """The shape of a prepared model folder."""
-    config = model_config(folder)
-    return ModelShape(
-        parameters=count_parameters(folder),
-        vocabulary=config["vocab_size"],
-        hidden=config["hidden_size"],
-        intermediate=config["intermediate_size"],
-        layers=config["num_hidden_layers"],
-    )
-
-
-def estimate_memory(shape: ModelShape, stage: TrainingStage, *, dtype: str, longest_row: int) -> float:
-    """Memory in MB that a training stage takes at its peak on a CPU.
+def estimate_memory(
+    parameters: int, config: Mapping[str, int], stage: TrainingStage, *, dtype: str, longest_row: int
+) -> float:
+    """Memory in MB that a training stage takes at its peak on a CPU; ``config`` is the model's config.json.
 
     The sum of libraries, frozen weights, adapters with gradients and Adam's moments (float32), what the
     layers keep for the backward pass, and the logits. Constants are fitted to measured peaks.
     """
-    size = BYTES[dtype]
-    method = method_of(stage)
-    length = stage.maximum_tokens if method.packed else longest_row
-    tokens = stage.batch_size * length * method.sides
-    adapters = stage.lora.rank * shape.layers * (9 * shape.hidden + 3 * shape.intermediate) * 4 * 4
-    kept = tokens * shape.layers * (14 * shape.hidden + 6 * shape.intermediate) * size
-    logits = tokens * shape.vocabulary * (size + 4 * LOGIT_COPIES_IN_FLOAT32)
-    return LIBRARIES_MB + (shape.parameters * size * 2 + adapters + kept + logits) / 1e6
+    size, method = BYTES[dtype], method_of(stage)
+    hidden, intermediate, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    tokens = stage.batch_size * (stage.maximum_tokens if method.packed else longest_row) * method.sides
+    adapters = stage.lora.rank * layers * (9 * hidden + 3 * intermediate) * 4 * 4
+    kept = tokens * layers * (14 * hidden + 6 * intermediate) * size
+    logits = tokens * config["vocab_size"] * (size + 4 * LOGIT_COPIES_IN_FLOAT32)
+    return LIBRARIES_MB + (parameters * size * 2 + adapters + kept + logits) / 1e6
 
 
-def check_memory(shape: ModelShape, stage: TrainingStage, *, dtype: str, longest_row: int) -> None:
-    """Refuse a stage that will not fit, before minutes are spent on it.
+def check_memory(folder: Path, stage: TrainingStage, *, dtype: str, longest_row: int) -> None:
+    """Refuse a stage that will not fit with the model in a folder, before minutes are spent on it.
 
     Raises:
         ModelError: the memory needed, the memory available, and what to make smaller.
     """
-    needed = estimate_memory(shape, stage, dtype=dtype, longest_row=longest_row)
+    needed = estimate_memory(
+        count_parameters(folder), model_config(folder), stage, dtype=dtype, longest_row=longest_row
+    )
     available = psutil.virtual_memory().available / 1e6
     if needed > available:
         raise ModelError(
