@@ -24,15 +24,13 @@ from fineline.resources.models.evaluation.version import VERSION
     version=VERSION,
     kinds={"pytorch", "polars"},
     owner=MODEL_TEAM,
-    reads={"threads": "training.threads", "maximum_tokens": "datasets.maximum_tokens"},
+    reads={"threads": "training.threads"},
     checks={
         "promoted_on_evidence": "A paired test on held-out records shows that the model is better than the base "
         "model and than a trivial baseline, and that no slice got worse by more than the recipe allows."
     },
 )
-def evaluation(
-    run: TableRun, evaluation: Evaluation, promotion: Promotion, maximum_tokens: int, threads: int | None
-) -> None:
+def evaluation(run: TableRun, evaluation: Evaluation, promotion: Promotion, threads: int | None) -> None:
     """The loss of every model on held-out answers, record by record, and what greedy answers score.
 
     Guarantees: all models read the same test records, none of which was trained on; differences come with
@@ -41,7 +39,7 @@ def evaluation(
     from fineline.resources.models.evaluation.promotion import judge, loss_intervals
 
     models = [name for name in run.asset.upstream if catalog.entry(name).contract is None]
-    losses, answers, scores = _measure(run, models, evaluation, maximum_tokens, threads)
+    losses, answers, scores = _measure(run, models, evaluation, threads)
     verdict = judge(losses, models[-1], models[0], promotion, evaluation)
     held_out = loss_intervals(losses, evaluation)
     run.check("promoted_on_evidence", verdict.promote, " ".join(verdict.reasons))
@@ -71,7 +69,7 @@ def test_rows(run: Run, dataset: str) -> pl.LazyFrame:
 
 
 def _measure(
-    run: TableRun, models: list[str], evaluation: Evaluation, maximum_tokens: int, threads: int | None
+    run: TableRun, models: list[str], evaluation: Evaluation, threads: int | None
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
     """Losses and answers of all models on the test rows, and their mean scores by model."""
     datasets = [name for name in run.asset.upstream if name not in models]
@@ -83,7 +81,7 @@ def _measure(
         if catalog.PREFERENCE_DATASET.name in datasets:
             pairs = folder / "pairs.parquet"
             preference = run.scan(catalog.PREFERENCE_DATASET.name).filter(pl.col("split") == "test")
-            preference.select("record_id", "prompt", "chosen", "rejected").collect().write_parquet(pairs)
+            preference.select("prompt", "chosen", "rejected").collect().write_parquet(pairs)
         task = Evaluate(
             output=str(folder),
             models={name: str(run.model_folder(name)) for name in models},
@@ -93,7 +91,6 @@ def _measure(
             loss_rows=evaluation.loss_rows,
             generated_rows=evaluation.generated_rows,
             new_tokens=evaluation.new_tokens,
-            maximum_tokens=maximum_tokens,
             threads=threads,
         )
         result = run.work(task)

@@ -55,8 +55,3 @@ class Datasets(Section):
     def names(self) -> list[str]:
         """The assets of the datasets."""
         return [catalog.dataset_of(name) for name, section in self if section is not None]
-
-    @property
-    def maximum_tokens(self) -> int:
-        """The limit on tokens in the datasets that judge models."""
-        return max(section.maximum_tokens for section in (self.sft, self.preference) if section)

@@ -12,24 +12,27 @@ from numpy.typing import NDArray
 from fineline.resources.models.base.encoding import Encoded
 from fineline.resources.models.worker.protocol import Log
 
+# In a batch, with padding.
+TOKENS = 4096
 
-def batches(rows: list[Encoded], batch_tokens: int) -> Iterator[list[int]]:
-    """Positions of rows of similar length; a batch has at most ``batch_tokens`` with its padding, longest first."""
+
+def batches(rows: list[Encoded]) -> Iterator[list[int]]:
+    """Positions of rows of similar length, the longest first; a batch has at most ``TOKENS``, or one row."""
     order = sorted(range(len(rows)), key=lambda place: (-len(rows[place].ids), place))
     start = 0
     while start < len(order):
-        size = max(1, batch_tokens // len(rows[order[start]].ids))
+        size = max(1, TOKENS // len(rows[order[start]].ids))
         yield order[start : start + size]
         start += size
 
 
-def mean_losses(model: Any, rows: list[Encoded], *, pad: int, batch_tokens: int, log: Log) -> list[float]:
+def mean_losses(model: Any, rows: list[Encoded], *, pad: int, log: Log) -> list[float]:
     """Mean negative log-likelihood (nats a token) of each row's trained tokens, in the order of the rows.
 
     A first token without context has no likelihood and is left out.
     """
     losses: dict[int, float] = {}
-    for places in batches(rows, batch_tokens):
+    for places in batches(rows):
         chosen = [rows[place] for place in places]
         longest = max(len(row.ids) for row in chosen)
         ids = torch.full((len(chosen), longest), pad)

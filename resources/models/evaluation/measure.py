@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,7 @@ from fineline.resources.models.evaluation.likelihood import mean_losses, unigram
 from fineline.resources.models.evaluation.tasks import BASELINE, Evaluate, Evaluated, ModelScores
 from fineline.resources.models.worker.protocol import Log, ModelError
 
-PREFERENCES = {"record_id": pl.String, "model": pl.String, "chosen": pl.Float64, "rejected": pl.Float64}
-
-
-def sample(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """The first rows by record_id: a stable random sample, since record_ids are hashes of content."""
-    return rows.sort("record_id").head(count)
+BATCH_PROMPTS = 16
 
 
 def encode(tokenizer: Any, rows: pl.DataFrame) -> list[Encoded]:
@@ -47,37 +41,26 @@ def loss_table(rows: pl.DataFrame, encoded: list[Encoded], model: str, losses: l
 def answer_table(rows: pl.DataFrame, model: str, answers: list[str]) -> pl.DataFrame:
     """GeneratedAnswer rows of one model; ROUGE-L without stemming against the whole reference."""
     scorer = RougeScorer(["rougeL"], use_stemmer=False)
-    questions = [prompt[-1]["content"] for prompt in rows["prompt"].to_list()]
     references = ["\n".join(m["content"] for m in row) for row in rows["completion"].to_list()]
-    scores = [scorer.score(r, a)["rougeL"].fmeasure for r, a in zip(references, answers, strict=True)]
     return pl.DataFrame(
         {
             "record_id": rows["record_id"],
             "model": [model] * rows.height,
-            "question": questions,
+            "question": [prompt[-1]["content"] for prompt in rows["prompt"].to_list()],
             "reference": references,
             "answer": answers,
-            "rouge_l": scores,
+            "rouge_l": [scorer.score(r, a)["rougeL"].fmeasure for r, a in zip(references, answers, strict=True)],
         },
         schema=GeneratedAnswer.create_empty().schema,
     )
 
 
-def preference_table(
-    model: Any, tokenizer: Any, rows: pl.DataFrame, name: str, batch_tokens: int, log: Log
-) -> pl.DataFrame:
-    """Mean log-probability a token of both answers of each preference."""
+def preference_accuracy(model: Any, tokenizer: Any, rows: pl.DataFrame, log: Log) -> float | None:
+    """The share of preferences whose chosen answer has the higher mean log-probability a token; None without rows."""
     pairs = encode_rows(tokenizer, rows.rename({"chosen": "completion"}))
-    flat = [side for sides in pairs for side in sides]
-    losses = mean_losses(model, flat, pad=pad_id(tokenizer), batch_tokens=batch_tokens, log=log)
-    values = {"chosen": [-loss for loss in losses[0::2]], "rejected": [-loss for loss in losses[1::2]]}
-    return pl.DataFrame({"record_id": rows["record_id"], "model": [name] * rows.height, **values}, schema=PREFERENCES)
-
-
-def within(tokenizer: Any, rows: pl.DataFrame, maximum_tokens: int) -> pl.DataFrame:
-    """The rows of at most ``maximum_tokens``, since a cut answer is a different answer."""
-    fits = [len(row.ids) <= maximum_tokens for row in encode(tokenizer, rows)]
-    return rows.filter(pl.Series(fits, dtype=pl.Boolean))
+    losses = mean_losses(model, [side for sides in pairs for side in sides], pad=pad_id(tokenizer), log=log)
+    right = [chosen < rejected for chosen, rejected in zip(losses[0::2], losses[1::2], strict=True)]
+    return sum(right) / len(right) if right else None
 
 
 def run(task: Evaluate, log: Log) -> Evaluated:
@@ -86,62 +69,45 @@ def run(task: Evaluate, log: Log) -> Evaluated:
     Raises:
         ModelError: there are no rows to measure on.
     """
-    output = Path(task.output)
     first = Path(next(iter(task.models.values())))
     tokenizer = load_tokenizer(first)
-    wanted = sample(pl.read_parquet(task.rows), task.loss_rows)
-    rows = within(tokenizer, wanted, task.maximum_tokens)
+    # record_ids are hashes of content, so the first of them are a stable random sample
+    rows = pl.read_parquet(task.rows).sort("record_id").head(task.loss_rows)
     if rows.is_empty():
         raise ModelError(
             "There are no held-out rows to measure the models on.",
             "Raise split.test, or the dataset's test_rows.",
         )
-    encoded = encode(tokenizer, rows)
-    with Path(task.train).open(encoding="utf-8") as file:
-        train = pl.DataFrame([json.loads(line) for line in file]).rename({"chosen": "completion"}, strict=False)
-    vocabulary = model_config(first)["vocab_size"]
-    unigram = unigram_losses(encode(tokenizer, train), encoded, vocabulary)
+    encoded, asked = encode(tokenizer, rows), rows.head(task.generated_rows)
+    train = pl.read_ndjson(task.train, infer_schema_length=None).rename({"chosen": "completion"}, strict=False)
+    unigram = unigram_losses(encode(tokenizer, train), encoded, model_config(first)["vocab_size"])
     losses = [loss_table(rows, encoded, BASELINE, unigram)]
-    asked = rows.head(task.generated_rows)
     answers = [pl.DataFrame(schema=GeneratedAnswer.create_empty().schema)]
-    pairs = None if task.preferences is None else pl.read_parquet(task.preferences)
-    preferences = []
+    accuracy = {}
     for name, folder in task.models.items():
         log(f"measuring {name}")
         model = load_model(Path(folder))
-        measured = mean_losses(model, encoded, pad=pad_id(tokenizer), batch_tokens=task.batch_tokens, log=log)
-        losses.append(loss_table(rows, encoded, name, measured))
+        losses.append(loss_table(rows, encoded, name, mean_losses(model, encoded, pad=pad_id(tokenizer), log=log)))
         if not asked.is_empty():
             config = settings(Path(folder), tokenizer, task.new_tokens, None)
-            written = answer_prompts(model, tokenizer, asked["prompt"].to_list(), config, 16, log)
+            written = answer_prompts(model, tokenizer, asked["prompt"].to_list(), config, BATCH_PROMPTS, log)
             answers.append(answer_table(asked, name, [text for text, _ in written]))
-        if pairs is not None:
-            preferences.append(preference_table(model, tokenizer, pairs, name, task.batch_tokens, log))
+        if task.preferences is not None:
+            accuracy[name] = preference_accuracy(model, tokenizer, pl.read_parquet(task.preferences), log)
         del model
         gc.collect()
-    return write(output, pl.concat(losses), pl.concat(answers), preferences, wanted.height - rows.height)
+    return write(Path(task.output), pl.concat(losses), pl.concat(answers), accuracy)
 
 
-def write(
-    output: Path, losses: pl.DataFrame, answers: pl.DataFrame, preferences: list[pl.DataFrame], left_out: int
-) -> Evaluated:
+def write(output: Path, losses: pl.DataFrame, answers: pl.DataFrame, accuracy: dict[str, float | None]) -> Evaluated:
     """Write the tables and summarise them."""
     HeldOutLoss.validate(losses).write_parquet(output / "losses.parquet")
     GeneratedAnswer.validate(answers).write_parquet(output / "answers.parquet")
     loss = dict(losses.group_by("model").agg(pl.col("loss").mean()).iter_rows())
     rouge = dict(answers.group_by("model").agg(pl.col("rouge_l").mean()).iter_rows())
-    accuracy: dict[str, float] = {}
-    if preferences:
-        table = pl.concat(preferences)
-        table.write_parquet(output / "preferences.parquet")
-        right = (pl.col("chosen") > pl.col("rejected")).mean()
-        accuracy = dict(table.group_by("model").agg(right.alias("accuracy")).iter_rows())
     return Evaluated(
         losses=str(output / "losses.parquet"),
         answers=str(output / "answers.parquet"),
-        preferences=str(output / "preferences.parquet") if preferences else None,
-        rows=losses["record_id"].n_unique(),
-        left_out_rows=left_out,
         scores={
             name: ModelScores(loss=loss[name], rouge_l=rouge.get(name), preference_accuracy=accuracy.get(name))
             for name in sorted(loss)

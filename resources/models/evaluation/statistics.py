@@ -71,19 +71,15 @@ def sign_flip_p_value(differences: Floats, samples: int, seed: int) -> float:
 
 def paired_test(before: Floats, after: Floats, *, samples: int, confidence: float, seed: int) -> PairedTest:
     """Whether the mean has changed, record by record: its difference with a bootstrap interval and a p value."""
-    differences = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
+    differences = after - before
     interval = bootstrap_interval(differences, samples, confidence, seed)
     return PairedTest(*interval, sign_flip_p_value(differences, samples, seed + 1))
 
 
 def paired(losses: pl.DataFrame, before: str, after: str) -> pl.DataFrame:
     """HeldOutLoss rows of two models joined by record: record_id, source, label, before, after."""
-    keys = ["record_id", "source", "label"]
-    sides = [
-        losses.filter(pl.col("model") == model).select(*keys, pl.col("loss").alias(name))
-        for model, name in ((before, "before"), (after, "after"))
-    ]
-    return sides[0].join(sides[1].select("record_id", "after"), on="record_id").sort("record_id")
+    first = losses.filter(model=before).select("record_id", "source", "label", before="loss")
+    return first.join(losses.filter(model=after).select("record_id", after="loss"), on="record_id").sort("record_id")
 
 
 def compare_slices(losses: pl.DataFrame, before: str, after: str, minimum_rows: int) -> pl.DataFrame:
@@ -94,8 +90,8 @@ def compare_slices(losses: pl.DataFrame, before: str, after: str, minimum_rows: 
     return (
         paired(losses, before, after)
         .group_by("source", "label")
-        .agg(pl.len().alias("rows"), pl.col("before").mean(), pl.col("after").mean())
+        .agg(pl.col("before", "after").mean(), rows=pl.len())
         .filter(pl.col("rows") >= minimum_rows)
-        .with_columns((pl.col("after") - pl.col("before")).alias("change"))
+        .select("source", "label", "rows", "before", "after", change=pl.col("after") - pl.col("before"))
         .sort("source", "label", nulls_last=False)
     )

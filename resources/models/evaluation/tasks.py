@@ -20,23 +20,20 @@ class ModelScores(Section):
 
 
 class Evaluated(Result):
-    """``losses`` holds HeldOutLoss rows, ``answers`` GeneratedAnswer rows, ``preferences`` record_id, model,
-    chosen and rejected (mean log-probability a token), all as Parquet."""
+    """``losses`` holds HeldOutLoss rows and ``answers`` GeneratedAnswer rows, both as Parquet; ``scores`` their means,
+    and the preference accuracy, by model."""
 
     losses: str
     answers: str
-    preferences: str | None
-    rows: int
-    left_out_rows: int
     scores: dict[str, ModelScores]
 
 
 class Evaluate(Task[Evaluated]):
-    """Measure models on held-out rows.
+    """Measure models on held-out rows, which must fit their context.
 
     ``rows`` is a Parquet file with record_id, source, label, prompt and completion; ``train`` is the JSONL
     whose completions (or chosen answers) give the unigram baseline its frequencies; ``preferences`` is a
-    Parquet file with record_id, prompt, chosen and rejected. ``batch_tokens`` bounds rows times longest row.
+    Parquet file with prompt, chosen and rejected.
     """
 
     runs: ClassVar[str] = "fineline.resources.models.evaluation.measure:run"
@@ -48,5 +45,3 @@ class Evaluate(Task[Evaluated]):
     loss_rows: int
     generated_rows: int
     new_tokens: int
-    maximum_tokens: int
-    batch_tokens: int = 4096

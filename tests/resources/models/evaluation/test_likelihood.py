@@ -18,10 +18,10 @@ def test_unigram_losses_are_those_of_smoothed_frequencies():
 
 
 def test_batches_hold_each_row_once_and_stay_within_their_size():
-    from fineline.resources.models.evaluation.likelihood import batches
+    from fineline.resources.models.evaluation.likelihood import TOKENS, batches
 
-    lengths = np.random.default_rng(0).integers(1, 60, 50).tolist()
+    lengths = np.random.default_rng(0).integers(1, 2000, 50).tolist()
     rows = [Encoded(list(range(length)), 0) for length in lengths]
-    found = list(batches(rows, 100))
+    found = list(batches(rows))
     assert sorted(place for batch in found for place in batch) == list(range(50))
-    assert all(len(batch) * max(lengths[place] for place in batch) <= 100 for batch in found)
+    assert all(len(batch) * max(lengths[place] for place in batch) <= TOKENS for batch in found)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.model_tasks import chats, message, preferences, write_jsonl, write_parquet
+from support.model_tasks import chats, preferences, write_jsonl, write_parquet
 
 from fineline.data_contracts.models import GeneratedAnswer, HeldOutLoss
 from fineline.resources.models.base.encoding import encode_pairs, load_tokenizer
@@ -26,7 +26,6 @@ def task_for(model: Path, folder: Path, rows=None, **values) -> Evaluate:
         "loss_rows": 10,
         "generated_rows": 3,
         "new_tokens": 6,
-        "maximum_tokens": 512,
     }
     return Evaluate(**{**defaults, **values})
 
@@ -66,14 +65,11 @@ def test_batched_losses_are_those_of_rows_measured_one_by_one_by_the_model_itsel
     assert found == pytest.approx(wanted, abs=1e-5)
 
 
-def test_rows_that_do_not_fit_are_left_out_and_counted(tiny_model_folder, tmp_path):
-    rows = [*chats(4), {**chats(1)[0], "completion": message("assistant", "long " * 300)}]
-    assert evaluate(task_for(tiny_model_folder, tmp_path, rows)).left_out_rows == 1
-
-
 def test_no_held_out_rows_are_refused_with_what_to_do(tiny_model_folder, tmp_path):
+    task = task_for(tiny_model_folder, tmp_path)
+    pl.read_parquet(task.rows).clear().write_parquet(task.rows)
     with pytest.raises(ModelError, match=r"no held-out rows .*Raise split\.test"):
-        evaluate(task_for(tiny_model_folder, tmp_path, maximum_tokens=1))
+        evaluate(task)
 
 
 def test_perfect_answer_scores_one_and_a_strange_one_zero():
