@@ -22,7 +22,7 @@ def model_card(facts: CardFacts) -> str:
         language=["en"],
         library_name="transformers",
         pipeline_tag="text-generation",
-        tags=["fineline", *[stage.name for stage in facts.stages]],
+        tags=["fineline", *[trained["stage"]["name"] for trained in facts.stages]],
         model_name=facts.recipe,
         eval_results=_results(facts),
     )
@@ -32,17 +32,12 @@ def model_card(facts: CardFacts) -> str:
 
 def _results(facts: CardFacts) -> list[EvalResult]:
     """The held-out figures of the released model, as the hub shows them."""
-    figures = [
-        (metric, name, value)
-        for score in facts.scores
-        if score.model == facts.model
-        for metric, name, value in (
-            ("loss", "held-out loss, nats a token", score.loss),
-            ("rouge", "ROUGE-L of greedy answers", score.rouge_l),
-            ("accuracy", "preference accuracy", score.preference_accuracy),
-        )
-        if value is not None
-    ]
+    scores = facts.scores[facts.model]
+    figures = (
+        ("loss", "held-out loss, nats a token", facts.losses[facts.model][0]),
+        ("rouge", "ROUGE-L of greedy answers", scores["rouge_l"]),
+        ("accuracy", "preference accuracy", scores["preference_accuracy"]),
+    )
     return [
         EvalResult(
             task_type="text-generation",
@@ -54,4 +49,5 @@ def _results(facts: CardFacts) -> list[EvalResult]:
             metric_value=value,
         )
         for metric, name, value in figures
+        if value is not None
     ]

@@ -9,45 +9,20 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import counts_by, first_few
 from fineline.resources.core.recipe.base import Section
-from fineline.resources.core.recipe.training import AnyStage, Training
-from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
+from fineline.resources.models import exposure
 
 
 class SourceFacts(Section):
     """A source, and how many of its records reached each step."""
 
-    name: str
+    source: str
     licence: str
     raw: int
     scrubbed: int
     curated: int
     trained: int
-
-
-class StageFacts(Section):
-    """A training stage: its settings, its losses, its cost."""
-
-    name: str
-    settings: dict[str, Any]
-    rows: int
-    first_loss: float
-    last_loss: float
-    validation_first: float | None = None
-    validation_last: float | None = None
-    seconds: float
-
-
-class ScoreFacts(Section):
-    """Held-out figures of one model; the loss with its confidence interval."""
-
-    model: str
-    loss: float
-    low: float
-    high: float
-    rouge_l: float | None = None
-    preference_accuracy: float | None = None
 
 
 class CheckFacts(Section):
@@ -59,7 +34,11 @@ class CheckFacts(Section):
 
 
 class CardFacts(Section):
-    """Everything that a model card states; ``model`` is the asset that is released."""
+    """Everything that a model card states.
+
+    ``model`` is the asset that is released. ``stages`` has what training stored of each stage, ``losses`` each model's
+    mean held-out loss (nats a token) with the ends of its confidence interval, and ``scores`` its other figures.
+    """
 
     recipe: str
     model: str
@@ -68,8 +47,9 @@ class CardFacts(Section):
     release: str
     sources: list[SourceFacts]
     splits: dict[str, int]
-    stages: list[StageFacts]
-    scores: list[ScoreFacts]
+    stages: list[dict[str, Any]]
+    losses: dict[str, tuple[float, float, float]]
+    scores: dict[str, dict[str, float | None]]
     confidence: float
     test_rows: int
     reasons: list[str]
@@ -79,84 +59,43 @@ class CardFacts(Section):
 def card_facts(storage: Storage, recipe: str, checks: list[CheckFacts]) -> CardFacts:
     """The facts of a model card, all of them of what is stored. ``recipe`` is the recipe's name."""
     evaluation, base = (storage.require(each.name) for each in (catalog.EVALUATION, catalog.BASE_MODEL))
-    trained = [storage.require(name) for name in evaluation.facts["models"][1:]]
-    stages = Training.model_validate({"stages": [each.facts["stage"] for each in trained]}).stages
-    rows = [scan_table(storage, stage.dataset.name).filter(pl.col("split") == "train").collect() for stage in stages]
+    measured = evaluation.facts
+    model = measured["models"][-1]
     losses = scan_table(storage, catalog.EVALUATION.name)
     return CardFacts(
         recipe=recipe,
-        model=trained[-1].asset,
+        model=model,
         base_model=base.facts["name"],
         base_licence=base.facts["licence"],
         release=evaluation.data_version,
-        sources=_sources(storage, [table["record_id"] for table in rows]),
+        sources=_sources(storage, exposure.read(storage, model).filter(split="train")["record_id"].unique()),
         splits=counts_by(scan_table(storage, catalog.SPLITS.name).select("split").collect(), "split"),
-        stages=[_stage(*each) for each in zip(trained, stages, [table.height for table in rows], strict=True)],
-        scores=_scores(evaluation),
-        confidence=evaluation.facts["confidence"],
+        stages=[dict(storage.require(name).facts) for name in measured["models"][1:]],
+        losses=measured["held-out loss"],
+        scores=measured["scores"],
+        confidence=measured["confidence"],
         test_rows=losses.select(pl.col("record_id").n_unique()).collect().item(),
-        reasons=evaluation.facts["reasons"],
+        reasons=measured["reasons"],
         checks=checks,
     )
 
 
-def _sources(storage: Storage, trained: list[pl.Series]) -> list[SourceFacts]:
-    ledger = scan_table(storage, catalog.RECORD_LEDGER.name).select("source", "place").collect()
-    curated = scan_table(storage, catalog.CURATED_CORPUS.name).select("record_id", "source", "licence").collect()
-    came_in = scan_table(storage, catalog.RAW_CORPUS.name).select("source", "licence").unique().collect()
+def _sources(storage: Storage, trained_on: pl.Series) -> list[SourceFacts]:
+    ledger, curated, raw = (
+        scan_table(storage, each.name) for each in (catalog.RECORD_LEDGER, catalog.CURATED_CORPUS, catalog.RAW_CORPUS)
+    )
     early = [f"{asset.name}/" for asset in (catalog.RAW_CORPUS, catalog.SCRUBBED_CORPUS)]
     stopped_early = pl.any_horizontal(pl.col("place").str.starts_with(each) for each in early)
-    raw = counts_by(ledger, "source")
-    stopped = counts_by(ledger.filter(stopped_early), "source")
-    kept = counts_by(curated, "source")
-    seen = counts_by(curated.filter(pl.col("record_id").is_in(pl.concat(trained).unique().implode())), "source")
-    return [
-        SourceFacts(
-            name=source,
-            licence=_licences(curated.filter(source=source)["licence"])
-            or _licences(came_in.filter(source=source)["licence"])
-            or "unknown",
-            raw=rows,
-            scrubbed=rows - stopped.get(source, 0),
-            curated=kept.get(source, 0),
-            trained=seen.get(source, 0),
-        )
-        for source, rows in sorted(raw.items())
-    ]
+    was_trained_on = pl.col("record_id").is_in(trained_on.implode())
+    read = ledger.group_by("source").agg(raw=pl.len(), scrubbed=(~stopped_early).sum())
+    kept = curated.group_by("source").agg(curated=pl.len(), trained=was_trained_on.sum())
+    counts = read.join(kept, on="source", how="left").fill_null(0).sort("source").collect()
+    licences = _licences(raw) | _licences(curated)
+    return [SourceFacts(licence=licences.get(row["source"], "unknown"), **row) for row in counts.iter_rows(named=True)]
 
 
-def _licences(licences: pl.Series) -> str:
-    """The most frequent licences, and how many more there are; empty where there is none."""
-    names = licences.value_counts(sort=True)["licence"].to_list()
-    return first_few(names)
-
-
-def _stage(manifest: Manifest, stage: AnyStage, rows: int) -> StageFacts:
-    settings = stage.model_dump(mode="json", exclude={"name"})
-    lora = settings.pop("lora")
-    validation = manifest.facts["validation"]
-    return StageFacts(
-        name=stage.name,
-        settings={**settings, "lora rank": lora["rank"], "lora alpha": lora["alpha"]},
-        rows=rows,
-        first_loss=manifest.facts["first_loss"],
-        last_loss=manifest.facts["last_loss"],
-        validation_first=validation[0]["loss"] if validation else None,
-        validation_last=validation[-1]["loss"] if validation else None,
-        seconds=manifest.facts["train_seconds"],
-    )
-
-
-def _scores(evaluation: Manifest) -> list[ScoreFacts]:
-    scores = evaluation.facts["scores"]
-    return [
-        ScoreFacts(
-            model=model,
-            loss=loss,
-            low=low,
-            high=high,
-            rouge_l=scores[model]["rouge_l"],
-            preference_accuracy=scores[model]["preference_accuracy"],
-        )
-        for model, (loss, low, high) in evaluation.facts["held-out loss"].items()
-    ]
+def _licences(rows: pl.LazyFrame) -> dict[str, str]:
+    """The licences of each source, the most frequent first, and how many more there are."""
+    counts = rows.group_by("source", "licence").len().sort("len", "licence", descending=[True, False]).collect()
+    by_source = counts.group_by("source", maintain_order=True).agg("licence")
+    return {source: first_few(names) for source, names in by_source.iter_rows()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,10 @@ from fineline.resources.models.base.generation import load_model
 from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
 from fineline.resources.models.worker.protocol import Log, ModelError
 
+ROWS = 16
+# Of an answer; log-probabilities of all the vocabulary at each of them are held at once.
+POSITIONS = 512
+
 
 def log_probabilities(model: Any, row: Encoded) -> torch.Tensor:
     """Next-token log-probabilities before each trained token, trained tokens × vocabulary, float32."""
@@ -26,33 +29,23 @@ def log_probabilities(model: Any, row: Encoded) -> torch.Tensor:
     return torch.log_softmax(logits.float(), dim=-1)
 
 
-@dataclass(frozen=True)
-class RowDifference:
-    """The figures of one row; ``means`` are over its positions."""
+def compare(row: Encoded, tested: torch.Tensor, merged: torch.Tensor, plain: torch.Tensor) -> dict[str, float]:
+    """The figures of one row, with the number of its positions.
 
-    positions: int
-    loss_difference: float
-    adapter_effect: float
-    largest: float
-    means: dict[str, float]
-
-
-def compare(row: Encoded, tested: torch.Tensor, merged: torch.Tensor, plain: torch.Tensor) -> RowDifference:
-    """Log-probabilities under the adapted, the merged and the plain model, trained tokens × vocabulary each."""
+    Takes log-probabilities under the adapted, the merged and the plain model, trained tokens × vocabulary each.
+    """
     tokens = torch.tensor(row.ids[max(row.start, 1) :], device=tested.device).unsqueeze(1)
     expected, found, without = (table.gather(1, tokens) for table in (tested, merged, plain))
     differences = (expected - found).abs()
-    return RowDifference(
-        positions=len(tokens),
-        loss_difference=(expected.mean() - found.mean()).abs().item(),
-        adapter_effect=(expected.mean() - without.mean()).abs().item(),
-        largest=differences.max().item(),
-        means={
-            "token_difference": differences.mean().item(),
-            "divergence": (tested.exp() * (tested - merged)).sum(dim=1).mean().item(),
-            "agreement": (tested.argmax(dim=1) == merged.argmax(dim=1)).float().mean().item(),
-        },
-    )
+    return {
+        "positions": len(tokens),
+        "mean_difference": (expected.mean() - found.mean()).abs().item(),
+        "adapter_effect": (expected.mean() - without.mean()).abs().item(),
+        "mean_token_difference": differences.mean().item(),
+        "maximum_token_difference": differences.max().item(),
+        "divergence": (tested.exp() * (tested - merged)).sum(dim=1).mean().item(),
+        "agreement": (tested.argmax(dim=1) == merged.argmax(dim=1)).float().mean().item(),
+    }
 
 
 def run(task: MergeCheck, log: Log) -> MergeChecked:
@@ -65,10 +58,8 @@ def run(task: MergeCheck, log: Log) -> MergeChecked:
         ModelError: there are no rows to compare on.
     """
     tokenizer = load_tokenizer(Path(task.merged))
-    rows = pl.read_parquet(task.rows).sort("record_id").head(task.count)
-    encoded = encode_pairs(tokenizer, rows["prompt"].to_list(), rows["completion"].to_list())
-    encoded = [row for row in encoded if len(row.ids) <= task.maximum_tokens]
-    if not encoded:
+    rows = pl.read_parquet(task.rows).sort("record_id").head(ROWS)
+    if rows.is_empty():
         raise ModelError(
             "There are no held-out rows to compare adapter and merged weights on.",
             "Raise split.test, or the dataset's test_rows.",
@@ -76,24 +67,20 @@ def run(task: MergeCheck, log: Log) -> MergeChecked:
     adapted = PeftModel.from_pretrained(load_model(Path(task.model)), task.adapter).eval()
     merged = load_model(Path(task.merged))
     parts = []
-    for row in encoded:
+    for whole in encode_pairs(tokenizer, rows["prompt"].to_list(), rows["completion"].to_list()):
+        row = Encoded(whole.ids[: whole.start + POSITIONS], whole.start)
         tested = log_probabilities(adapted, row)
         with adapted.disable_adapter():
             plain = log_probabilities(adapted, row)
         parts.append(compare(row, tested, log_probabilities(merged, row), plain))
-    positions = sum(part.positions for part in parts)
+    positions = int(sum(part["positions"] for part in parts))
     log(f"compared {positions} positions of {len(parts)} rows")
-
-    def over_positions(name: str) -> float:
-        return sum(part.means[name] * part.positions for part in parts) / positions
-
+    over_rows = {name: sum(part[name] for part in parts) / len(parts) for name in ("mean_difference", "adapter_effect")}
+    over_positions = {
+        name: sum(part[name] * part["positions"] for part in parts) / positions
+        for name in ("mean_token_difference", "divergence", "agreement")
+    }
+    largest = max(part["maximum_token_difference"] for part in parts)
     return MergeChecked(
-        rows=len(parts),
-        positions=positions,
-        mean_difference=sum(part.loss_difference for part in parts) / len(parts),
-        adapter_effect=sum(part.adapter_effect for part in parts) / len(parts),
-        mean_token_difference=over_positions("token_difference"),
-        maximum_token_difference=max(part.largest for part in parts),
-        divergence=over_positions("divergence"),
-        agreement=over_positions("agreement"),
+        rows=len(parts), positions=positions, maximum_token_difference=largest, **over_rows, **over_positions
     )

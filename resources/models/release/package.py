@@ -38,26 +38,19 @@ def place(source: Path, target: Path) -> None:
             shutil.copyfile(path, to)
 
 
-def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], output: Path) -> dict[str, str]:
-    """Write a release into ``output``, replacing what is there; returns each file's SHA-256 by its name.
+def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], output: Path) -> None:
+    """Write a release into ``output``, a new folder.
 
     The merged model lies at the top, where transformers and inference servers look; the adapter in
     ``adapter/``; the card is README.md. ``SHA256SUMS`` can be checked by ``sha256sum -c``.
     """
-    partial = output.with_name(f"{output.name}.partial")
-    for folder in (partial, output):
-        if folder.exists():
-            shutil.rmtree(folder)
-    partial.mkdir(parents=True)
-    place(merged, partial)
-    place(adapter, partial / "adapter")
-    (partial / "README.md").write_text(card, encoding="utf-8")
+    place(merged, output)
+    place(adapter, output / "adapter")
+    (output / "README.md").write_text(card, encoding="utf-8")
     text = json.dumps(lineage, indent=2, sort_keys=True, ensure_ascii=False)
-    (partial / "lineage.json").write_text(text + "\n", encoding="utf-8")
-    sums = {path.relative_to(partial).as_posix(): file_digest(path) for path in files_of(partial)}
-    (partial / SUMS).write_text("".join(f"{h}  {name}\n" for name, h in sums.items()), encoding="utf-8")
-    partial.rename(output)
-    return sums
+    (output / "lineage.json").write_text(text + "\n", encoding="utf-8")
+    sums = [f"{file_digest(path)}  {path.relative_to(output).as_posix()}\n" for path in files_of(output)]
+    (output / SUMS).write_text("".join(sums), encoding="utf-8")
 
 
 def lineage(storage: Storage, recipe_text: str) -> dict[str, Any]:

@@ -27,7 +27,11 @@ class MergeChecked(Result):
 
 
 class MergeCheck(Task[MergeChecked]):
-    """Compare ``model`` plus ``adapter`` with the ``merged`` weights on ``rows`` (prompt and completion)."""
+    """Compare ``model`` plus ``adapter`` with the ``merged`` weights.
+
+    ``rows`` is a Parquet file with record_id, prompt and completion. Its first 16 rows by record_id are compared, each
+    at the first 512 trained tokens at most.
+    """
 
     runs: ClassVar[str] = "fineline.resources.models.release.merge_check:run"
 
@@ -35,5 +39,3 @@ class MergeCheck(Task[MergeChecked]):
     adapter: AbsolutePath
     merged: AbsolutePath
     rows: AbsolutePath
-    count: int = 16
-    maximum_tokens: int = 512

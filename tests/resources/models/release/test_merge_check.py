@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.model_tasks import chats, write_parquet
+from support.model_tasks import chats, message, write_parquet
 
 from fineline.resources.models.base.encoding import load_tokenizer
 from fineline.resources.models.release.tasks import MergeCheck
@@ -51,3 +51,12 @@ def test_weights_without_the_adapter_do_not_agree(adapted):
     assert result.mean_difference > 0.001
     assert result.maximum_token_difference > result.mean_token_difference > result.mean_difference
     assert result.divergence > 0.0001
+
+
+def test_long_rows_are_compared_at_the_beginning_of_their_answers(adapted):
+    from fineline.resources.models.release.merge_check import POSITIONS, run
+
+    long = {**chats(1)[0], "prompt": message("user", "long " * 600), "completion": message("assistant", "long " * 600)}
+    adapted["rows"] = write_parquet(Path(adapted["output"]) / "rows.parquet", [long])
+    result = run(MergeCheck(**adapted), lambda line: None)
+    assert (result.rows, result.positions) == (1, POSITIONS)

@@ -30,6 +30,7 @@ def test_release_holds_model_adapter_card_lineage_and_checksums(release):
         "model.safetensors",
         "tokenizer.json",
     ]
+    assert (release / "README.md").read_text() == "# card"
     assert json.loads((release / "lineage.json").read_text()) == {"recipe": "quickstart"}
 
 
@@ -52,14 +53,6 @@ def test_missing_and_added_files_are_named(release):
     (release / "extra.bin").write_text("x")
     with pytest.raises(ModelError, match=r"tokenizer\.json is missing; extra\.bin was added"):
         verify(release)
-
-
-def test_assembling_again_replaces_the_release(release):
-    (release / "old.txt").write_text("left over")
-    parent = release.parent
-    assemble(parent / "merged", parent / "adapter", "# card", {}, release)
-    assert not (release / "old.txt").exists()
-    assert (release / "README.md").read_text() == "# card"
 
 
 def test_editing_a_releases_tokenizer_leaves_the_model_it_came_from_alone(release):
