@@ -6,7 +6,7 @@ training again. While a model is trained, its list is stored with its checkpoint
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +22,6 @@ from fineline.resources.core.storage.root import Root
 from fineline.resources.core.storage.store import Storage
 
 ROLE = "exposure"
-LOCK = layout.EXPOSURE_LOCK
 _KEY = ["record_id", "dataset"]
 _ROW_GROUP = 100_000
 _REGISTRY = pl.Schema(
@@ -55,25 +54,17 @@ class ExposureList:
     key: str
     manifest: Manifest | None
 
-    @property
-    def path(self) -> Path:
-        """The list as a path on this machine. Raises FileNotFoundError once it is gone."""
-        return self.root.local(self.key)
-
-    @property
-    def data_version(self) -> str | None:
-        """The version of the model; None while it is in training."""
-        return None if self.manifest is None else self.manifest.data_version
-
 
 def exposure_lists(storage: Storage) -> Iterator[ExposureList]:
     """The lists of all stored models and releases, and of unfinished trainings."""
-    for manifest in _models(storage):
-        yield ExposureList(manifest.asset, storage.root, storage.key(manifest, ROLE), manifest)
+    for manifest in Inventory(storage).manifests():
+        if ROLE in manifest.files:
+            yield ExposureList(manifest.asset, storage.root, storage.key(manifest, ROLE), manifest)
     for training in storage.local.names(layout.CHECKPOINTS):
         folder = f"{layout.CHECKPOINTS}/{training}"
-        if storage.local.exists(f"{folder}/{layout.EXPOSURE_IN_TRAINING}"):
-            yield ExposureList(folder, storage.local, f"{folder}/{layout.EXPOSURE_IN_TRAINING}", None)
+        key = f"{folder}/{layout.EXPOSURE_IN_TRAINING}"
+        if storage.local.exists(key):
+            yield ExposureList(folder, storage.local, key, None)
 
 
 def read(storage: Storage, asset: str) -> pl.DataFrame:
@@ -91,7 +82,7 @@ def write(storage: Storage, asset: str, seen: pl.DataFrame) -> str:
 
 def begin_training(storage: Storage, checkpoints: Path, dataset: str, before: str) -> None:
     """Store the exposure of a training with its checkpoints: a dataset, and the exposure of the model before it."""
-    with storage.root.lock(LOCK):
+    with storage.root.lock(layout.EXPOSURE_LOCK):
         seen = pl.concat([_shown(storage, dataset), read(storage, before)]).unique(_KEY, keep="first")
         write_atomically(checkpoints / layout.EXPOSURE_IN_TRAINING, _bytes(seen.sort(_KEY)))
 
@@ -112,7 +103,8 @@ def exposed_models(storage: Storage, record_ids: Collection[str]) -> list[Expose
         matches = found.root.scan([found.key]).filter(pl.col("record_id").is_in(wanted))
         records = matches.select(pl.col("record_id").n_unique()).collect().item()
         if records:
-            sightings.append(ExposedModel(found.asset, found.data_version, records))
+            version = None if found.manifest is None else found.manifest.data_version
+            sightings.append(ExposedModel(found.asset, version, records))
     return sightings
 
 
@@ -122,7 +114,7 @@ def mark_forgotten(storage: Storage, tombstones: Mapping[str, str], request: str
     ``tombstones`` maps record_ids to their tombstones. Each list is replaced as a whole, and after an interruption the
     same call completes the work. Returns all models that have seen any of the records, whichever call marked them.
     """
-    with storage.root.lock(LOCK):
+    with storage.root.lock(layout.EXPOSURE_LOCK):
         for found in exposure_lists(storage):
             seen = found.root.scan([found.key]).collect()
             marked = _marked(seen, tombstones, request)
@@ -157,20 +149,13 @@ def flags_metadata(manifest: Manifest) -> dict[str, Any]:
 
 def model_registry(storage: Storage) -> pl.DataFrame:
     """The stored models and releases: weights, time, run, number of records trained on, and flags."""
-    rows = [
-        (m.asset, m.data_version, m.made_at, m.run_id, _trained_on(storage.scan(m, ROLE)), m.flags)
-        for m in _models(storage)
-    ]
+    rows = []
+    for found in exposure_lists(storage):
+        if found.manifest is not None:
+            model, seen = found.manifest, found.root.scan([found.key]).filter(split="train")
+            trained_on = seen.select(pl.col("record_id").n_unique()).collect().item()
+            rows.append((model.asset, model.data_version, model.made_at, model.run_id, trained_on, model.flags))
     return pl.DataFrame(rows, schema=_REGISTRY, orient="row").sort("made_at")
-
-
-def _models(storage: Storage) -> Sequence[Manifest]:
-    return [manifest for manifest in Inventory(storage).manifests() if ROLE in manifest.files]
-
-
-def _trained_on(seen: pl.LazyFrame) -> int:
-    trained = seen.filter(pl.col("split") == "train").select(pl.col("record_id").n_unique())
-    return int(trained.collect().item())
 
 
 def _shown(storage: Storage, dataset: str) -> pl.DataFrame:
