@@ -13,7 +13,7 @@ from fineline.resources.core.storage.tables import Origin, TableOutput, write_ta
 from fineline.resources.models.release.card_facts import CheckFacts, SourceFacts, card_facts
 
 LATER = record("Came in when the model was trained.", batch=SECOND, licence="MIT")
-SAID = {"models": ["base_model", "sft_model"], "held-out loss": {}, "scores": {}, "confidence": 0.9, "reasons": []}
+MEASURED = {"models": ["base_model", "sft_model"], "held-out loss": {}, "scores": {}, "confidence": 0.9, "reasons": []}
 
 
 @pytest.fixture
@@ -23,7 +23,13 @@ def storage(tmp_path):
     traced_storage.fill(storage)
     curate(storage, KEPT, HELD_OUT)
     loss = (HELD_OUT["record_id"], "sft_model", "notes", None, 3, 1.5)
-    put(storage, "evaluation", pl.DataFrame([loss], HeldOutLoss.create_empty().schema, orient="row"), HeldOutLoss, SAID)
+    put(
+        storage,
+        "evaluation",
+        pl.DataFrame([loss], HeldOutLoss.create_empty().schema, orient="row"),
+        HeldOutLoss,
+        MEASURED,
+    )
     standing = {"batch": None, "data_version": "1", "code_version": "1", "inputs": {}, "files": {}, "run_id": "run"}
     storage.commit(Manifest(asset="base_model", facts={"name": "tiny", "licence": "MIT"}, **standing))
     trained = storage.require("sft_model")
