@@ -73,7 +73,7 @@ def measure(*, short: bool) -> list[Figure]:
 
 def _ours(section: Scrub) -> Finder:
     def find(texts: Sequence[str]) -> list[Spans]:
-        with Detector(section) as detector:
+        with closing(Detector(section)) as detector:
             found, _ = detector.detect(texts)
         return [[(span.start, span.end, span.entity) for span in found[text]] for text in texts]
 

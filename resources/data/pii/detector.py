@@ -3,11 +3,12 @@
 Importing this module is cheap: spaCy, Presidio and the models are imported when the first text is analysed.
 """
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.cache import FindingsCache, Kind
@@ -49,31 +50,27 @@ class Detector:
             ScrubError: the section names an unknown entity type or a model that is not installed.
         """
         with closing(FindingsCache(self._section)) if uncached else nullcontext(self._cache) as cache:
-            found_texts, unknown = _known(cache, texts, "text")
-            segments_of = {text: cut(text) for text in unknown}
-            segments = self._found(cache, (each for cuts in segments_of.values() for each in cuts), "segment")
+            distinct = list(dict.fromkeys(texts))
+            found = cache.get(distinct, "text")
+            segments_of = {text: cut(text) for text in distinct if text not in found}
+            segments = self._found(cache, itertools.chain.from_iterable(segments_of.values()), "segment")
             joined = {text: _join(cuts, segments) for text, cuts in segments_of.items()}
-            _store(cache, joined, "text")
-            return found_texts | joined, self._found(cache, identifiers, "identifier")
+            cache.put(joined, "text")
+            return found | joined, self._found(cache, identifiers, "identifier")
 
     def close(self) -> None:
         """Close the cache."""
         self._cache.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _found(self, cache: FindingsCache, pieces: Iterable[str], kind: Kind) -> Found:
-        found, unknown = _known(cache, pieces, kind)
-        for batch in _batches(unknown):
+        distinct = list(dict.fromkeys(pieces))
+        found = cache.get(distinct, kind)
+        for batch in _batches([piece for piece in distinct if piece not in found]):
             if self._finder is None:
                 self._finder = build_finder(self._section)
             spans = self._finder.find(batch, patterns_only=kind == "identifier")
             new = dict(zip(batch, spans, strict=True))
-            _store(cache, new, kind)
+            cache.put(new, kind)
             found |= new
         return found
 
@@ -121,16 +118,3 @@ def _join(segments: Iterable[str], found: Mapping[str, list[Span]]) -> list[Span
         spans += [span._replace(start=span.start + start, end=span.end + start) for span in found[segment]]
         start += len(segment)
     return spans
-
-
-def _known(cache: FindingsCache, pieces: Iterable[str], kind: Kind) -> tuple[Found, list[str]]:
-    """The distinct pieces that are cached, with their spans, and those that are not."""
-    hashes = {piece: cache.hash(piece, kind) for piece in dict.fromkeys(pieces)}
-    cached = cache.get(hashes.values())
-    found = {piece: cached[key] for piece, key in hashes.items() if key in cached}
-    return found, [piece for piece in hashes if piece not in found]
-
-
-def _store(cache: FindingsCache, found: Mapping[str, list[Span]], kind: Kind) -> None:
-    if found:
-        cache.put({cache.hash(piece, kind): spans for piece, spans in found.items()})

@@ -20,10 +20,13 @@ from fineline.resources.data.pii.recognizers import (
     person_cue_recognizer,
     phone_shape_recognizer,
 )
-from fineline.resources.data.pii.secrets import SecretRecognizer
+from fineline.resources.data.pii.secrets import SECRET, SecretRecognizer
 
 LANGUAGE = "en"
 _LEMMAS = "fineline_lower_case_lemmas"
+# The finder reads the model's entities from the document: asking for each text costs more than the patterns. The other
+# two have their own form here.
+_LEFT_OUT = {"SpacyRecognizer", "EmailRecognizer", "CreditCardRecognizer"}
 _SENTENCE_PIPES = ["parser", "attribute_ruler", "lemmatizer", "morphologizer", "senter"]
 
 
@@ -36,15 +39,18 @@ def lower_case_lemmas(doc: Doc) -> Doc:
 
 
 class LoadedSpacyEngine(SpacyNlpEngine):
-    """Presidio's spaCy engine around a loaded pipeline, so that it never downloads one."""
+    """Presidio's spaCy engine around a loaded pipeline, so that it never downloads one.
+
+    ``entities`` has Presidio's entity type for each of the model's labels that has one.
+    """
 
     def __init__(self, nlp: Language) -> None:
         labels = nlp.pipe_labels["ner"]
         mapping = MODEL_TO_PRESIDIO_ENTITY_MAPPING
-        self._entities = {label: entity for label, entity in mapping.items() if label in labels}
+        self.entities = {label: entity for label, entity in mapping.items() if label in labels}
         super().__init__(
             ner_model_configuration=NerModelConfiguration(
-                model_to_presidio_entity_mapping=self._entities,
+                model_to_presidio_entity_mapping=self.entities,
                 labels_to_ignore=[label for label in labels if label not in mapping],
             )
         )
@@ -53,10 +59,6 @@ class LoadedSpacyEngine(SpacyNlpEngine):
     def artifacts(self, doc: Doc) -> NlpArtifacts:
         """A processed document in the form that Presidio's recognizers read."""
         return self._doc_to_nlp_artifact(doc, LANGUAGE)
-
-    def entity(self, label: str) -> str | None:
-        """Presidio's entity type for one of the model's labels; None where it has none."""
-        return self._entities.get(label)
 
 
 def load_spacy(model: str) -> Language:
@@ -87,28 +89,21 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str])
     logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)
     registry = RecognizerRegistry(supported_languages=[LANGUAGE])
     registry.load_predefined_recognizers(languages=[LANGUAGE], nlp_engine=engine)
-    registry.remove_recognizer("EmailRecognizer")
-    registry.remove_recognizer("CreditCardRecognizer")
-    supported = {*registry.get_supported_entities(), *own}
-    # The finder reads the model's entities from the document: asking for each text costs more than the patterns.
-    registry.remove_recognizer("SpacyRecognizer")
-    for recognizer in (
-        OfflineEmailRecognizer(),
-        card_recognizer(),
-        phone_shape_recognizer(),
-        person_cue_recognizer(),
-        SecretRecognizer(),
-    ):
-        registry.add_recognizer(recognizer)
-    supported.update(registry.get_supported_entities())
+    supported = {*registry.get_supported_entities(), *own, SECRET}
     if unknown := sorted(set(section.entities) - supported):
         raise ScrubError(
             f"No recognizer for entity type {', '.join(unknown)} in the recipe's scrub.entities. "
             f"Supported: {', '.join(sorted(supported))}"
         )
+    recognizers = [
+        *(recognizer for recognizer in registry.recognizers if recognizer.name not in _LEFT_OUT),
+        OfflineEmailRecognizer(),
+        card_recognizer(),
+        phone_shape_recognizer(),
+        person_cue_recognizer(),
+        SecretRecognizer(),
+    ]
     registry.recognizers = [
-        recognizer
-        for recognizer in registry.recognizers
-        if not set(section.entities).isdisjoint(recognizer.supported_entities)
+        recognizer for recognizer in recognizers if not set(section.entities).isdisjoint(recognizer.supported_entities)
     ]
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE])

@@ -6,7 +6,7 @@ Rampart is sure of it, or where spaCy finds a person and Rampart does not rule o
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fineline.resources.data.pii.addresses import ENTITY as STREET_ADDRESS
 from fineline.resources.data.pii.rampart import Token
@@ -24,6 +24,7 @@ _CODE_SURE = 0.7
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
 _WITHIN_NAME = re.compile(r"[ \t]{0,2}")
 _WITHIN_ADDRESS = re.compile(r"[\s,.;:>/#-]{0,8}")
+_WITHIN_PLACE = re.compile(r"[\s\S]?")
 _STREET = {"STREET_NAME", "SECONDARY_ADDRESS"}
 _PLACE = {"CITY", "STATE"}
 _ADDRESS = {"BUILDING_NUMBER", "ZIP_CODE", *_STREET, *_PLACE}
@@ -39,15 +40,13 @@ class Ensemble:
 
     def names(self) -> Iterator[Span]:
         """Runs of words that Rampart is sure to be names of people, also in lower case."""
-        run: list[tuple[int, int, float]] = []
-        for match in _WORD.finditer(self._text):
-            probability = self._probability(*match.span())
-            if run and (probability < _POSSIBLE or not _WITHIN_NAME.fullmatch(self._text, run[-1][1], match.start())):
-                yield from _person(run)
-                run = []
-            if probability >= _POSSIBLE:
-                run.append((*match.span(), probability))
-        yield from _person(run)
+        words = (
+            Span(*match.span(), "PERSON", self._probability(*match.span())) for match in _WORD.finditer(self._text)
+        )
+        for run in self._runs((word for word in words if word.score >= _POSSIBLE), _WITHIN_NAME):
+            name = _joined(run, "PERSON")
+            if name.score >= _SURE:
+                yield name
 
     def rules_out(self, span: Span) -> bool:
         """Whether Rampart excludes that any word of a person that spaCy found is a name."""
@@ -55,21 +54,32 @@ class Ensemble:
         return max((self._probability(*word.span()) for word in words), default=0.0) < _NOT_RULED_OUT
 
     def addresses(self, found: Sequence[Span]) -> Iterator[Span]:
-        """Street addresses, joined from Rampart's tokens and the ``found`` streets, and places that belong to none."""
-        group: list[tuple[int, int, str, float]] = []
-        for part in self._parts(found):
-            if group and not _WITHIN_ADDRESS.fullmatch(self._text, group[-1][1], max(group[-1][1], part[0])):
-                yield from _address(group)
-                group = []
-            group.append(part)
-        yield from _address(group)
+        """Street addresses, joined from Rampart's tokens and the ``found`` streets, and places that belong to none.
 
-    def _parts(self, found: Sequence[Span]) -> list[tuple[int, int, str, float]]:
-        parts = [(span.start, span.end, "STREET_NAME", span.score) for span in found]
+        Parts without a street, a box or a postal code among them are places.
+        """
+        parts = [span._replace(entity="STREET_NAME") for span in found]
         for token in self._tokens:
             if token.label in _ADDRESS and token.score >= _ADDRESS_SURE:
-                parts.append((token.start, token.end, token.label, token.score))
-        return sorted(parts)
+                parts.append(Span(token.start, token.end, token.label, token.score))
+        for run in self._runs(sorted(parts), _WITHIN_ADDRESS):
+            code = max((part.score for part in run if part.entity == "ZIP_CODE"), default=0.0)
+            if code >= _CODE_SURE or not _STREET.isdisjoint(part.entity for part in run):
+                yield _joined(run, STREET_ADDRESS)
+            else:
+                places = (part for part in run if part.entity in _PLACE)
+                yield from (_joined(place, "LOCATION") for place in self._runs(places, _WITHIN_PLACE))
+
+    def _runs(self, parts: Iterable[Span], between: re.Pattern[str]) -> Iterator[list[Span]]:
+        """Cut the parts, in text order, into runs: between two parts of a run the text matches."""
+        run: list[Span] = []
+        for part in parts:
+            if run and not between.fullmatch(self._text, run[-1].end, max(run[-1].end, part.start)):
+                yield run
+                run = []
+            run.append(part)
+        if run:
+            yield run
 
     def _probability(self, start: int, end: int) -> float:
         first = max(0, bisect_right(self._starts, start) - 1)
@@ -82,28 +92,5 @@ class Ensemble:
         return highest
 
 
-def _person(run: Sequence[tuple[int, int, float]]) -> Iterator[Span]:
-    if run and (highest := max(probability for _, _, probability in run)) >= _SURE:
-        yield Span(run[0][0], run[-1][1], "PERSON", highest)
-
-
-def _address(group: Sequence[tuple[int, int, str, float]]) -> Iterator[Span]:
-    """A group of address parts as one street address; as places where it has no street, box or postal code."""
-    labels = {label for _, _, label, _ in group}
-    code = max((score for _, _, label, score in group if label == "ZIP_CODE"), default=0.0)
-    if labels & _STREET or code >= _CODE_SURE:
-        end = max(end for _, end, _, _ in group)
-        yield Span(group[0][0], end, STREET_ADDRESS, max(score for _, _, _, score in group))
-        return
-    place: Span | None = None
-    for start, end, label, score in group:
-        if label not in _PLACE:
-            continue
-        if place is not None and start <= place.end + 1:
-            place = place._replace(end=end, score=max(place.score, score))
-        else:
-            if place is not None:
-                yield place
-            place = Span(start, end, "LOCATION", score)
-    if place is not None:
-        yield place
+def _joined(run: Sequence[Span], entity: str) -> Span:
+    return Span(run[0].start, max(part.end for part in run), entity, max(part.score for part in run))

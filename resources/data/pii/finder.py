@@ -2,9 +2,9 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
-from spacy.language import Language
 from spacy.tokens import Doc
 
 from fineline.resources.core.recipe.scrubbing import Scrub
@@ -31,7 +31,6 @@ _NECESSARY = {
     "IP_ADDRESS": re.compile(r"\d\.\d|:[0-9A-Fa-f]{0,4}:"),
     "US_SSN": re.compile(r"\d(?:[- .]?\d){8}"),
     "PERSON": PERSON_CUE,
-    "STREET_ADDRESS": re.compile(r"\d"),
     "US_DRIVER_LICENSE": re.compile(r"\d"),
     "DATE_TIME": re.compile(r"\d"),
     "URL": re.compile(r"[./]"),
@@ -52,30 +51,34 @@ class Finder:
     """
 
     def __init__(self, section: Scrub) -> None:
-        self._section = section
+        self._entities = set(section.entities)
+        self._threshold = section.score_threshold
         self._nlp = load_spacy(section.spacy_model)
         self._nlp_engine = LoadedSpacyEngine(self._nlp)
         self._analyzer = build_analyzer(section, self._nlp_engine, own=[STREET_ADDRESS])
-        entities = set(section.entities)
-        self._by_model = entities & set(self._nlp_engine.get_supported_entities())
-        self._by_pattern = entities & set(self._analyzer.get_supported_entities(LANGUAGE))
-        self._rampart = Rampart() if section.ner == "spacy+rampart" and entities & _BY_RAMPART else None
+        self._by_model = self._entities & set(self._nlp_engine.get_supported_entities())
+        self._by_pattern = self._entities & set(self._analyzer.get_supported_entities(LANGUAGE))
+        self._rampart = Rampart() if section.ner == "spacy+rampart" and self._entities & _BY_RAMPART else None
 
     def find(self, texts: Sequence[str], *, patterns_only: bool = False) -> list[list[Span]]:
         """The spans to replace in each text, in text order and without overlap.
 
         ``patterns_only`` leaves out what models see in running text, such as names.
         """
-        docs = self._docs(texts, patterns_only)
-        ensembles = {} if patterns_only else self._ensembles(texts, docs)
-        return [self._spans(text, docs[index], ensembles.get(index), patterns_only) for index, text in enumerate(texts)]
+        if patterns_only:
+            return [
+                self._chosen(text, self._pattern_spans(text, None, self._by_pattern - self._by_model)) for text in texts
+            ]
+        docs = self._docs(texts)
+        ensembles = self._ensembles(texts, docs)
+        return [
+            self._chosen(text, self._spans(text, docs[index], ensembles.get(index))) for index, text in enumerate(texts)
+        ]
 
-    def _docs(self, texts: Sequence[str], patterns_only: bool) -> list[Doc | None]:
+    def _docs(self, texts: Sequence[str]) -> list[Doc | None]:
         """The document of each text, with the model's entities where there may be any; None where none is needed."""
         docs: list[Doc | None] = [None] * len(texts)
-        with_model = [
-            index for index, text in enumerate(texts) if self._by_model and not patterns_only and self._may_speak(text)
-        ]
+        with_model = [index for index, text in enumerate(texts) if self._by_model and self._may_speak(text)]
         for index, doc in zip(with_model, self._nlp.pipe(texts[index] for index in with_model), strict=True):
             docs[index] = doc
         return docs
@@ -90,9 +93,8 @@ class Finder:
         """Of those texts that the first model leaves open, by index."""
         if self._rampart is None:
             return {}
-        entities = set(self._section.entities)
-        people = "PERSON" in entities
-        places = not entities.isdisjoint({STREET_ADDRESS, "LOCATION"})
+        people = "PERSON" in self._entities
+        places = not self._entities.isdisjoint({STREET_ADDRESS, "LOCATION"})
         chosen = [
             index
             for index, (text, doc) in enumerate(zip(texts, docs, strict=True))
@@ -101,25 +103,21 @@ class Finder:
         tokens = self._rampart.classify([texts[index] for index in chosen])
         return {index: Ensemble(texts[index], found) for index, found in zip(chosen, tokens, strict=True)}
 
-    def _spans(self, text: str, doc: Doc | None, ensemble: Ensemble | None, patterns_only: bool) -> list[Span]:
-        spans = list(self._pattern_spans(text, doc, patterns_only))
-        if not patterns_only:
-            spans += self._model_spans(text, doc, ensemble)
-            if STREET_ADDRESS in self._section.entities or (ensemble and "LOCATION" in self._section.entities):
-                found = list(addresses(text))
-                spans += ensemble.addresses(found) if ensemble else found
-        wanted = set(self._section.entities)
-        threshold = self._section.score_threshold
-        kept = [span for span in spans if span.entity in wanted and span.score >= threshold]
+    def _chosen(self, text: str, spans: Iterable[Span]) -> list[Span]:
+        kept = [span for span in spans if span.entity in self._entities and span.score >= self._threshold]
         return resolve(text, without_hosts(kept))
 
-    def _pattern_spans(self, text: str, doc: Doc | None, patterns_only: bool) -> Iterator[Span]:
+    def _spans(self, text: str, doc: Doc | None, ensemble: Ensemble | None) -> Iterator[Span]:
+        yield from self._pattern_spans(text, doc, self._by_pattern)
+        if doc is not None:
+            yield from self._model_spans(text, doc, ensemble)
+        if STREET_ADDRESS in self._entities or (ensemble and "LOCATION" in self._entities):
+            found = list(addresses(text))
+            yield from ensemble.addresses(found) if ensemble else found
+
+    def _pattern_spans(self, text: str, doc: Doc | None, entities: Iterable[str]) -> Iterator[Span]:
         possible = [
-            entity
-            for entity in self._section.entities
-            if entity in self._by_pattern
-            and not (patterns_only and entity in self._by_model)
-            and (entity not in _NECESSARY or _NECESSARY[entity].search(text))
+            entity for entity in sorted(entities) if entity not in _NECESSARY or _NECESSARY[entity].search(text)
         ]
         if not possible:
             return
@@ -130,7 +128,7 @@ class Finder:
             text,
             LANGUAGE,
             entities=possible,
-            score_threshold=self._section.score_threshold,
+            score_threshold=self._threshold,
             nlp_artifacts=self._nlp_engine.artifacts(doc),
         )
         names = self._name_filter(text, doc, None)
@@ -141,12 +139,10 @@ class Finder:
             elif not is_false_positive(text, span):
                 yield span
 
-    def _model_spans(self, text: str, doc: Doc | None, ensemble: Ensemble | None) -> Iterator[Span]:
-        if doc is None:
-            return
+    def _model_spans(self, text: str, doc: Doc, ensemble: Ensemble | None) -> Iterator[Span]:
         names = self._name_filter(text, doc, ensemble)
         for found in doc.ents:
-            entity = self._nlp_engine.entity(found.label_)
+            entity = self._nlp_engine.entities.get(found.label_)
             if entity not in self._by_model:
                 continue
             span = Span(found.start_char, found.end_char, entity, _MODEL_SCORE)
@@ -159,30 +155,19 @@ class Finder:
                 yield from names.names(span, lower_case=True)
 
     def _name_filter(self, text: str, doc: Doc, ensemble: Ensemble | None) -> NameFilter:
-        return NameFilter(text, _anything if ensemble else _Tagger(self._nlp, doc).is_proper_noun)
+        # What the second model has judged needs no tagger.
+        return NameFilter(text, partial(self._is_proper_noun, doc) if ensemble is None else lambda offset: True)
 
+    def _is_proper_noun(self, doc: Doc, offset: int) -> bool:
+        """Whether the token at a character offset is a proper noun; true for a model without tagger.
 
-def _anything(offset: int) -> bool:
-    """Accepts every word: the second model has judged it."""
-    return True
-
-
-class _Tagger:
-    """The model's tagger over one document; it runs with the first question."""
-
-    def __init__(self, nlp: Language, doc: Doc) -> None:
-        self._nlp = nlp
-        self._doc = doc
-        self._tagged = False
-
-    def is_proper_noun(self, offset: int) -> bool:
-        """Whether the token at a character offset is a proper noun; true for a model without tagger."""
+        The tagger is slow, and runs with the first question about a document.
+        """
         if "tagger" not in self._nlp.component_names:
             return True
-        if not self._tagged:
+        if not doc.has_annotation("TAG"):
             for pipe in ("tok2vec", "tagger"):
                 if pipe in self._nlp.disabled:
-                    self._nlp.get_pipe(pipe)(self._doc)
-            self._tagged = True
-        token = bisect_right(self._doc, offset, key=lambda token: token.idx) - 1
-        return self._doc[token].tag_ in _PROPER_NOUNS
+                    self._nlp.get_pipe(pipe)(doc)
+        token = bisect_right(doc, offset, key=lambda token: token.idx) - 1
+        return doc[token].tag_ in _PROPER_NOUNS

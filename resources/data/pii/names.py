@@ -45,12 +45,11 @@ _CODE = re.compile(
 )
 _PYTHON_WORDS = frozenset(word for word in [*keyword.kwlist, *dir(builtins)] if word[0].isupper())
 
-_TECHNOLOGIES = """
-    Apache Bash Django Docker Excel Fortran Git Github Java Jupyter Linux Matlab Maven Numpy Pandas Perl
-    Python Redis Rust Scala Solaris Spark Sphinx Sqlite Ubuntu Unicode Unix Windows
-"""
-_TECHNOLOGY_WORDS = frozenset(_LETTERS.findall(_TECHNOLOGIES))
-
+_TECHNOLOGIES = {
+    *("Apache", "Bash", "Django", "Docker", "Excel", "Fortran", "Git", "Github", "Java", "Jupyter", "Linux", "Matlab"),
+    *("Maven", "Numpy", "Pandas", "Perl", "Python", "Redis", "Rust", "Scala", "Solaris", "Spark", "Sphinx", "Sqlite"),
+    *("Ubuntu", "Unicode", "Unix", "Windows"),
+}
 _JOINED_BEFORE = re.compile(r"[\w$@#\\/%.+-]\Z|::\Z|--\Z")
 _JOINED_AFTER = re.compile(r"[\w@\\/=+]|\(|\[\D|[.:-][^\W_]|[.:]_|::")
 
@@ -77,7 +76,7 @@ class NameFilter:
         With ``lower_case`` a span without capitals is one name, unless it is part of an identifier or of code.
         """
         if lower_case and self._text[span.start : span.end].islower():
-            within = self._is_joined(span.start, span.end) or self._is_within(self._code, span.start)
+            within = self._is_joined(span.start, span.end) or self._is_code(span.start)
             return [] if within or span.end - span.start < _SHORTEST_LOWER else [span]
         runs = (match.span() for match in _RUN.finditer(self._text, span.start, span.end))
         names = [self._extended(start, end) for start, end in runs if self._is_name(start, end)]
@@ -102,9 +101,9 @@ class NameFilter:
             return False
         if self._is_joined(start, end):
             return False
-        if all(word in _TECHNOLOGY_WORDS or word.lower() in self._lower_words for word in full_words):
+        if all(word in _TECHNOLOGIES or word.lower() in self._lower_words for word in full_words):
             return False
-        if len(words) == 1 and (run.isupper() or self._is_within(self._code, start)):
+        if len(words) == 1 and (run.isupper() or self._is_code(start)):
             return False
         return any(self._is_proper_noun(start + match.start()) for match in _LETTERS.finditer(run))
 
@@ -112,6 +111,5 @@ class NameFilter:
         before, after = self._text[max(0, start - 2) : start], self._text[end : end + 2]
         return bool(_JOINED_BEFORE.search(before) or _JOINED_AFTER.match(after))
 
-    @staticmethod
-    def _is_within(regions: list[tuple[int, int]], offset: int) -> bool:
-        return any(start <= offset < end for start, end in regions)
+    def _is_code(self, offset: int) -> bool:
+        return any(start <= offset < end for start, end in self._code)

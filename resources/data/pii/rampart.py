@@ -74,9 +74,10 @@ class Rampart:
         """The tokens of each text, in text order."""
         encodings = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
         windows = [
-            (index, start, end)
+            (index, start, min(start + _WINDOW, len(encoding.ids)))
             for index, encoding in enumerate(encodings)
-            for start, end in _windows(len(encoding.ids))
+            if encoding.ids
+            for start in range(0, max(len(encoding.ids) - _OVERLAP, 1), _WINDOW - _OVERLAP)
         ]
         # Similar lengths together, so that there is little padding.
         windows.sort(key=lambda window: (window[2] - window[1], window))
@@ -111,16 +112,6 @@ class Rampart:
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         shares: npt.NDArray[np.float32] = np.round(exponentials / exponentials.sum(axis=-1, keepdims=True), _DECIMALS)
         return shares
-
-
-def _windows(tokens: int) -> Iterator[tuple[int, int]]:
-    """Start and end of overlapping windows that cover so many tokens."""
-    start = 0
-    while tokens - start > _WINDOW:
-        yield start, start + _WINDOW
-        start += _WINDOW - _OVERLAP
-    if tokens:
-        yield start, tokens
 
 
 def _batches(windows: Sequence[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:

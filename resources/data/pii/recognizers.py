@@ -12,8 +12,6 @@ _TITLES = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam|Dear)"
 _INTRODUCTIONS = r"(?:[Mm]y name is|[Nn]ame:|[Cc]alls? me|[Aa]uthor:|[Mm]aintainer:|[Cc]ontact:|[Aa]ttn:)"
 _NOT_A_NAME = r"(?:By|From|To|Cc|Bcc|Contact|Author|Authors|Maintainer|Email|E-mail|Mail|Write|See|Or|And|At)"
 _BY = r"(?:[Ww]ritten|[Aa]uthored|[Mm]aintained|[Dd]eveloped|[Cc]reated|[Ss]igned|[Ss]tarted) by"
-
-
 # A word of one of the patterns of person_cue_recognizer. Most texts have none.
 PERSON_CUE = re.compile(rf"\b{_TITLES}\b|\b{_INTRODUCTIONS}|\b{_BY}|@")
 

@@ -1,8 +1,9 @@
 """Decides which texts are sent to the second, slower model: those that the first one leaves open."""
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from functools import cache
+from itertools import chain
 
 from spacy.lang.en.stop_words import STOP_WORDS
 from spacy.tokens import Doc, Token
@@ -78,13 +79,9 @@ def given_names() -> frozenset[str]:
     """Given names of several countries in lower case, without those that are also ordinary English words."""
     from faker.providers.person import de_DE, en_GB, en_US, es_ES, fr_FR, it_IT
 
-    def words(names: Iterable[str]) -> set[str]:
-        return {name.lower() for name in names if name.isalpha() and len(name) > 3}
-
-    found: set[str] = set()
-    for module in (en_US, en_GB, de_DE, es_ES, fr_FR, it_IT):
-        found |= words(module.Provider.first_names)
-    return frozenset(found - STOP_WORDS - _ORDINARY)
+    names = chain.from_iterable(locale.Provider.first_names for locale in (en_US, en_GB, de_DE, es_ES, fr_FR, it_IT))
+    words = {name.lower() for name in names if name.isalpha() and len(name) > 3}
+    return frozenset(words - STOP_WORDS - _ORDINARY)
 
 
 _ORDINARY = frozenset(

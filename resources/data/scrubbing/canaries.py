@@ -3,9 +3,9 @@
 import itertools
 import json
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.scrubbing.canary_forms import dressed, forms_of
-from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers
+from fineline.resources.data.scrubbing.canary_values import GENERATORS, invent
 from fineline.resources.data.scrubbing.documents import JSON_COLUMNS
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 
@@ -39,6 +39,14 @@ class Canary:
         return self.before + self.value + self.after
 
 
+class Outcome(NamedTuple):
+    """The entity type and the surface form of a canary, and whether it was replaced."""
+
+    entity: str
+    form: str
+    replaced: bool
+
+
 @dataclass(frozen=True)
 class CanaryReport:
     """The recall of a scrubber.
@@ -55,33 +63,35 @@ class CanaryReport:
     worst: str
 
 
-def plant(entities: Sequence[str], per_entity: int, seed: int = _SEED) -> list[Canary]:
-    """Invent ``per_entity`` values of each entity type, in each surface form in turn; equal seeds, equal canaries.
-
-    Raises ScrubError for an entity type of which no values can be invented.
-    """
-    if unknown := sorted(set(entities) - set(GENERATORS)):
+def planted_types(section: Scrub) -> list[str]:
+    """The section's entity types, sorted. Raises ScrubError for one of which no values can be invented."""
+    if unknown := sorted(set(section.entities) - set(GENERATORS)):
         raise ScrubError(
             f"No canaries for entity type {', '.join(unknown)}, so its recall cannot be measured. "
             f"Take it out of the recipe's scrub.entities; there are canaries for {', '.join(sorted(GENERATORS))}"
         )
+    return sorted(set(section.entities))
+
+
+def plant(entity: str, number: int) -> list[Canary]:
+    """Invent so many values of an entity type, in each surface form in turn; the same ones each time."""
+    # A generator for each type: adding a type to a recipe leaves the canaries of the others as they are.
+    rng = random.Random(f"{_SEED} {entity}")
+    values = invent(entity, rng)
     canaries: list[Canary] = []
-    for entity in sorted(set(entities)):
-        # A generator for each type: adding a type to a recipe leaves the canaries of the others as they are.
-        rng = random.Random(f"{seed} {entity}")
-        countries = fakers(entity, rng)
-        for form in itertools.islice(itertools.cycle(forms_of(entity)), per_entity):
-            before, value, after = dressed(entity, form, GENERATORS[entity](rng, rng.choice(countries)), rng)
-            canaries.append(Canary(entity, form, value, before, after))
+    for form in itertools.islice(itertools.cycle(forms_of(entity)), number):
+        before, value, after = dressed(entity, form, next(values), rng)
+        canaries.append(Canary(entity, form, value, before, after))
     return canaries
 
 
-def survives(canary: Canary, cleaned: str, around: str = "") -> bool:
-    """Whether a part of the value is still in a text.
+def survives(canary: Canary, cleaned: str) -> bool:
+    """Whether a part of the value is still in its text, once that is scrubbed.
 
     A part is a word of a name, a line of a key, a piece of an address between commas, and more than half of any
-    other value. Parts that are also in ``around``, the text without the value, do not count.
+    other value. Parts that are also in the text around the value do not count.
     """
+    around = f"{canary.before}\0{canary.after}"
     return any(cleaned.count(piece) > around.count(piece) for piece in _pieces(canary))
 
 
@@ -98,70 +108,58 @@ def _pieces(canary: Canary) -> Iterator[str]:
         yield from (value[start : start + length] for start in range(len(value) - length + 1))
 
 
-@dataclass(frozen=True)
-class Planted:
-    """Canaries and the records that hold them, one each: where in its record, and the text there without its value."""
+def measure(scrubber: Scrubber, section: Scrub, hosts: pl.DataFrame | None = None) -> CanaryReport:
+    """Plant canaries of all entity types, scrub and count them, see :func:`scrub_canaries`.
 
-    canaries: Sequence[Canary]
-    places: Sequence[str]
-    around: Sequence[str]
-    records: pl.DataFrame
-
-
-def plant_in_records(section: Scrub, hosts: pl.DataFrame | None = None) -> Planted:
-    """Plant canaries of the section's entity types in records with Record's columns.
-
-    They go into prompts, completions, rejected answers, tools and metadata in turn; every other one that goes
-    into a message is put into the text of one of ``hosts`` (raw records), where there are any. Equal arguments give
-    equal records. Raises ScrubError for an entity type without canaries.
+    Raises ScrubError for an entity type without canaries.
     """
-    canaries = plant(section.entities, section.canaries_per_entity)
-    texts = _host_texts(hosts)
-    rng = random.Random(_SEED)
-    places = list(itertools.islice(itertools.cycle(_PLACES), len(canaries)))
-    arounds: list[str] = []
-    rows: list[dict[str, Any]] = []
-    for number, (canary, place) in enumerate(zip(canaries, places, strict=True)):
-        before = after = ""
-        if texts and place in MESSAGE_COLUMNS and number % 2:
-            before, after = _opened(rng.choice(texts), rng)
-        arounds.append(before + canary.before + "\0" + canary.after + after)
-        rows.append(_row(number, place, before + canary.text + after))
-    return Planted(canaries, places, arounds, pl.DataFrame(rows, schema=Record.create_empty().schema))
+    return count(
+        outcome for entity in planted_types(section) for outcome in scrub_canaries(scrubber, section, entity, hosts)
+    )
 
 
-def replaced(scrubber: Scrubber, planted: Planted, first: int = 0, number: int | None = None) -> list[bool]:
-    """Whether each canary from the ``first`` on was replaced when its record was scrubbed, by whatever placeholder.
+def scrub_canaries(scrubber: Scrubber, section: Scrub, entity: str, hosts: pl.DataFrame | None = None) -> list[Outcome]:
+    """Whether each canary of an entity type is replaced when its record is scrubbed, by whatever placeholder.
 
-    A social security number may look like a telephone number. The scrubber writes placeholders here, also where the
-    recipe asks for pseudonyms, so that an invented name is never taken for a planted one.
+    A social security number may look like a telephone number. The canaries go into completions, prompts, metadata,
+    rejected answers and tools in turn; every other one that goes into a message is put into the completion of one of
+    ``hosts`` (raw records), where there are any. Equal arguments give equal records.
     """
-    cleaned = scrubber.with_placeholders().scrub(planted.records.slice(first, number)).records
-    checked = zip(planted.canaries[first:], planted.places[first:], planted.around[first:], strict=True)
+    canaries = plant(entity, section.canaries_per_entity)
+    first = planted_types(section).index(entity) * section.canaries_per_entity
+    surroundings = itertools.islice(_surroundings(_host_texts(hosts)), first, first + len(canaries))
+    planted = [
+        (place, replace(canary, before=before + canary.before, after=canary.after + after))
+        for canary, (place, before, after) in zip(canaries, surroundings, strict=True)
+    ]
+    rows = [_row(number, place, canary.text) for number, (place, canary) in enumerate(planted, first)]
+    cleaned = scrubber.scrub(pl.DataFrame(rows, schema=Record.create_empty().schema), measuring=True).records
     return [
-        not survives(canary, _text(row, place), around)
-        for row, (canary, place, around) in zip(cleaned.iter_rows(named=True), checked, strict=False)
+        Outcome(entity, canary.form, not survives(canary, _text(row, place)))
+        for row, (place, canary) in zip(cleaned.iter_rows(named=True), planted, strict=True)
     ]
 
 
-def measure(scrubber: Scrubber, section: Scrub, hosts: pl.DataFrame | None = None) -> CanaryReport:
-    """Plant canaries in records, scrub the records and count. See :func:`plant_in_records`."""
-    planted = plant_in_records(section, hosts)
-    return count(planted.canaries, replaced(scrubber, planted))
+def _surroundings(texts: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Endlessly, for one canary after another: its place in a record, and the host's text before and after it."""
+    rng = random.Random(_SEED)
+    for number, place in enumerate(itertools.cycle(_PLACES)):
+        if texts and place in MESSAGE_COLUMNS and number % 2:
+            yield place, *_opened(rng.choice(texts), rng)
+        else:
+            yield place, "", ""
 
 
-def count(canaries: Sequence[Canary], outcomes: Sequence[bool]) -> CanaryReport:
-    """The report on canaries, given whether each was replaced."""
+def count(outcomes: Iterable[Outcome]) -> CanaryReport:
+    """The report on canaries, given what became of each."""
     counted = pl.DataFrame(
-        [(canary.entity, canary.form, outcome) for canary, outcome in zip(canaries, outcomes, strict=True)],
-        schema={"entity": pl.String, "form": pl.String, "replaced": pl.Boolean},
-        orient="row",
+        list(outcomes), schema={"entity": pl.String, "form": pl.String, "replaced": pl.Boolean}, orient="row"
     )
     by_entity = _recall(counted, "entity").sort("entity")
     return CanaryReport(
         by_entity=by_entity,
         by_form=_recall(counted, "form"),
-        recall=sum(counted["replaced"]) / len(canaries),
+        recall=sum(counted["replaced"]) / counted.height,
         survivors=by_entity.filter(pl.col("replaced") < pl.col("planted"))["entity"].to_list(),
         worst=by_entity.sort("recall", maintain_order=True)["entity"][0],
     )

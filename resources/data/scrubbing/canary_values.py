@@ -1,33 +1,17 @@
-"""Invented values of each entity type, in the forms in which people write them, and sentences around them."""
+"""Invented values of each entity type, in the forms in which people write them."""
 
+import base64
 import hashlib
 import ipaddress
+import json
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from faker import Faker
 
-from fineline.resources.data.scrubbing.canary_secrets import token
-
-Generator = Callable[[random.Random, Faker], str]
-
-NATIONALITIES = ["Norwegian", "Peruvian", "Catholic", "Turkish", "Buddhist", "Nigerian", "Lutheran", "Korean"]
-
-# English texts name people, and English letters hold accounts, of more than one country.
-_LOCALES = {
-    "PERSON": ["en_US", "en_GB", "en_IN", "de_DE", "es_ES", "fr_FR"],
-    "IBAN_CODE": ["en_GB", "de_DE", "fr_FR", "es_ES", "nl_NL", "it_IT"],
-    "STREET_ADDRESS": ["en_US", "en_US", "en_GB", "en_CA"],
-}
-
-
-def fakers(entity: str, rng: random.Random) -> list[Faker]:
-    """Seeded Fakers, one for each country from which values of the type come."""
-    made = [Faker(locale) for locale in _LOCALES.get(entity, ["en_US"])]
-    for faker in made:
-        faker.seed_instance(rng.getrandbits(32))
-    return made
+_ALNUM = string.ascii_letters + string.digits
+_NATIONALITIES = ["Norwegian", "Peruvian", "Catholic", "Turkish", "Buddhist", "Nigerian", "Lutheran", "Korean"]
 
 
 def _person(rng: random.Random, faker: Faker) -> str:
@@ -121,7 +105,60 @@ def _passport(rng: random.Random, faker: Faker) -> str:
     return rng.choice(["", rng.choice(string.ascii_uppercase)]) + f"{rng.randint(10**7, 10**8 - 1)}"
 
 
-GENERATORS: dict[str, Generator] = {
+def _any(rng: random.Random, alphabet: str, length: int) -> str:
+    return "".join(rng.choices(alphabet, k=length))
+
+
+def _jwt(rng: random.Random) -> str:
+    parts = [{"alg": "HS256", "typ": "JWT"}, {"sub": rng.randint(1, 10**9), "iat": rng.randint(10**9, 2 * 10**9)}]
+    coded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    return ".".join([*coded, _any(rng, _ALNUM + "-_", 43)])
+
+
+_TOKENS: list[Callable[[random.Random], str]] = [
+    lambda rng: "AKIA" + _any(rng, string.ascii_uppercase + "234567", 16),
+    lambda rng: "AIza" + _any(rng, _ALNUM + "-_", 35),
+    lambda rng: "ghp_" + _any(rng, _ALNUM, 36),
+    lambda rng: "github_pat_" + _any(rng, _ALNUM, 22) + "_" + _any(rng, _ALNUM, 59),
+    lambda rng: "glpat-" + _any(rng, _ALNUM + "-_", 20),
+    lambda rng: "hf_" + _any(rng, _ALNUM, 34),
+    lambda rng: "npm_" + _any(rng, _ALNUM, 36),
+    lambda rng: "pypi-AgEIcHlwaS5vcmc" + _any(rng, _ALNUM + "-_", 120),
+    lambda rng: "sk-ant-api03-" + _any(rng, _ALNUM + "-_", 95),
+    lambda rng: "sk-proj-" + _any(rng, _ALNUM, 74) + "T3BlbkFJ" + _any(rng, _ALNUM, 74),
+    lambda rng: "sk_live_" + _any(rng, _ALNUM, 24),
+    lambda rng: "SG." + _any(rng, _ALNUM, 22) + "." + _any(rng, _ALNUM, 43),
+    lambda rng: f"xoxb-{rng.randint(10**10, 10**11)}-{rng.randint(10**10, 10**11)}-" + _any(rng, _ALNUM, 24),
+    _jwt,
+]
+
+
+def token(rng: random.Random, faker: Faker) -> str:
+    """A token in the format of a vendor."""
+    return rng.choice(_TOKENS)(rng)
+
+
+def password(rng: random.Random) -> str:
+    """A generated password or key in no particular format."""
+    return rng.choice(
+        [
+            _any(rng, _ALNUM, rng.randint(12, 20)),
+            _any(rng, _ALNUM, 10) + rng.choice("!#*+?") + _any(rng, _ALNUM, 3),
+            _any(rng, "0123456789abcdef", rng.choice([32, 40, 64])),
+            base64.b64encode(rng.randbytes(32)).decode(),
+        ]
+    )
+
+
+def key_block(rng: random.Random) -> str:
+    """A private key in PEM form, over many lines."""
+    kind = rng.choice(["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY"])
+    body = base64.b64encode(rng.randbytes(rng.choice([160, 600, 1200]))).decode()
+    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
+    return "\n".join([f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----"])
+
+
+GENERATORS: dict[str, Callable[[random.Random, Faker], str]] = {
     "CREDIT_CARD": _card,
     "CRYPTO": _bitcoin,
     "DATE_TIME": _date,
@@ -131,7 +168,7 @@ GENERATORS: dict[str, Generator] = {
     "LOCATION": lambda rng, faker: str(faker.country() if rng.random() < 0.5 else faker.state()),
     "MAC_ADDRESS": lambda rng, faker: str(faker.mac_address()),
     "MEDICAL_LICENSE": _dea_number,
-    "NRP": lambda rng, faker: rng.choice(NATIONALITIES),
+    "NRP": lambda rng, faker: rng.choice(_NATIONALITIES),
     "ORGANIZATION": lambda rng, faker: str(faker.company()),
     "PERSON": _person,
     "PHONE_NUMBER": _phone,
@@ -147,115 +184,18 @@ GENERATORS: dict[str, Generator] = {
     "UUID": lambda rng, faker: str(faker.uuid4()),
 }
 
-# The name of such a value, as a key of JSON or a column of a table.
-NOUNS = {
-    "CREDIT_CARD": "card_number",
-    "CRYPTO": "wallet",
-    "DATE_TIME": "birthday",
-    "EMAIL_ADDRESS": "email",
-    "IBAN_CODE": "iban",
-    "IP_ADDRESS": "client_ip",
-    "LOCATION": "city",
-    "MAC_ADDRESS": "mac",
-    "MEDICAL_LICENSE": "dea_number",
-    "NRP": "nationality",
-    "ORGANIZATION": "employer",
-    "PERSON": "name",
-    "PHONE_NUMBER": "phone",
-    "SECRET": "api_key",
-    "STREET_ADDRESS": "address",
-    "UK_NHS": "nhs_number",
-    "URL": "homepage",
-    "US_BANK_NUMBER": "bank_account",
-    "US_DRIVER_LICENSE": "driver_license",
-    "US_ITIN": "itin",
-    "US_PASSPORT": "passport",
-    "US_SSN": "ssn",
-    "UUID": "user_id",
+# English texts name people, and English letters hold accounts, of more than one country.
+_LOCALES = {
+    "PERSON": ["en_US", "en_GB", "en_IN", "de_DE", "es_ES", "fr_FR"],
+    "IBAN_CODE": ["en_GB", "de_DE", "fr_FR", "es_ES", "nl_NL", "it_IT"],
+    "STREET_ADDRESS": ["en_US", "en_US", "en_GB", "en_CA"],
 }
 
-# Each context fits any value of its type. They were written once, before anything was measured with them.
-CONTEXTS: dict[str, list[str]] = {
-    "CREDIT_CARD": [
-        "Please charge {} and send me the receipt.",
-        "I paid with card number {} last Friday, but the order never shipped.",
-        "card: {}",
-        "The customer read out {} to the agent, who noted it in the ticket.",
-    ],
-    "CRYPTO": ["Send it to {} today.", "My wallet is {}.", "bitcoin:{}"],
-    "DATE_TIME": ["She was born on {} in a small town.", "date of birth: {}", "The appointment is on {}."],
-    "EMAIL_ADDRESS": [
-        "You can reach me at {} if anything is unclear.",
-        "Forwarded message\nFrom: {}\nSubject: invoice",
-        "Send patches to <{}>.",
-        '{{"user": "{}", "active": true}}',
-        "Ask ({}) for access to the repository",
-    ],
-    "IBAN_CODE": [
-        "Transfer the deposit to {} by the end of the month.",
-        "IBAN: {}",
-        "My account, {}, was debited twice.",
-        "The refund goes to the account {}.",
-    ],
-    "IP_ADDRESS": [
-        "The request came from {} at night.",
-        "Failed password for root from {} port 50022 ssh2",
-        "My server's address is {} and I cannot log in.",
-        "client_ip={}",
-        "Add {} to the firewall.",
-    ],
-    "LOCATION": ["He moved to {} two years ago.", "The office in {} is closed.", "We flew to {} in May."],
-    "MAC_ADDRESS": ["The laptop's adapter is {}.", "mac={}", "DHCP lease for {} expired."],
-    "MEDICAL_LICENSE": ["The prescriber's DEA number is {}.", "Medical license {} expires in May."],
-    "NRP": ["He is {} by birth.", "The {} delegation left early.", "Her husband is {}."],
-    "ORGANIZATION": ["She works for {} in sales.", "The invoice of {} is overdue.", "We met at {} last year."],
-    "PERSON": [
-        "I spoke with {} about the contract yesterday.",
-        "{} has been our accountant since the company was founded.",
-        "The patient, {}, was admitted with chest pain.",
-        "Thanks to {} for reporting this bug.",
-        "My name is {} and I would like to cancel my subscription.",
-        "Could you forward this to {}?",
-        "Written by {} in 2019.",
-        "According to {}, the meeting was moved to Monday.",
-        "Let me know if you have questions.\n\nBest regards,\n{}",
-        '{{"author": "{}", "reviews": 3}}',
-        "{}: I have attached the draft, please comment by Friday.",
-        "The winners are {} and the team from last year.",
-    ],
-    "PHONE_NUMBER": [
-        "Call me on {} after six.",
-        "My phone number is {}.",
-        "Tel: {}",
-        "If the door is locked, ring {} and somebody will let you in.",
-        "We tried {} twice but nobody picked up.",
-    ],
-    "SECRET": [
-        "The API key is {}.",
-        "Use {} until the new one arrives.",
-        "Authorization: Bearer {}",
-        "I pasted {} into the chat by mistake, please revoke it!",
-        "export API_TOKEN={}",
-        "remote: https://oauth2:{}@git.example.org/team/app.git",
-    ],
-    "STREET_ADDRESS": [
-        "I live at {}.",
-        "Please ship the parcel to {} by Friday.",
-        "Address: {}",
-        "We moved from {} in 2015 and never looked back.",
-        "The technician was sent to {}, but nobody opened.",
-    ],
-    "UK_NHS": ["My NHS number is {}.", "NHS: {}"],
-    "URL": ["My photos are at {}.", "See {} for my profile.", "homepage: {}"],
-    "US_BANK_NUMBER": ["My bank account number is {}.", "Account # {} was closed."],
-    "US_DRIVER_LICENSE": ["My driver license number is {}.", "Driver's license: {}"],
-    "US_ITIN": ["My individual taxpayer number is {}.", "ITIN: {}"],
-    "US_PASSPORT": ["My US passport number is {}.", "Passport: {}"],
-    "US_SSN": [
-        "My social security number is {}.",
-        "SSN: {}",
-        "The form asks for the number, which is {} in my case.",
-        "Applicant {} was approved.",
-    ],
-    "UUID": ["The device {} reported an error.", "user_id={}", "Session {} ended."],
-}
+
+def invent(entity: str, rng: random.Random) -> Iterator[str]:
+    """Endlessly, invented values of an entity type; equal generators invent equal values."""
+    countries = [Faker(locale) for locale in _LOCALES.get(entity, ["en_US"])]
+    for faker in countries:
+        faker.seed_instance(rng.getrandbits(32))
+    while True:
+        yield GENERATORS[entity](rng, rng.choice(countries))

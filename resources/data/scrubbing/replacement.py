@@ -28,7 +28,7 @@ _LOCALES = ["en_US", "en_GB", "en_IE", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_N
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _POSSESSIVE = re.compile(r"['’][sS]\Z")
 _LATIN_WORD = re.compile(r"[A-Z][a-z]{2,}")
-INITIALS = list("ABCDEFGHJKLMNOPRSTVW")
+_INITIALS = list("ABCDEFGHJKLMNOPRSTVW")
 # Titles are kept before another word, particles in lower case: "Lord" and "Del" are names as well.
 _TITLE = re.compile(r"mrs?|ms|miss|mx|dr|prof|professor|sir|madam|lady|lord|dear")
 _PARTICLE = re.compile(r"van|von|der|den|de|del|della|di|da|dos?|du|la|le|el|bin|ibn|ter|ten|zum?|y")
@@ -47,7 +47,6 @@ class Replacer:
 
     def __init__(self, section: Scrub, key: PseudonymKey) -> None:
         self._key = key
-        self._pseudonyms = Pseudonyms(key)
         self._with_pseudonym = {entity for entity, form in section.replacement.items() if form == "pseudonym"}
 
     def clean(self, text: str, spans: Sequence[Span]) -> Cleaned:
@@ -55,7 +54,7 @@ class Replacer:
 
         def stand_in(span: Span) -> str:
             if span.entity in self._with_pseudonym:
-                return self._pseudonyms.of(span.entity, text[span.start : span.end])
+                return pseudonym(self._key, span.entity, text[span.start : span.end])
             return f"<{span.entity}>"
 
         return Cleaned(replace(text, spans, stand_in), tuple(span.entity for span in spans))
@@ -95,42 +94,32 @@ class _Draw:
         return "".join(next((self.pick(a) for a in alphabets if c in a), c) for c in value)
 
 
-class Pseudonyms:
-    """Pseudonyms under one key."""
+def pseudonym(key: PseudonymKey, entity: str, value: str) -> str:
+    """The pseudonym of a value. It differs from the value, and each word of a name from the word it replaces.
 
-    def __init__(self, key: PseudonymKey) -> None:
-        self._key = key
+    Raises KeyError for an entity type that has no pseudonyms.
+    """
+    if entity == "PERSON":
+        return _WORD.sub(lambda match: _name_word(key, match[0], rest=value[match.end() :]), value)
+    make = MAKERS[entity]
+    normal = re.sub(r"[\s()./-]+", "", unicodedata.normalize("NFKC", value)).casefold()
+    attempt = 0
+    while (made := make(_Draw(key, entity, f"{normal}\0{attempt}"), value)) == value:
+        attempt += 1
+    return made
 
-    def of(self, entity: str, value: str) -> str:
-        """The pseudonym of a value. It differs from the value, and each word of a name from the word it replaces.
 
-        Raises KeyError for an entity type that has no pseudonyms.
-        """
-        if entity == "PERSON":
-            return self._name(value)
-        make = MAKERS[entity]
-        normal = re.sub(r"[\s()./-]+", "", unicodedata.normalize("NFKC", value)).casefold()
-        attempt = 0
-        while (made := make(_Draw(self._key, entity, f"{normal}\0{attempt}"), value)) == value:
-            attempt += 1
-        return made
-
-    def _name(self, value: str) -> str:
-        return _WORD.sub(lambda match: self._name_word(match[0], rest=value[match.end() :]), value)
-
-    def _name_word(self, word: str, rest: str) -> str:
-        ending = _POSSESSIVE.search(word)
-        stem = word[: ending.start()] if ending else word
-        normal = unicodedata.normalize("NFKC", stem).casefold()
-        if _PARTICLE.fullmatch(word) or _SUFFIX.fullmatch(normal):
-            return word
-        if _TITLE.fullmatch(normal) and _WORD.search(rest):
-            return word
-        draw = _Draw(self._key, "PERSON", normal)
-        pool = INITIALS if len(normal) == 1 else name_pool(normal)
-        while (made := draw.pick(pool)).casefold() in normal or normal in made.casefold():
-            pass
-        return _in_case_of(stem, made) + word[len(stem) :]
+def _name_word(key: PseudonymKey, word: str, rest: str) -> str:
+    ending = _POSSESSIVE.search(word)
+    stem = word[: ending.start()] if ending else word
+    normal = unicodedata.normalize("NFKC", stem).casefold()
+    if _PARTICLE.fullmatch(word) or _SUFFIX.fullmatch(normal) or (_TITLE.fullmatch(normal) and _WORD.search(rest)):
+        return word
+    draw = _Draw(key, "PERSON", normal)
+    pool = _INITIALS if len(normal) == 1 else name_pool(normal)
+    while (made := draw.pick(pool)).casefold() in normal or normal in made.casefold():
+        pass
+    return _in_case_of(stem, made) + word[len(stem) :]
 
 
 @cache

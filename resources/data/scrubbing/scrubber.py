@@ -1,11 +1,9 @@
 """Replacing personal data in records by placeholders or pseudonyms, counted by source and entity type."""
 
-import copy
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import polars as pl
 
@@ -15,20 +13,13 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.detector import Detector
 from fineline.resources.data.pii.spans import Span
-from fineline.resources.data.scrubbing.documents import (
-    JSON_COLUMNS,
-    NAME_COLUMNS,
-    Fragment,
-    fragments,
-    identifiers,
-    rewrite,
-)
+from fineline.resources.data.scrubbing.documents import JSON_COLUMNS, NAME_COLUMNS, Fragment, read, rewrite
 from fineline.resources.data.scrubbing.replacement import Cleaned, Replacer
 
 # Text that becomes Python objects at once; the rest of a frame stays in Arrow's memory.
 _SLICE_BYTES = 32_000_000
-_TEXT_COLUMNS = [*MESSAGE_COLUMNS, *JSON_COLUMNS, *NAME_COLUMNS]
-_ENTITIES = pl.Schema({"source": pl.String, "entity": pl.String, "spans": pl.UInt32, "records": pl.UInt32})
+_SCHEMA = ScrubbedRecord.create_empty().schema
+_TEXTS = {name: _SCHEMA[name] for name in (*MESSAGE_COLUMNS, *JSON_COLUMNS, *NAME_COLUMNS)}
 
 
 @dataclass(frozen=True)
@@ -59,85 +50,70 @@ class Scrubber:
     """
 
     def __init__(self, section: Scrub, *, key: PseudonymKey | None = None, cache: Path | None = None) -> None:
-        self._section = section
-        self._key = key or PseudonymKey.random()
+        key = key or PseudonymKey.random()
         self._detector = Detector(section, cache)
-        self._uncached = False
-        self._replacer = Replacer(section, self._key)
+        self._replacer = Replacer(section, key)
+        self._placeholders = Replacer(section.model_copy(update={"replacement": {}}), key)
 
-    def scrub(self, records: pl.DataFrame) -> Scrubbed:
+    def scrub(self, records: pl.DataFrame, *, measuring: bool = False) -> Scrubbed:
         """Scrub a frame with Record's columns.
+
+        A measurement is of the models: with ``measuring`` the cache is left alone, and every type becomes its
+        placeholder, since an invented value might be taken for one that was left.
 
         Raises:
             ScrubError: the section names an unknown entity type or a model that is not installed.
         """
-        parts = [self._scrub(part) for part in slices(records, _SLICE_BYTES)]
-        counts = pl.concat(part.entities for part in parts)
+        scrubbed = pl.concat(self._scrub(part, measuring) for part in slices(records, _SLICE_BYTES))
+        spans = scrubbed.with_row_index("record").select("record", "source", entity="replaced")
+        counts = spans.explode("entity").drop_nulls("entity").group_by("source", "entity")
         return Scrubbed(
-            pl.concat(part.records for part in parts),
-            counts.group_by("source", "entity").agg(pl.col("spans", "records").sum()).sort("source", "entity"),
+            scrubbed.with_columns(replacements=pl.col("replaced").list.len()).select(_SCHEMA.names()),
+            counts.agg(spans=pl.len(), records=pl.col("record").n_unique()).sort("source", "entity"),
         )
 
-    def _scrub(self, records: pl.DataFrame) -> Scrubbed:
-        rows = records.select("source", *_TEXT_COLUMNS).to_dicts()
-        in_rows = dict.fromkeys(fragment for row in rows for fragment in fragments(row))
+    def _scrub(self, records: pl.DataFrame, measuring: bool) -> pl.DataFrame:
+        """The scrubbed records, with a list of the entity types of their spans in the column ``replaced``."""
+        rows = records.select(_TEXTS.keys()).to_dicts()
+        fragments, identifiers = read(rows)
         found, found_identifiers = self._detector.detect(
-            (fragment.context + fragment.text for fragment in in_rows),
-            (identifier for row in rows for identifier in identifiers(row)),
-            uncached=self._uncached,
+            (fragment.context + fragment.text for fragment in fragments), identifiers, uncached=measuring
         )
-        cleaned = {fragment: self._clean(fragment, found[fragment.context + fragment.text]) for fragment in in_rows}
-        names = {name: self._replacer.clean(name, spans) for name, spans in found_identifiers.items()}
-        new_rows: list[dict[str, Any]] = []
-        replacements: list[int] = []
-        spans: Counter[tuple[str, str]] = Counter()
-        with_spans: Counter[tuple[str, str]] = Counter()
+        replacer = self._placeholders if measuring else self._replacer
+        cleaned = {each: _clean(replacer, each, found[each.context + each.text]) for each in fragments}
+        in_identifiers = {name: [span.entity for span in spans] for name, spans in found_identifiers.items()}
+        replaced: list[list[str]] = []
+
+        def clean(fragment: Fragment) -> str:
+            replaced[-1].extend(cleaned[fragment].entities)
+            return cleaned[fragment].text
+
+        def rename(kind: str, name: str) -> str:
+            replaced[-1].extend(in_identifiers[name])
+            return replacer.hashed(kind, name) if in_identifiers[name] else name
+
+        new_rows = []
         for row in rows:
-            new_row, replaced = rewrite(row, cleaned, names, self._replacer.hashed)
-            new_rows.append(new_row)
-            replacements.append(len(replaced))
-            spans.update((row["source"], entity) for entity in replaced)
-            with_spans.update((row["source"], entity) for entity in set(replaced))
-        schema = ScrubbedRecord.create_empty().schema
-        columns = pl.DataFrame(new_rows, schema={column: schema[column] for column in _TEXT_COLUMNS})
-        return Scrubbed(
-            records.with_columns(columns)
-            .with_columns(pl.Series("replacements", replacements, dtype=schema["replacements"]))
-            .select(schema.names()),
-            pl.DataFrame(
-                [(*key, spans[key], with_spans[key]) for key in sorted(spans)], schema=_ENTITIES, orient="row"
-            ),
-        )
-
-    def _clean(self, fragment: Fragment, spans: Sequence[Span]) -> Cleaned:
-        """Replace what was found in a fragment, but not what was found in its context."""
-        before = len(fragment.context)
-        within = [
-            span._replace(start=max(0, span.start - before), end=span.end - before)
-            for span in spans
-            if span.end > before
-        ]
-        return self._replacer.clean(fragment.text, within)
-
-    def with_placeholders(self) -> Self:
-        """A scrubber on the same models that writes ``<TYPE>`` for every type, and leaves the cache alone.
-
-        A measurement must be of the models, not of the cache.
-        """
-        other = copy.copy(self)
-        other._uncached = True
-        other._replacer = Replacer(self._section.model_copy(update={"replacement": {}}), self._key)
-        return other
-
-    def close(self) -> None:
-        """Close the cache."""
-        self._detector.close()
+            replaced.append([])
+            new_rows.append(rewrite(row, clean, rename))
+        texts = pl.DataFrame(new_rows, schema=_TEXTS)
+        return records.with_columns(texts).with_columns(pl.Series("replaced", replaced, dtype=pl.List(pl.String)))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        """Close the cache."""
+        self._detector.close()
+
+
+def _clean(replacer: Replacer, fragment: Fragment, spans: Sequence[Span]) -> Cleaned:
+    """Replace what was found in a fragment, but not what was found in its context."""
+    before = len(fragment.context)
+    within = [
+        span._replace(start=max(0, span.start - before), end=span.end - before) for span in spans if span.end > before
+    ]
+    return replacer.clean(fragment.text, within)
 
 
 def slices(records: pl.DataFrame, limit: int) -> Iterator[pl.DataFrame]:

@@ -1,12 +1,11 @@
-"""Scrubbing in units of work that an engine runs: rows of a stored batch, or canaries."""
+"""Scrubbing in units of work that an engine runs: rows of a stored batch, or canaries of one entity type."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TypeVar
 
 import polars as pl
 
@@ -19,7 +18,7 @@ from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
-from fineline.resources.data.scrubbing.canaries import CanaryReport, Planted, count, plant, plant_in_records, replaced
+from fineline.resources.data.scrubbing.canaries import CanaryReport, Outcome, count, planted_types, scrub_canaries
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 
 # Records of the first batch into whose text canaries are put.
@@ -28,19 +27,10 @@ HOSTS = 500
 # many records share is analysed once also without a cache.
 _UNITS_OF_A_BATCH = 8
 _LEAST_RECORDS, _MOST_RECORDS = 100, 1_000
-_CANARIES = 128
 # Of one processor, with the faster model.
 _SECONDS_A_RECORD = 0.02
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-
-
-class Unit(Protocol[R_co]):
-    """A piece of scrubbing, described by names and numbers."""
-
-    def run(self, worker: ScrubWorker) -> R_co:
-        """Do it, with a worker's models."""
 
 
 @dataclass(frozen=True)
@@ -56,32 +46,16 @@ class Scrubbing:
         return ScrubWorker(self)
 
 
-class ScrubWorker:
-    """The models of one process, which are loaded with its first unit."""
+class ScrubWorker(Scrubber):
+    """The scrubber of one process, which does units."""
 
     def __init__(self, scrubbing: Scrubbing) -> None:
-        self.storage, self._section = scrubbing.storage, scrubbing.section
-        self.scrubber = Scrubber(
-            scrubbing.section, key=scrubbing.key, cache=scrubbing.storage.local.path(layout.FINDINGS_CACHE)
-        )
-        self._planted: dict[str | None, Planted] = {}
+        self.storage, self.section = scrubbing.storage, scrubbing.section
+        super().__init__(self.section, key=scrubbing.key, cache=self.storage.local.path(layout.FINDINGS_CACHE))
 
-    def __call__(self, unit: Unit[R]) -> R:
+    def __call__(self, unit: Callable[[ScrubWorker], R]) -> R:
         """Do a unit."""
-        return unit.run(self)
-
-    def planted(self, hosts: str | None) -> Planted:
-        """The canaries in the records of a stored file."""
-        if hosts not in self._planted:
-            records = None if hosts is None else self.storage.root.scan([hosts]).head(HOSTS).collect()
-            self._planted[hosts] = plant_in_records(self._section, records)
-        return self._planted[hosts]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.scrubber.close()
+        return unit(self)
 
 
 @dataclass(frozen=True)
@@ -102,10 +76,10 @@ class Records:
     first: int
     rows: int
 
-    def run(self, worker: ScrubWorker) -> ScrubbedRows:
+    def __call__(self, worker: ScrubWorker) -> ScrubbedRows:
         """Scrub the rows and stage them as a part of the scrubbed batch."""
         raw = worker.storage.root.scan([self.file]).slice(self.first, self.rows).collect()
-        scrubbed = worker.scrubber.scrub(raw)
+        scrubbed = worker.scrub(raw)
         facts = {"replaced spans": int(scrubbed.entities["spans"].sum())}
         output = TableOutput(scrubbed.records, rows_in=raw.height, facts=facts)
         part = stage_part(worker.storage, catalog.SCRUBBED_CORPUS.name, self.batch, output)
@@ -114,15 +88,15 @@ class Records:
 
 @dataclass(frozen=True)
 class Canaries:
-    """Some of the canaries, planted in the records of a stored file."""
+    """The canaries of an entity type, put into the text of the first records of a stored file."""
 
-    hosts: str | None
-    first: int
-    number: int
+    entity: str
+    hosts: str
 
-    def run(self, worker: ScrubWorker) -> list[bool]:
-        """Scrub the records that hold them; returns whether each was replaced."""
-        return replaced(worker.scrubber, worker.planted(self.hosts), self.first, self.number)
+    def __call__(self, worker: ScrubWorker) -> list[Outcome]:
+        """Plant and scrub them."""
+        hosts = worker.storage.root.scan([self.hosts]).select("completion").head(HOSTS).collect()
+        return scrub_canaries(worker, worker.section, self.entity, hosts)
 
 
 def seconds(scrubbing: Scrubbing, batches: Sequence[Manifest]) -> float:
@@ -132,17 +106,16 @@ def seconds(scrubbing: Scrubbing, batches: Sequence[Manifest]) -> float:
 
 
 def measure(engine: Engine, scrubbing: Scrubbing, hosts: Manifest) -> CanaryReport:
-    """Plant canaries in the first records of a stored batch, have the engine's workers scrub them, and count.
+    """Have the engine's workers plant canaries in the first records of a stored batch and scrub them, and count.
 
     Raises:
         ScrubError: an entity type has no canaries.
         Damaged: the batch's file does not hold what was written.
     """
     require_whole(scrubbing.storage, hosts, "data")
-    section, file = scrubbing.section, scrubbing.storage.key(hosts, "data")
-    canaries = plant(section.entities, section.canaries_per_entity)
-    units = (Canaries(file, first, _CANARIES) for first in range(0, len(canaries), _CANARIES))
-    return count(canaries, [*itertools.chain.from_iterable(engine.each(scrubbing, units))])
+    file = scrubbing.storage.key(hosts, "data")
+    units = [Canaries(entity, file) for entity in planted_types(scrubbing.section)]
+    return count(itertools.chain.from_iterable(engine.each(scrubbing, units)))
 
 
 def scrub_batches(

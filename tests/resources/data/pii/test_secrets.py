@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from fineline.resources.data.pii.secrets import NECESSARY, is_generated, secret_spans
 from fineline.resources.data.pii.segments import SEGMENT_CHARACTERS, cut
 from fineline.resources.data.pii.spans import Span, replace, resolve
-from fineline.resources.data.scrubbing.canary_secrets import ASSIGNMENTS, key_block, password, token
+from fineline.resources.data.scrubbing.canary_forms import ASSIGNMENTS
+from fineline.resources.data.scrubbing.canary_values import key_block, password, token
 
 GITHUB = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3kM5"
 RSA = (

@@ -8,7 +8,8 @@ from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.addresses import ENTITY as ADDRESS
 from fineline.resources.data.pii.engine import LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.data.pii.errors import ScrubError
-from fineline.resources.data.scrubbing.canaries import Canary, measure, plant, survives
+from fineline.resources.data.scrubbing import canaries
+from fineline.resources.data.scrubbing.canaries import Canary, measure, plant, planted_types, survives
 from fineline.resources.data.scrubbing.canary_forms import forms_of
 from fineline.resources.data.scrubbing.canary_values import GENERATORS
 from fineline.resources.data.scrubbing.scrubber import Scrubber
@@ -50,19 +51,21 @@ def test_a_measurement_is_the_same_each_time(scrubber: Scrubber) -> None:
     assert first.recall == second.recall
 
 
-def test_the_same_seed_plants_the_same_canaries_and_another_does_not() -> None:
-    assert plant(["PERSON", "US_SSN"], 5, seed=1) == plant(["US_SSN", "PERSON"], 5, seed=1)
-    assert plant(["PERSON"], 5, seed=1) != plant(["PERSON"], 5, seed=2)
+def test_the_same_seed_plants_the_same_canaries_and_another_does_not(monkeypatch) -> None:
+    planted = plant("PERSON", 5)
+    assert plant("PERSON", 5) == planted
+    monkeypatch.setattr(canaries, "_SEED", 2)
+    assert plant("PERSON", 5) != planted
 
 
 @pytest.mark.parametrize("entity", sorted(GENERATORS))
 def test_values_of_a_type_differ_and_stand_in_every_form_of_it(entity: str) -> None:
-    canaries = plant([entity], 3 * len(forms_of(entity)), seed=3)
-    assert [canary.form for canary in canaries[: len(forms_of(entity))]] == forms_of(entity)
-    assert len({canary.value for canary in canaries}) > len(canaries) / 3
-    for canary in canaries:
+    planted = plant(entity, 3 * len(forms_of(entity)))
+    assert [canary.form for canary in planted[: len(forms_of(entity))]] == forms_of(entity)
+    assert len({canary.value for canary in planted}) > len(planted) / 3
+    for canary in planted:
         assert canary.entity == entity
-        assert survives(canary, canary.text, canary.before + canary.after)
+        assert survives(canary, canary.text)
 
 
 def test_every_type_that_the_analyzer_supports_has_canaries() -> None:
@@ -74,15 +77,16 @@ def test_every_type_that_the_analyzer_supports_has_canaries() -> None:
 def test_canaries_are_put_into_the_text_of_records_and_into_every_part_of_them(scrubber, monkeypatch) -> None:
     seen: list[pl.DataFrame] = []
     scrub = Scrubber.scrub
-    monkeypatch.setattr(Scrubber, "scrub", lambda self, frame: seen.append(frame) or scrub(self, frame))
+    monkeypatch.setattr(Scrubber, "scrub", lambda self, frame, **how: seen.append(frame) or scrub(self, frame, **how))
     host = "A first line.\nA second line of the host."
     section = Scrub(workers=1, canaries_per_entity=10, entities=["EMAIL_ADDRESS", "US_SSN"])
     report = measure(scrubber, section, records(record(host)))
-    (frame,) = seen
-    canaries = plant(section.entities, 10, seed=20_240_229)
+    frame = pl.concat(seen)
+    planted = [canary for entity in section.entities for canary in plant(entity, 10)]
+    assert frame["record_id"].to_list() == [f"{number:032x}" for number in range(20)]
     for place in ("prompt", "completion", "rejected", "tools", "metadata"):
         column = [str(value) for value in frame[place].to_list()]
-        assert sum(canary.value in text for canary, text in zip(canaries, column, strict=True)) >= 3
+        assert sum(canary.value in text for canary, text in zip(planted, column, strict=True)) >= 3
     assert sum("second line of the host" in str(row) for row in frame.rows()) >= 4
     assert report.by_entity["planted"].to_list() == [10, 10]
 
@@ -96,8 +100,8 @@ def test_a_pseudonym_is_never_taken_for_a_canary_that_survived(scrubber: Scrubbe
 
 def test_what_stood_around_a_value_is_not_taken_for_it() -> None:
     canary = Canary("PERSON", "lower case", "will young", "that ", " will do")
-    assert not survives(canary, "that <PERSON> will do", canary.before + canary.after)
-    assert survives(canary, "that will <PERSON> will do", canary.before + canary.after)
+    assert not survives(canary, "that <PERSON> will do")
+    assert survives(canary, "that will <PERSON> will do")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_a_part_that_is_left_of_a_value_survives(entity: str, value: str, left: 
 
 def test_an_entity_type_without_canaries_is_refused_with_those_that_have() -> None:
     with pytest.raises(ScrubError, match=r"AU_TFN.*canaries for .*EMAIL_ADDRESS.*PERSON"):
-        plant(["PERSON", "AU_TFN"], 3, seed=0)
+        planted_types(Scrub(entities=["PERSON", "AU_TFN"]))
 
 
 @pytest.mark.parametrize("left", ["Ask <PERSON> Holm.", "Ask Greta <PERSON>."])

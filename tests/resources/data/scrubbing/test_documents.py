@@ -8,8 +8,7 @@ from support.records import record, records
 
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
-from fineline.resources.data.scrubbing.documents import Fragment, fragments, identifiers, is_json, rewrite
-from fineline.resources.data.scrubbing.replacement import Cleaned
+from fineline.resources.data.scrubbing.documents import Fragment, is_json, read, rewrite
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 
 EMAIL = "greta.holm@example.org"
@@ -85,17 +84,15 @@ def test_json_in_a_message_stays_valid_json(
 def test_a_document_in_which_nothing_is_found_stays_byte_for_byte(document: object) -> None:
     text = json.dumps(document, ensure_ascii=False).encode(errors="replace").decode()
     row = record("Yes.", metadata=text, tools=text)
-    cleaned = {fragment: Cleaned(fragment.text, ()) for fragment in fragments(row)}
-    names = {name: Cleaned(name, ()) for name in identifiers(row)}
-    assert rewrite(row, cleaned, names, lambda kind, name: "changed") == (row, [])
+    assert rewrite(row, lambda fragment: fragment.text, lambda kind, name: name) == row
 
 
 def test_a_value_is_read_with_the_key_that_it_stands_under() -> None:
     metadata = (
         '{"a": {"author": "Jane", "n": [1, "x", {"deep": "y"}, "z"]}, "b": "w", "name": "tool", "c": {}, "d": ["v"]}'
     )
-    found = [fragment for fragment in fragments(record("Yes.", metadata=metadata)) if fragment.context]
-    assert found == [
+    fragments, _ = read([record("Yes.", metadata=metadata)])
+    assert [fragment for fragment in fragments if fragment.context] == [
         Fragment("Jane", "author: "),
         Fragment("x", "n: "),
         Fragment("y", "deep: "),

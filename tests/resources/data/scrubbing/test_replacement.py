@@ -1,6 +1,7 @@
 import ipaddress
 import random
 import re
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -10,77 +11,70 @@ from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, IbanR
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.spans import Span
-from fineline.resources.data.scrubbing.canary_values import GENERATORS, fakers
-from fineline.resources.data.scrubbing.replacement import MAKERS, Pseudonyms, Replacer, name_pool
+from fineline.resources.data.scrubbing.canary_values import invent
+from fineline.resources.data.scrubbing.replacement import MAKERS, Replacer, name_pool, pseudonym
 
 KEY = PseudonymKey(b"a key for tests, 32 bytes of it.")
 OTHER = PseudonymKey(b"another for tests, also 32 bytes")
 ENTITIES = sorted([*MAKERS, "PERSON"])
 
 
-@pytest.fixture
-def pseudonyms() -> Pseudonyms:
-    return Pseudonyms(KEY)
-
-
 def values(entity: str, count: int = 60) -> list[str]:
-    rng = random.Random(entity)
-    countries = fakers(entity, rng)
-    return [GENERATORS[entity](rng, rng.choice(countries)) for _ in range(count)]
+    return list(islice(invent(entity, random.Random(entity)), count))
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_equal_values_have_equal_pseudonyms_under_one_key_and_others_under_another(entity: str) -> None:
     for value in values(entity, 20):
-        made = Pseudonyms(KEY).of(entity, value)
-        assert made == Pseudonyms(KEY).of(entity, value)
+        made = pseudonym(KEY, entity, value)
+        assert made == pseudonym(KEY, entity, value)
         assert made != value
-    first, second = ([Pseudonyms(key).of(entity, value) for value in values(entity, 20)] for key in (KEY, OTHER))
+    first, second = ([pseudonym(key, entity, value) for value in values(entity, 20)] for key in (KEY, OTHER))
     assert first != second
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_pseudonyms_of_different_values_hardly_ever_meet(entity: str, pseudonyms: Pseudonyms) -> None:
+def test_pseudonyms_of_different_values_hardly_ever_meet(entity: str) -> None:
     distinct = set(values(entity, 100))
-    assert len({pseudonyms.of(entity, value) for value in distinct}) >= len(distinct) - 2
+    assert len({pseudonym(KEY, entity, value) for value in distinct}) >= len(distinct) - 2
 
 
-def test_a_name_is_the_same_in_every_form_in_which_it_is_written(pseudonyms: Pseudonyms) -> None:
-    first, last = pseudonyms.of("PERSON", "Jane Doe").split()
-    assert pseudonyms.of("PERSON", "Jane") == first
-    assert pseudonyms.of("PERSON", "Doe, Jane") == f"{last}, {first}"
-    assert pseudonyms.of("PERSON", "Dr. JANE  van Doe") == f"Dr. {first.upper()}  van {last}"
-    assert pseudonyms.of("PERSON", "Mr Doe Jr.") == f"Mr {last} Jr."
-    assert pseudonyms.of("PERSON", "jane doe's") == f"{first.lower()} {last.lower()}'s"
-    assert pseudonyms.of("PERSON", "Doe-Smith").split("-")[0] == last
+def test_a_name_is_the_same_in_every_form_in_which_it_is_written() -> None:
+    first, last = pseudonym(KEY, "PERSON", "Jane Doe").split()
+    assert pseudonym(KEY, "PERSON", "Jane") == first
+    assert pseudonym(KEY, "PERSON", "Doe, Jane") == f"{last}, {first}"
+    assert pseudonym(KEY, "PERSON", "Dr. JANE  van Doe") == f"Dr. {first.upper()}  van {last}"
+    assert pseudonym(KEY, "PERSON", "Mr Doe Jr.") == f"Mr {last} Jr."
+    assert pseudonym(KEY, "PERSON", "jane doe's") == f"{first.lower()} {last.lower()}'s"
+    assert pseudonym(KEY, "PERSON", "Doe-Smith").split("-")[0] == last
 
 
-def test_women_stay_women_and_men_stay_men(pseudonyms: Pseudonyms) -> None:
+def test_women_stay_women_and_men_stay_men() -> None:
     women, men = (
-        {pseudonyms.of("PERSON", name) for name in names}
+        {pseudonym(KEY, "PERSON", name) for name in names}
         for names in (("Jennifer", "Heather", "Michelle"), ("Kevin", "Brian", "Gary"))
     )
     assert women.isdisjoint(men)
-    again = {pseudonyms.of("PERSON", f"{name} Doe").split()[0] for name in ("Jennifer", "Heather", "Michelle")}
+    again = {pseudonym(KEY, "PERSON", f"{name} Doe").split()[0] for name in ("Jennifer", "Heather", "Michelle")}
     assert again == women
 
 
-def test_no_name_that_may_be_drawn_is_drawn_for_itself(pseudonyms: Pseudonyms) -> None:
+def test_no_name_that_may_be_drawn_is_drawn_for_itself() -> None:
     names = {name for word in ("jennifer", "kevin", "doe") for name in name_pool(word)}
     assert len(names) > 9_000
-    assert not [name for name in names if pseudonyms.of("PERSON", name) == name]
+    assert not [name for name in names if pseudonym(KEY, "PERSON", name) == name]
 
 
 @given(st.text(max_size=30))
 def test_what_is_no_letter_of_a_name_stays(name: str) -> None:
-    made = Pseudonyms(KEY).of("PERSON", name)
+    made = pseudonym(KEY, "PERSON", name)
     kept = re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", "x", name)
     assert re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", "x", made) == kept
 
 
-def test_invented_values_cannot_be_anybodys(pseudonyms: Pseudonyms) -> None:
+def test_invented_values_cannot_be_anybodys() -> None:
     def made(entity: str) -> list[str]:
-        return [pseudonyms.of(entity, value) for value in values(entity)]
+        return [pseudonym(KEY, entity, value) for value in values(entity)]
 
     assert all(re.fullmatch(r"[a-z]+\.[a-z]+\d{1,3}@example\.(com|net|org)", mail) for mail in made("EMAIL_ADDRESS"))
     assert all(re.fullmatch(r"[2-9]\d\d-555-01\d\d", phone) for phone in made("PHONE_NUMBER"))
@@ -95,14 +89,16 @@ def test_invented_values_cannot_be_anybodys(pseudonyms: Pseudonyms) -> None:
     assert not any(ibans.validate_result(iban) for iban in made("IBAN_CODE"))
 
 
-def test_a_number_keeps_its_grouping(pseudonyms: Pseudonyms) -> None:
-    assert re.fullmatch(r"4\d{3} \d{4} \d{4} \d{4}", pseudonyms.of("CREDIT_CARD", "4111 1111 1111 1111"))
-    assert re.fullmatch(r"DE00 \d{4} \d{4} \d{4} \d{4} \d\d", pseudonyms.of("IBAN_CODE", "DE74 2914 1777 6317 0669 07"))
+def test_a_number_keeps_its_grouping() -> None:
+    assert re.fullmatch(r"4\d{3} \d{4} \d{4} \d{4}", pseudonym(KEY, "CREDIT_CARD", "4111 1111 1111 1111"))
+    assert re.fullmatch(
+        r"DE00 \d{4} \d{4} \d{4} \d{4} \d\d", pseudonym(KEY, "IBAN_CODE", "DE74 2914 1777 6317 0669 07")
+    )
 
 
-def test_one_number_in_two_groupings_is_one(pseudonyms: Pseudonyms) -> None:
-    assert pseudonyms.of("PHONE_NUMBER", "(212) 555-4321") == pseudonyms.of("PHONE_NUMBER", "212.555.4321")
-    assert pseudonyms.of("EMAIL_ADDRESS", "Jane@X.org") == pseudonyms.of("EMAIL_ADDRESS", "jane@x.org")
+def test_one_number_in_two_groupings_is_one() -> None:
+    assert pseudonym(KEY, "PHONE_NUMBER", "(212) 555-4321") == pseudonym(KEY, "PHONE_NUMBER", "212.555.4321")
+    assert pseudonym(KEY, "EMAIL_ADDRESS", "Jane@X.org") == pseudonym(KEY, "EMAIL_ADDRESS", "jane@x.org")
 
 
 def test_the_recipe_says_which_types_get_pseudonyms() -> None:
@@ -110,7 +106,7 @@ def test_the_recipe_says_which_types_get_pseudonyms() -> None:
     spans = [Span(0, 8, "PERSON", 1.0), Span(10, 20, "EMAIL_ADDRESS", 1.0)]
     replacer = Replacer(Scrub(replacement={"PERSON": "pseudonym", "EMAIL_ADDRESS": "placeholder"}), KEY)
     cleaned = replacer.clean(text, spans)
-    assert cleaned.text == f"{Pseudonyms(KEY).of('PERSON', 'Jane Doe')}, <EMAIL_ADDRESS>"
+    assert cleaned.text == f"{pseudonym(KEY, 'PERSON', 'Jane Doe')}, <EMAIL_ADDRESS>"
     assert cleaned.entities == ("PERSON", "EMAIL_ADDRESS")
 
 

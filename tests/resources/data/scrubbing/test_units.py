@@ -13,7 +13,7 @@ from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.storage.store import Damaged, Storage
 from fineline.resources.core.storage.tables import Origin, write_table
 from fineline.resources.data.pii.finder import Finder
-from fineline.resources.data.scrubbing import canaries, units
+from fineline.resources.data.scrubbing import canaries, canary_values, units
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 from fineline.resources.data.scrubbing.units import Scrubbing, measure, scrub_batches
 
@@ -110,8 +110,7 @@ def test_progress_counts_the_records_of_all_batches(scrubbing, monkeypatch):
     assert [done for done, _ in reported] == [5, 10, 15, 20, 23, 23, 28, 30]
 
 
-def test_canaries_measured_by_workers_give_the_same_report(scrubbing, monkeypatch):
-    monkeypatch.setattr(units, "_CANARIES", 7)
+def test_canaries_measured_by_workers_give_the_same_report(scrubbing):
     with closing(Inline()) as engine:
         report = measure(engine, scrubbing, raw(scrubbing.storage)[0])
     with Scrubber(SECTION, key=KEY) as scrubber:
@@ -119,6 +118,16 @@ def test_canaries_measured_by_workers_give_the_same_report(scrubbing, monkeypatc
     assert report.by_entity.equals(alone.by_entity)
     assert report.by_form.equals(alone.by_form)
     assert (report.recall, report.survivors, report.worst) == (alone.recall, alone.survivors, alone.worst)
+
+
+@pytest.mark.parametrize("engine", [Inline, lambda: Processes(2)], ids=["inline", "processes"])
+def test_each_value_is_invented_once_and_in_a_worker(scrubbing, monkeypatch, engine):
+    invented = []
+    monkeypatch.setattr(canaries, "invent", lambda *each: invented.append(each[0]) or canary_values.invent(*each))
+    with closing(engine()) as workers:
+        report = measure(workers, scrubbing, raw(scrubbing.storage)[0])
+    assert report.by_entity["planted"].to_list() == [12, 12]
+    assert invented == ([] if isinstance(workers, Processes) else ["EMAIL_ADDRESS", "PERSON"])
 
 
 def test_a_second_run_analyses_nothing(scrubbing, monkeypatch):
