@@ -12,7 +12,8 @@ from fineline.resources.data.pii.spans import Span, trim
 ENTITY = "STREET_ADDRESS"
 _SCORE = 0.8
 
-_NAME = r"[^\W\d_a-z][\w'’.-]*"
+# No part of a text may match in many ways: a search that fails would try each. So words and rows of links are bounded.
+_NAME = r"[^\W\d_a-z][\w'’.-]{0,60}"
 _NUMBER = r"(?:\d{1,5}(?:[-/]\d{1,4})?[A-Za-z]?)"
 _NO_YEAR = r"(?!(?:1[89]|20)\d\d\b)"
 _ENGLISH = (
@@ -24,20 +25,21 @@ _DIRECTION = r"(?:[NSEW]{1,2}|North|South|East|West|Northeast|Northwest|Southeas
 _LINK = (
     r"(?:de|du|des|d['’]|la|le|les|l['’]|del|della|dei|delle|di|da|do|dos|das|los|las|el|e|y|van|von|der|den|of|the)"
 )
-_NAMES = rf"(?:{_LINK}[ ]?)*{_NAME}(?:[ ](?:(?:{_LINK}[ ]?)*{_NAME}|\d{{1,2}}\b(?=[ ]{_NAME}))){{0,4}}"
+_LINKS = rf"(?:{_LINK}[ ]?){{0,6}}"
+_NAMES = rf"{_LINKS}{_NAME}(?:[ ](?:{_LINKS}{_NAME}|\d{{1,2}}\b(?=[ ]{_NAME}))){{0,4}}"
 _ROMANCE = (
     r"(?:[Rr]ue|[Aa]venue|[Aa]v\.|[Bb]oulevard|[Bb]d|[Pp]lace|[Aa]llée|[Ii]mpasse|[Cc]hemin|[Qq]uai|[Cc]ours|[Rr]oute|"
     r"[Pp]assage|[Ss]quare|Calle|C/|Avenida|Avda\.?|Plaza|Pza\.?|Paseo|Camino|Carretera|Ctra\.?|Ronda|Rúa|Carrer|"
     r"Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Strada|Rua|R\.|Av\.?|Travessa|Praça|Praceta|Estrada|Alameda)"
 )
 _GERMANIC = (
-    rf"(?:{_NAME}[ -])?[^\W\d_a-z][\w-]*"
+    rf"(?:{_NAME}[ -])?[^\W\d_a-z][\w-]{{0,60}}"
     r"(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ufer|damm|ring|chaussee|steig|"
     r"straat|laan|plein|gracht|kade|dijk|singel|steeg|dreef|lei|"
     r"gatan|gata|gaten|gate|vägen|vegen|veien|vej|gade|gränd|stræde|stíg|stígur|vegur|katu|tie|kuja|polku)"
 )
 _GERMANIC_WORDS = (
-    rf"(?:{_NAME}[ -]){{1,3}}"
+    rf"{_NAME}(?:[ ]{_NAME}){{0,2}}[ -]"
     r"(?:Straße|Strasse|Str\.|Allee|Platz|Weg|Ring|Damm|Ufer|Allé|Plads|Plass|Straat|Laan|gate|gata|vei|vej|gade)"
 )
 _SLAVIC = r"(?:ul\.|al\.|pl\.|os\.|ulica|ulice|ulitsa|aleja|trg|nám\.|náměstí)[ ](?:\w[\w.'’-]*[ ]){1,4}"
@@ -74,10 +76,10 @@ _STREETS = (
     # the corner of Main Street and 5th Avenue
     rf"\b[Cc]orner of (?:{_NAME}[ ]){{1,4}}(?:and|&) (?:{_NAME}[ ]?){{1,4}}",
 )
-_GAP = r"[ ,;]*(?:\n[> \t]*)?[ ,;]*"
+_GAP = r"[ ,;]*(?:\n[> \t]*(?:[,;][ ,;]*)?)?"
 _TAIL = rf"(?:{_GAP}(?:{_UNIT}|#[ ]?\d{{1,5}}[A-Za-z]?\b))?"
 # A place between street and postal code belongs to the address; a place alone does not.
-_PLACE = rf"(?:{_GAP}(?:{_NAME}[ -]?){{1,4}}){{0,2}}{_GAP}{_ZIP}"
+_PLACE = rf"(?:{_GAP}{_NAME}(?:[ ]{_NAME}){{0,3}}[ ]?){{0,2}}{_GAP}{_ZIP}"
 _PLACE_AFTER_ZIP = rf"{_GAP}(?:[A-Z]{{1,2}}-)?\d{{4,5}}[ ]{_NAME}(?:[ ]{_NAME}){{0,2}}"
 _ADDRESS = re.compile(
     rf"(?:{_UNIT}{_GAP})?(?:{'|'.join(_STREETS)}|{_BOX}){_TAIL}(?:{_PLACE}|{_PLACE_AFTER_ZIP})?", re.MULTILINE

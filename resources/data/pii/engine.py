@@ -26,7 +26,7 @@ LANGUAGE = "en"
 _LEMMAS = "fineline_lower_case_lemmas"
 # The finder reads the model's entities from the document: asking for each text costs more than the patterns. The other
 # two have their own form here.
-_LEFT_OUT = {"SpacyRecognizer", "EmailRecognizer", "CreditCardRecognizer"}
+_LEFT_OUT = ["SpacyRecognizer", "EmailRecognizer", "CreditCardRecognizer"]
 _SENTENCE_PIPES = ["parser", "attribute_ruler", "lemmatizer", "morphologizer", "senter"]
 
 
@@ -95,15 +95,19 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str])
             f"No recognizer for entity type {', '.join(unknown)} in the recipe's scrub.entities. "
             f"Supported: {', '.join(sorted(supported))}"
         )
-    recognizers = [
-        *(recognizer for recognizer in registry.recognizers if recognizer.name not in _LEFT_OUT),
+    for name in _LEFT_OUT:
+        registry.remove_recognizer(name)
+    for recognizer in (
         OfflineEmailRecognizer(),
         card_recognizer(),
         phone_shape_recognizer(),
         person_cue_recognizer(),
         SecretRecognizer(),
-    ]
+    ):
+        registry.add_recognizer(recognizer)
     registry.recognizers = [
-        recognizer for recognizer in recognizers if not set(section.entities).isdisjoint(recognizer.supported_entities)
+        recognizer
+        for recognizer in registry.recognizers
+        if not set(section.entities).isdisjoint(recognizer.supported_entities)
     ]
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[LANGUAGE])

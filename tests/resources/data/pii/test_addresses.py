@@ -1,8 +1,11 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fineline.resources.data.pii.addresses import addresses
+from fineline.resources.data.pii.segments import SEGMENT_CHARACTERS
 
 
 def found(text: str) -> list[str]:
@@ -64,6 +67,23 @@ def test_a_postal_code_that_is_called_one_is_found(text: str) -> None:
 )
 def test_other_numbers_beside_words_are_no_address(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"I live at 12 Main St, {'A' * 40} and I like it",
+        f"12 Main St{' ' * SEGMENT_CHARACTERS}",
+        f"12 Main St\n{' ' * SEGMENT_CHARACTERS}",
+        f"12 rue {'dele' * (SEGMENT_CHARACTERS // 4)}",
+        f"12 {'A-' * (SEGMENT_CHARACTERS // 2)}",
+        f"corner of {'A' * SEGMENT_CHARACTERS}",
+    ],
+)
+def test_a_text_that_is_nearly_an_address_costs_little(text: str) -> None:
+    started = time.process_time()
+    found(text)
+    assert time.process_time() - started < 10
 
 
 @given(st.text(alphabet="aB 1,.\n#St", max_size=200))
