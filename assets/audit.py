@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import frame_table
@@ -16,7 +16,7 @@ from fineline.resources.governance.audit.promises import PROMISES, audit
 from fineline.resources.governance.audit.version import VERSION
 
 
-@table(catalog.AUDIT_REPORT, version=VERSION, checks=PROMISES)
+@asset(catalog.AUDIT_REPORT, version=VERSION, checks=PROMISES)
 def audit_report(run: TableRun, recipe: Recipe, code_versions: Mapping[str, str]) -> None:
     """Every promise checked again on the stored bytes: how much was looked at, and how much breaks it.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fineline.resources.data.scrubbing.units import ScrubbedRows
 
 
-@table(catalog.RAW_CORPUS, version=INGESTION_VERSION, kinds={"polars", "parquet"})
+@asset(catalog.RAW_CORPUS, version=INGESTION_VERSION, kinds={"polars", "parquet"})
 def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     """Every record of a batch as it came in, in canonical form.
 
@@ -62,7 +62,7 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
         raise SourceError("\n".join(unread))
 
 
-@table(
+@asset(
     catalog.SCRUBBED_CORPUS,
     version=f"1.{SCRUBBING_VERSION}.{PII_VERSION}",
     kinds={"polars", "presidio"},

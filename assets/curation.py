@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
@@ -18,7 +18,7 @@ from fineline.resources.data.curation.composition import composition
 from fineline.resources.data.curation.version import CURATED_CORPUS_VERSION
 
 
-@table(catalog.CURATED_CORPUS, version=CURATED_CORPUS_VERSION, reads={"topics": "balance.topics"})
+@asset(catalog.CURATED_CORPUS, version=CURATED_CORPUS_VERSION, reads={"topics": "balance.topics"})
 def curated_corpus(run: TableRun, decontaminate: Decontaminate, topics: int | None) -> None:
     """The records that are unique, passed every quality rule and repeat no evaluation set: what may be trained on.
 

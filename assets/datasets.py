@@ -8,7 +8,7 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import histogram
@@ -25,7 +25,7 @@ from fineline.resources.models.base.tasks import CountTokens, Generate
 FAULTS = ("rows without a trained stop token", "truncated rows")
 # The definition that the datasets share. They follow base_model: its tokenizer counts their tokens.
 dataset = partial(
-    table,
+    asset,
     version=VERSION,
     kinds={"polars", "jsonl"},
     checks={
@@ -89,7 +89,7 @@ def _count(run: TableRun, rows: pl.DataFrame, maximum_tokens: int, threads: int 
         new.select(columns).write_parquet(folder / "rows.parquet")
         task = CountTokens(
             output=str(folder),
-            model=str(run.model_folder(catalog.BASE_MODEL.name)),
+            model=str(run.path(catalog.BASE_MODEL.name)),
             rows=str(folder / "rows.parquet"),
             maximum_tokens=maximum_tokens,
             threads=threads,
@@ -114,7 +114,7 @@ def _sampled_pairs(
         prompts.select("record_id", "prompt").write_parquet(folder / "prompts.parquet")
         task = Generate(
             output=str(folder),
-            model=str(run.model_folder(catalog.BASE_MODEL.name)),
+            model=str(run.path(catalog.BASE_MODEL.name)),
             prompts=str(folder / "prompts.parquet"),
             temperature=section.temperature,
             new_tokens=section.new_tokens,

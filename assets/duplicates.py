@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
@@ -14,7 +14,7 @@ from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.deduplication.version import CLUSTERS_VERSION, SIGNATURES_VERSION
 
 
-@table(catalog.MINHASH_SIGNATURES, version=SIGNATURES_VERSION, kinds={"polars", "datasketch"})
+@asset(catalog.MINHASH_SIGNATURES, version=SIGNATURES_VERSION, kinds={"polars", "datasketch"})
 def minhash_signatures(run: TableRun, deduplicate: Deduplicate) -> None:
     """The MinHash signature and the content hash of each record of a batch.
 
@@ -28,7 +28,7 @@ def minhash_signatures(run: TableRun, deduplicate: Deduplicate) -> None:
         run.write(parts, batch)
 
 
-@table(
+@asset(
     catalog.DUPLICATE_CLUSTERS,
     version=CLUSTERS_VERSION,
     kinds={"polars", "datasketch"},

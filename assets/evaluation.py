@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import MODEL_TEAM, table
+from fineline.assets.execution.definition import MODEL_TEAM, asset
 from fineline.assets.execution.run import Run
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
@@ -19,7 +19,7 @@ from fineline.resources.models.evaluation.tasks import Evaluate
 from fineline.resources.models.evaluation.version import VERSION
 
 
-@table(
+@asset(
     catalog.EVALUATION,
     version=VERSION,
     kinds={"pytorch", "polars"},
@@ -84,9 +84,9 @@ def _measure(
             preference.select("prompt", "chosen", "rejected").collect().write_parquet(pairs)
         task = Evaluate(
             output=str(folder),
-            models={name: str(run.model_folder(name)) for name in models},
+            models={name: str(run.path(name)) for name in models},
             rows=str(rows),
-            train=str(run.export(judged, "train")),
+            train=str(run.path(judged, "train")),
             preferences=None if pairs is None else str(pairs),
             loss_rows=evaluation.loss_rows,
             generated_rows=evaluation.generated_rows,

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import markdown_table
@@ -23,7 +23,7 @@ class Forget(dg.Config):
     request: str | None = None
 
 
-@table(
+@asset(
     catalog.FORGETTING_CERTIFICATES,
     version=VERSION,
     owner="team:data-governance",

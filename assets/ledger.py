@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
@@ -14,7 +14,7 @@ from fineline.resources.governance.accounting.ledger import Gaps, accounts, funn
 from fineline.resources.governance.accounting.version import VERSION
 
 
-@table(
+@asset(
     catalog.RECORD_LEDGER,
     version=VERSION,
     checks={"sums_close": "Every row that ever came in stands in the ledger exactly once, and nothing else does."},

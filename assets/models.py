@@ -6,7 +6,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from fineline.assets.execution.definition import folder
+from fineline.assets.execution.definition import MODEL_TEAM, asset
 from fineline.assets.execution.folders import FolderRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.models import BaseModelSource
@@ -19,10 +19,11 @@ from fineline.resources.models.training.tasks import Train
 from fineline.resources.planning.retraining import approval
 
 
-@folder(
+@asset(
     catalog.BASE_MODEL,
     version=base.VERSION,
     kinds={"huggingface", "pytorch"},
+    owner=MODEL_TEAM,
     reads={"dtype": "training.dtype", "threads": "training.threads"},
 )
 def base_model(run: FolderRun, base_model: BaseModelSource, dtype: Dtype, threads: int | None) -> None:
@@ -36,10 +37,11 @@ def base_model(run: FolderRun, base_model: BaseModelSource, dtype: Dtype, thread
         run.store(output, {"model": str(Path(result.folder).relative_to(output))}, result)
 
 
-@folder(
+@asset(
     catalog.TRAINED_MODEL,
     version=training.VERSION,
     kinds={"trl", "peft", "pytorch"},
+    owner=MODEL_TEAM,
     pool="training",
     reads={"dtype": "training.dtype", "threads": "training.threads"},
 )
@@ -59,9 +61,9 @@ def trained_model(run: FolderRun, stage: AnyStage, dtype: Dtype, threads: int | 
     with run.storage.new_folder(run.name) as output:
         task = Train(
             output=str(output),
-            model=str(run.model_folder(before)),
-            train=str(run.export(dataset, "train")),
-            validation=str(run.export(dataset, "validation")) if has_validation else None,
+            model=str(run.path(before)),
+            train=str(run.path(dataset, "train")),
+            validation=str(run.path(dataset, "validation")) if has_validation else None,
             checkpoints=str(checkpoints / "steps"),
             adapter_base=before,
             dtype=dtype,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart, histogram
@@ -16,7 +16,7 @@ from fineline.resources.data.curation.version import LABEL_ISSUES_VERSION
 from fineline.resources.data.quality.version import VERSION
 
 
-@table(catalog.RECORD_QUALITY, version=VERSION)
+@asset(catalog.RECORD_QUALITY, version=VERSION)
 def record_quality(run: TableRun, quality: Quality) -> None:
     """Quality scores of every unique record, and the first named rule that it failed, if any.
 
@@ -31,7 +31,7 @@ def record_quality(run: TableRun, quality: Quality) -> None:
     run.write(parts, metadata=lambda: _quality_plots(run.stored()))
 
 
-@table(catalog.LABEL_ISSUES, version=LABEL_ISSUES_VERSION, kinds={"cleanlab", "scikitlearn"})
+@asset(catalog.LABEL_ISSUES, version=LABEL_ISSUES_VERSION, kinds={"cleanlab", "scikitlearn"})
 def label_issues(run: TableRun, labels: Labels) -> None:
     """Labelled records that a person should look at: the label fits badly, or the text is unlike all others.
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from fineline.assets.evaluation import test_rows
-from fineline.assets.execution.definition import folder
+from fineline.assets.execution.definition import MODEL_TEAM, asset
 from fineline.assets.execution.folders import FolderRun
 from fineline.data_contracts import catalog
 from fineline.resources.models import exposure
@@ -15,10 +15,11 @@ from fineline.resources.models.release.tasks import MergeCheck, MergeChecked
 from fineline.resources.models.release.version import VERSION
 
 
-@folder(
+@asset(
     catalog.RELEASE,
     version=VERSION,
     kinds={"huggingface", "safetensors"},
+    owner=MODEL_TEAM,
     reads={"tolerance": "promotion.merge_tolerance", "threads": "training.threads"},
     checks={
         "served_equals_tested": "Adapter and merged weights give held-out rows the same loss within "
@@ -52,9 +53,9 @@ def _compare(run: FolderRun, output: Path, threads: int | None) -> MergeChecked:
     test_rows(run, judged).select("record_id", "prompt", "completion").collect().write_parquet(rows)
     task = MergeCheck(
         output=str(output),
-        model=str(run.model_folder(before)),
-        adapter=str(run.model_folder(candidate, "adapter")),
-        merged=str(run.model_folder(candidate)),
+        model=str(run.path(before)),
+        adapter=str(run.path(candidate, "adapter")),
+        merged=str(run.path(candidate)),
         rows=str(rows),
         threads=threads,
     )
@@ -71,6 +72,6 @@ def _assemble(run: FolderRun, output: Path, agrees: CheckFacts) -> int:
     facts = card_facts(run.storage, run.recipe_name, [accounted, agrees])
     candidate = run.asset.upstream[0]
     known = lineage(run.storage, run.recipe_text)
-    model, adapter = run.model_folder(candidate), run.model_folder(candidate, "adapter")
+    model, adapter = run.path(candidate), run.path(candidate, "adapter")
     assemble(model, adapter, model_card(facts), known, output)
     return verify(output)

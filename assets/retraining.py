@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import folder
+from fineline.assets.execution.definition import MODEL_TEAM, asset
 from fineline.assets.execution.folders import FolderRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import frame_table
@@ -18,7 +18,7 @@ from fineline.resources.planning.retraining import RetrainDecision, decide_retra
 from fineline.resources.planning.version import VERSION
 
 
-@folder(catalog.RETRAIN_DECISION, version=VERSION, kinds={"polars"})
+@asset(catalog.RETRAIN_DECISION, version=VERSION, owner=MODEL_TEAM)
 def retrain_decision(run: FolderRun, retrain: Retrain, training: Training) -> None:
     """What would be trained now, and why, or why not: the one place that holds the decision.
 

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.tables import counts_by, frame_table
@@ -19,7 +19,7 @@ from fineline.resources.data.splitting.history import extend, follow_clusters
 from fineline.resources.data.splitting.version import VERSION
 
 
-@table(
+@asset(
     catalog.SPLITS,
     version=VERSION,
     checks={

@@ -15,10 +15,7 @@ WISHED_RULES = [LICENCE_NOT_ALLOWED]
 
 
 class Drop(dy.Schema):
-    """A record that an asset did not pass on: the rule that stopped it and why, without its text.
-
-    ``stage`` is the name of that asset.
-    """
+    """A record that an asset, named by ``stage``, did not pass on: the rule that stopped it and why."""
 
     record_id = dy.String(nullable=False)
     source = dy.String(nullable=False)

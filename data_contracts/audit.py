@@ -3,8 +3,6 @@
 import dataframely as dy
 import polars as pl
 
-STATES = ["held", "broken", "not_checked", "nothing_there"]
-
 
 class AuditFinding(dy.Schema):
     """Whether the stored data keep a promise: how many things were checked, and how many of them break it.
@@ -14,7 +12,7 @@ class AuditFinding(dy.Schema):
     """
 
     promise = dy.String(nullable=False, primary_key=True)
-    state = dy.Enum(STATES, nullable=False)
+    state = dy.Enum(["held", "broken", "not_checked", "nothing_there"], nullable=False)
     checked = dy.UInt64(nullable=False)
     failures = dy.UInt64(nullable=False)
     detail = dy.String(nullable=False)

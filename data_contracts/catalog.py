@@ -7,10 +7,11 @@ Dagster's own graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -144,13 +145,13 @@ RECORD_LEDGER = Asset(
     ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits"),
     "accounting.LedgerEntry",
 )
+BASE_MODEL = Asset("base_model", Grain.CORPUS, "initialization")
 _MADE_FROM_SPLITS = ("curated_corpus", "splits", "base_model")
 PRETRAINING_DATASET = Asset(
     "pretraining_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.PretrainingRow"
 )
 SFT_DATASET = Asset("sft_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.SftRow")
 PREFERENCE_DATASET = Asset("preference_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.PreferenceRow")
-BASE_MODEL = Asset("base_model", Grain.CORPUS, "initialization")
 # Its upstream are the datasets that stages are trained on, and base_model.
 RETRAIN_DECISION = Asset("retrain_decision", Grain.CORPUS, "models")
 # One asset a training stage. Its upstream are its dataset, the model before it and the decision.
@@ -165,30 +166,9 @@ FORGETTING_CERTIFICATES = Asset(
 # It follows every asset that nothing else is made from.
 AUDIT_REPORT = Asset("audit_report", Grain.CORPUS, "governance", (), "audit.AuditFinding", governs=True)
 
-ASSETS = (
-    ARRIVALS,
-    RAW_CORPUS,
-    SCRUBBED_CORPUS,
-    MINHASH_SIGNATURES,
-    DUPLICATE_CLUSTERS,
-    RECORD_QUALITY,
-    LABEL_ISSUES,
-    CURATED_CORPUS,
-    SPLITS,
-    RECORD_LEDGER,
-    BASE_MODEL,
-    PRETRAINING_DATASET,
-    SFT_DATASET,
-    PREFERENCE_DATASET,
-    RETRAIN_DECISION,
-    TRAINED_MODEL,
-    EVALUATION,
-    RELEASE,
-    FORGETTING_CERTIFICATES,
-    AUDIT_REPORT,
-)
+# Every entry above, in its order.
+ASSETS: tuple[Asset, ...] = tuple(each for each in globals().values() if isinstance(each, Asset))
 DATASETS = (PRETRAINING_DATASET, SFT_DATASET, PREFERENCE_DATASET)
-CORPUS_HALF = ASSETS[1:10]
 _BY_NAME = {asset.name: asset for asset in ASSETS}
 # The input by which a trained model follows the decision on its stage.
 APPROVAL = "approval"
@@ -206,7 +186,7 @@ def entry(name: str) -> Asset:
 
 def position(name: str) -> int:
     """Where an asset stands in the flow of data, for sorting. Names that no entry has come last."""
-    order = [each.name for each in ASSETS]
+    order = list(_BY_NAME)
     pattern = TRAINED_MODEL.name if is_trained_model(name) else name
     return order.index(pattern) if pattern in order else len(order)
 
@@ -226,41 +206,28 @@ def stage_of(model: str) -> str:
     return model.removesuffix(_MODEL_ENDING)
 
 
-def follows_models(name: str) -> bool:
-    """Whether among its inputs only models, their evaluation and the decision make an asset stale."""
-    return is_trained_model(name) or (name in _BY_NAME and _BY_NAME[name].follows_models)
-
-
-def followed(name: str, inputs: Iterable[str]) -> list[str]:
+def followed(asset: str, inputs: Iterable[str]) -> list[str]:
     """Those of an asset's inputs, by label, that make it stale when they change.
 
     For models, and what is measured of them, these are the decision to train, models and the evaluation: until it is
     decided to train, datasets may change.
     """
-    if not follows_models(name):
+    if not entry(asset).follows_models:
         return list(inputs)
     return [each for each in inputs if each in (APPROVAL, EVALUATION.name) or is_trained_model(each)]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A training stage as far as the graph is concerned: its name and the dataset that it is trained on."""
-
-    name: str
-    dataset: str
-
-
-def graph(datasets: Iterable[str], stages: Sequence[Stage]) -> Mapping[str, Asset]:
+def graph(datasets: Collection[str], stages: Mapping[str, str]) -> Mapping[str, Asset]:
     """The entries of a recipe by name, each with its upstream, in the order in which data flows.
 
-    ``datasets`` are the names of the datasets that it asks for, ``stages`` its training stages in order.
+    ``datasets`` are the names of the datasets that it asks for, ``stages`` the names of its training stages in order,
+    each with that of the dataset that it is trained on.
     """
-    asked = set(datasets)
-    entries = [ARRIVALS, *CORPUS_HALF]
-    if asked:
-        entries += [BASE_MODEL, *(each for each in DATASETS if each.name in asked)]
+    entries = list(ASSETS[: ASSETS.index(BASE_MODEL)])
+    if datasets:
+        entries += [BASE_MODEL, *(each for each in DATASETS if each.name in datasets)]
     if stages:
-        entries += _model_half(asked, stages)
+        entries += _model_half(datasets, stages)
     inner = {name for each in entries for name in each.upstream}
     ends = [each.name for each in entries if each.name not in inner]
     entries += [FORGETTING_CERTIFICATES, replace(AUDIT_REPORT, upstream=(*ends, FORGETTING_CERTIFICATES.name))]
@@ -272,23 +239,23 @@ def dataset_of(section: str) -> str:
     return f"{section}_dataset"
 
 
-def judged_dataset(datasets: Iterable[str]) -> str:
+def judged_dataset(datasets: Collection[str]) -> str:
     """The dataset whose test rows judge the models: conversations where there are any, else preferences."""
-    return SFT_DATASET.name if SFT_DATASET.name in set(datasets) else PREFERENCE_DATASET.name
+    return SFT_DATASET.name if SFT_DATASET.name in datasets else PREFERENCE_DATASET.name
 
 
-def _model_half(datasets: set[str], stages: Sequence[Stage]) -> list[Asset]:
-    trained_on = list(dict.fromkeys(stage.dataset for stage in stages))
-    models = [BASE_MODEL.name, *(model_of(stage.name) for stage in stages)]
+def _model_half(datasets: Collection[str], stages: Mapping[str, str]) -> list[Asset]:
+    models = [BASE_MODEL.name, *map(model_of, stages)]
+    trained = [
+        replace(entry(model), upstream=(dataset, before, RETRAIN_DECISION.name))
+        for dataset, (before, model) in zip(stages.values(), pairwise(models), strict=True)
+    ]
     judged = judged_dataset(datasets)
-    read = dict.fromkeys([judged, *(datasets & {PREFERENCE_DATASET.name})])
-    candidate, before = models[-1], models[-2]
+    pairs = [PREFERENCE_DATASET.name] if PREFERENCE_DATASET.name in datasets else []
+    before, candidate = models[-2:]
     return [
-        replace(RETRAIN_DECISION, upstream=(*trained_on, BASE_MODEL.name)),
-        *(
-            replace(entry(model), upstream=(stage.dataset, before, RETRAIN_DECISION.name))
-            for stage, before, model in zip(stages, models, models[1:], strict=False)
-        ),
-        replace(EVALUATION, upstream=(*models, *read)),
+        replace(RETRAIN_DECISION, upstream=(*dict.fromkeys(stages.values()), BASE_MODEL.name)),
+        *trained,
+        replace(EVALUATION, upstream=(*models, *dict.fromkeys([judged, *pairs]))),
         replace(RELEASE, upstream=(candidate, before, judged, EVALUATION.name, RECORD_LEDGER.name)),
     ]

@@ -11,14 +11,14 @@ identity in it is its ``split_group``.
 import dataframely as dy
 import polars as pl
 
-from fineline.data_contracts.records import RECORD_ID_PATTERN
+from fineline.data_contracts.records import RECORD_ID_PATTERN, SPLITS
 
 
 class Signature(dy.Schema):
-    """The MinHash of a record's shingles (datasketch's values) and the hash of its normalised content.
+    """The MinHash of a record's shingles and the hash of its normalised content.
 
-    ``replaced_percent`` (replaced spans per hundred words) and ``characters`` of the normalised text decide which of
-    several duplicates is kept, so that only the texts of candidates must be read to find duplicates.
+    ``replaced_percent`` and ``characters`` decide which of several duplicates is kept, so that only the texts of
+    candidates must be read to find duplicates.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -32,12 +32,7 @@ class Signature(dy.Schema):
 
 
 class DuplicateCluster(dy.Schema):
-    """The cluster and the family of a record.
-
-    ``cluster`` is the record_id of the representative, ``family`` the smallest record_id of the family. ``similarity``
-    is the true Jaccard similarity of the verified pair that ties a removed record to its cluster (1.0 for exact
-    duplicates), null for representatives.
-    """
+    """The cluster and the family of a record; an exact duplicate has the similarity 1.0."""
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     batch = dy.String(nullable=False, primary_key=True)
@@ -68,8 +63,7 @@ class DuplicateCluster(dy.Schema):
 class RecordQuality(dy.Schema):
     """The measures of a representative's answer, and the first rule that it failed, if any.
 
-    ``fineline.resources.data.quality.measures``, ``repetition`` and ``language`` define the measures; those named
-    characters are shares of characters. The language is null if the recipe takes all languages.
+    ``fineline.resources.data.quality.measures``, ``repetition`` and ``language`` define the measures.
     """
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
@@ -108,11 +102,7 @@ class RecordQuality(dy.Schema):
 
 
 class LabelIssue(dy.Schema):
-    """How well a record's label fits its text, by out-of-sample probabilities, and cleanlab's other findings.
-
-    Scores range from 0 (look here first) to 1. ``is_rare_label`` marks the rarest label if it has less than a tenth of
-    its even share.
-    """
+    """How well a record's label fits its text, by out-of-sample probabilities, and cleanlab's other findings."""
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     batch = dy.String(nullable=False)
@@ -132,7 +122,7 @@ class SplitAssignment(dy.Schema):
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     batch = dy.String(nullable=False)
     source = dy.String(nullable=False)
-    split = dy.Enum(["train", "validation", "test"], nullable=False)
+    split = dy.Enum(SPLITS, nullable=False)
     split_group = dy.String(nullable=False)
     stratum = dy.String(nullable=False)
 
@@ -149,6 +139,6 @@ class SplitHistory(dy.Schema):
     """
 
     record_id = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
-    split = dy.Enum(["train", "validation", "test"], nullable=False)
+    split = dy.Enum(SPLITS, nullable=False)
     identity = dy.String(nullable=False)
     prompt_key = dy.String(nullable=True)

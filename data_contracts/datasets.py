@@ -4,9 +4,7 @@ import dataframely as dy
 import polars as pl
 
 from fineline.data_contracts.messages import content_length, messages
-from fineline.data_contracts.records import RECORD_ID_PATTERN
-
-SPLITS = ["train", "validation", "test"]
+from fineline.data_contracts.records import RECORD_ID_PATTERN, SPLITS
 
 
 class SplitRow(dy.Schema):

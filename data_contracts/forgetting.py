@@ -5,8 +5,6 @@ import polars as pl
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
 
-ASKED_BY = ["record", "text", "source", "batch"]
-
 
 class Tombstone(dy.Schema):
     """A keyed hash of a record_id, of the words of a text, or of a source that must not come back.
@@ -31,17 +29,11 @@ class Tombstone(dy.Schema):
 
 
 class ForgettingCertificate(dy.Schema):
-    """What one request to forget removed, which models had seen it, and where it still is. Holds no personal data.
-
-    ``asked`` is a keyed hash of the request, which tells a repeated request from another one with the same id.
-    ``outside`` lists batches that their source, outside the storage root, still offers. ``remains`` lists files under
-    the root, and other places, in which the sweep still found what was forgotten; ``files_swept`` is how many files it
-    read, ``sought`` for how many texts and record_ids.
-    """
+    """What one request to forget removed, which models had seen it, and where it still is. Holds no personal data."""
 
     request_id = dy.String(nullable=False, primary_key=True)
     reason = dy.String(nullable=False)
-    asked_by = dy.Enum(ASKED_BY, nullable=False)
+    asked_by = dy.Enum(["record", "text", "source", "batch"], nullable=False)
     asked = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
     completed_at = dy.Datetime(nullable=False, time_unit="us", time_zone="UTC")
     records = dy.UInt32(nullable=False)

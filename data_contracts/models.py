@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from fineline.data_contracts.records import RECORD_ID_PATTERN
+from fineline.data_contracts.records import RECORD_ID_PATTERN, SPLITS
 
 
 class ExposedRecord(dy.Schema):
@@ -14,7 +14,7 @@ class ExposedRecord(dy.Schema):
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     dataset = dy.String(nullable=False, primary_key=True, min_length=1)
-    split = dy.Enum(["train", "validation"], nullable=False)
+    split = dy.Enum(SPLITS[:2], nullable=False)
     forgotten = dy.Bool(nullable=False)
     request = dy.String(nullable=True)
 

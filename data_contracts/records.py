@@ -7,14 +7,11 @@ from fineline.data_contracts.messages import content_length, messages
 
 RECORD_ID_PATTERN = "^[0-9a-f]{32}$"
 KINDS = ["text", "chat", "preference"]
+SPLITS = ["train", "validation", "test"]
 
 
 class Record(dy.Schema):
-    """One row of a corpus: a text, a conversation, or a preference.
-
-    ``record_id`` is a hash of the content as it was read, with its source. A split must never separate records of one
-    ``group``. A plain text has one completion message and an empty prompt. ``tools`` and ``metadata`` hold JSON.
-    """
+    """One row of a corpus: a text, a conversation, or a preference."""
 
     record_id = dy.String(nullable=False, primary_key=True, regex=RECORD_ID_PATTERN)
     source = dy.String(nullable=False, min_length=1)

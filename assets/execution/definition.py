@@ -1,6 +1,6 @@
-"""The decorators by which a body becomes an asset: ``@table`` for a table, ``@folder`` for a folder of files.
+"""The decorator by which a body becomes an asset: a table where the catalogue names its contract, else a folder.
 
-    @table(catalog.SPLITS, version=splitting.VERSION, reads={"ngram": "decontaminate.ngram"}, checks={…})
+    @asset(catalog.SPLITS, version=splitting.VERSION, reads={"ngram": "decontaminate.ngram"}, checks={…})
     def splits(run: TableRun, split: Split, ngram: int) -> None: ...
 
 A parameter after ``run`` is a section of the recipe: that of its own name, or of the path that ``reads`` gives. These
@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, get_type_hints
 
@@ -42,81 +42,73 @@ class Definition:
     """A body with everything that its asset is defined by; :meth:`build` makes Dagster's asset of it for a recipe."""
 
     body: Body
-    asset: Asset
+    entry: Asset
     version: str
-    run: type[TableRun | FolderRun]
     kinds: Collection[str]
     owner: str
-    reads: Mapping[str, str] = field(default_factory=dict)
-    checks: Mapping[str, str] = field(default_factory=dict)
-    pool: str | None = None
+    reads: Mapping[str, str]
+    checks: Mapping[str, str]
+    pool: str | None
 
     def build(
         self,
         recipe: Recipe,
-        asset: Asset,
+        entry: Asset,
         *,
-        sections: Mapping[str, Any] | None = None,
-        unversioned: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
         outside: Any = None,
         description: str | None = None,
     ) -> dg.AssetsDefinition:
-        """The asset of a recipe. ``asset`` is its entry, with the name and the upstream that it has in the graph.
+        """The asset of a recipe. ``entry`` is that of the catalogue, with its name and its upstream in the graph.
 
-        ``sections`` gives sections that no path names, such as the one training stage of a model, and ``outside``
-        anything else that the result depends on: both are part of the code version. ``unversioned`` gives parameters
-        that are not, for an asset that nothing follows.
+        ``given`` has the parameters that no path names, such as the one training stage of a model, and ``outside``
+        anything else that the result depends on: both are part of the code version.
         """
-        signature = inspect.signature(self.body)
-        read, unread = dict(sections or {}), {"config", *(unversioned or {})}
-        for name in list(signature.parameters)[1:]:
-            if name not in unread and name not in read:
+        read = dict(given or {})
+        for name in list(inspect.signature(self.body).parameters)[1:]:
+            if name != "config" and name not in read:
                 read[name] = attrgetter(self.reads.get(name, name))(recipe)
-        table = self.asset.contract is not None
-        values = [*read.values(), *([recipe.maximum_quarantine] if table else []), *([outside] if outside else [])]
-        specs = {**(TABLE_CHECKS if table else {}), **self.checks}
+        is_table = entry.contract is not None
+        values = [*read.values(), *([recipe.maximum_quarantine] if is_table else []), *([outside] if outside else [])]
+        checks = {**(TABLE_CHECKS if is_table else {}), **self.checks}
+        specs = [dg.AssetCheckSpec(name, asset=entry.name, description=checks[name], blocking=True) for name in checks]
         return dg.asset(
-            name=asset.name,
-            group_name=asset.group,
+            name=entry.name,
+            group_name=entry.group,
             description=description or inspect.getdoc(self.body),
             kinds={*self.kinds},
             owners=[self.owner],
             code_version=f"{self.version}-{digest(*values)}",
-            deps=list(asset.upstream),
-            partitions_def=BATCHES if asset.per_batch else None,
-            backfill_policy=ALL_MISSING_IN_ONE_STEP if asset.per_batch else None,
+            deps=list(entry.upstream),
+            partitions_def=BATCHES if entry.per_batch else None,
+            backfill_policy=ALL_MISSING_IN_ONE_STEP if entry.per_batch else None,
             pool=self.pool,
             # A model that there is no decision to train is not made, and what would follow it is skipped.
-            output_required=asset.gate is None,
-            metadata={**(table_metadata(asset, recipe.name) if table else {}), **code_reference(self.body)},
-            check_specs=[
-                *(
-                    dg.AssetCheckSpec(name, asset=asset.name, description=text, blocking=True)
-                    for name, text in specs.items()
-                ),
-                *(rule_checks(asset.name, asset.schema) if table else []),
-            ],
-        )(self._compute(asset, {**read, **(unversioned or {})}, get_type_hints(self.body).get("config", Launch)))
+            output_required=entry.gate is None,
+            metadata={**(table_metadata(entry, recipe.name) if is_table else {}), **code_reference(self.body)},
+            check_specs=[*specs, *(rule_checks(entry.name, entry.schema) if is_table else [])],
+        )(self._compute(entry, read))
 
-    def _compute(self, asset: Asset, given: Mapping[str, Any], config_type: type[dg.Config]) -> Callable[..., Any]:
-        passes_config = config_type is not Launch
+    def _compute(self, entry: Asset, sections: Mapping[str, Any]) -> Callable[..., Any]:
+        config_type = get_type_hints(self.body).get("config", Launch)
+        run_type = TableRun if entry.contract else FolderRun
 
         def compute(context: dg.AssetExecutionContext, config: dg.Config, project: Project) -> Iterator[Any]:
             launch = config if isinstance(config, Launch) else Launch(force=True, batches=[])
             storage = project.storage
-            with storage.root.lock(asset.name), storage.reading(asset.upstream):
-                provenance = Provenance(context, project, asset, launch)
+            with storage.root.lock(entry.name), storage.reading(entry.upstream):
+                provenance = Provenance(context, project, entry, launch)
                 with _explained_faults(context, project, provenance):
                     for batch in provenance.asked:
-                        storage.remove_unfinished(asset.name, batch)
-                    run = self.run(context, project, asset, provenance)
+                        storage.remove_unfinished(entry.name, batch)
+                    run = run_type(context, project, entry, provenance)
                     if not run.stale:
-                        context.log.info(f"{asset.name} is up to date; launch it with force: true to make it again")
-                        manifests = [storage.require(asset.name, batch) for batch in provenance.asked]
+                        context.log.info(f"{entry.name} is up to date; launch it with force: true to make it again")
+                        manifests = [storage.require(entry.name, batch) for batch in provenance.asked]
                         yield from publish_unchanged(context, storage, manifests)
                         return
                     try:
-                        self.body(run, **given, **({"config": config} if passes_config else {}))
+                        self.body(run, **sections, **({} if config_type is Launch else {"config": config}))
                     except Exception:
                         yield from run.stored_so_far()
                         raise
@@ -129,31 +121,18 @@ class Definition:
         return compute
 
 
-def table(
-    asset: Asset,
+def asset(
+    entry: Asset,
     *,
     version: str,
     kinds: Collection[str] = ("polars",),
     owner: str = DATA_TEAM,
     reads: Mapping[str, str] | None = None,
     checks: Mapping[str, str] | None = None,
-) -> Callable[[Body], Definition]:
-    """An asset that has a table. ``checks`` are its own blocking checks: what each asks for, by name."""
-    return lambda body: Definition(body, asset, version, TableRun, kinds, owner, reads or {}, checks or {})
-
-
-def folder(
-    asset: Asset,
-    *,
-    version: str,
-    kinds: Collection[str],
-    owner: str = MODEL_TEAM,
-    reads: Mapping[str, str] | None = None,
-    checks: Mapping[str, str] | None = None,
     pool: str | None = None,
 ) -> Callable[[Body], Definition]:
-    """An asset that is a folder of files, or that consists of its facts alone."""
-    return lambda body: Definition(body, asset, version, FolderRun, kinds, owner, reads or {}, checks or {}, pool)
+    """An asset of the catalogue. ``checks`` are its own blocking checks: what each asks for, by name."""
+    return lambda body: Definition(body, entry, version, kinds, owner, reads or {}, checks or {}, pool)
 
 
 @contextmanager
@@ -162,9 +141,9 @@ def _explained_faults(context: dg.AssetExecutionContext, project: Project, prove
     try:
         yield
     except Exception as error:
-        asset = context.asset_key.to_user_string()
         wait = seconds_to_wait(error, context.retry_number, context.run.run_id)
         if wait is not None:
+            asset = context.asset_key.to_user_string()
             context.log.warning(f"{asset}: {type(error).__name__}; it may pass and is tried again in {wait:.0f} s")
             raise dg.RetryRequested(MAXIMUM_RETRIES, seconds_to_wait=wait) from error
         read = [(each.asset, each.batch) for each in provenance.read_from()]

@@ -68,7 +68,8 @@ def publish_unchanged(
 ) -> Iterator[Outcome]:
     """The events of an execution that found everything up to date: those of when it was made."""
     published = [last_published(context, manifest) for manifest in manifests]
-    yield from publish(context, storage, published, last_results(context))
+    checks = [_last_result(context, key) for key in context.selected_asset_check_keys]
+    yield from publish(context, storage, published, checks)
 
 
 def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> PublishedPartition:
@@ -81,31 +82,20 @@ def last_published(context: dg.AssetExecutionContext, manifest: Manifest) -> Pub
     return PublishedPartition(manifest, row_count(manifest))
 
 
-def last_results(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
-    """The checks of an asset that is up to date, as they were when it was made."""
-    for key in context.selected_asset_check_keys:
-        yield _last_result(context, key)
-
-
 def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     """The last result of a check. A blocking one passed, or the asset would be made again; a warning may stand."""
-    decided = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-    last = _evaluation(context, key, decided)
-    if last is not None and not last.passed:
-        if last.severity == dg.AssetCheckSeverity.WARN:
-            return dg.AssetCheckResult(
-                check_name=key.name,
-                passed=False,
-                severity=last.severity,
-                metadata=last.metadata,
-                description=last.description,
-            )
-        last = _evaluation(context, key, {AssetCheckExecutionRecordStatus.SUCCEEDED})
+    succeeded, failed = AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED
+    last = _evaluation(context, key, {succeeded, failed})
+    if last is not None and not last.passed and last.severity == dg.AssetCheckSeverity.ERROR:
+        last = _evaluation(context, key, {succeeded})
+    if last is None:
+        return dg.AssetCheckResult(check_name=key.name, passed=True, description="Nothing changed since it passed.")
     return dg.AssetCheckResult(
         check_name=key.name,
-        passed=True,
-        metadata=last.metadata if last else None,
-        description=last.description if last else "Nothing changed since it passed.",
+        passed=last.passed,
+        severity=last.severity,
+        metadata=last.metadata,
+        description=last.description,
     )
 
 

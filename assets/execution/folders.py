@@ -24,11 +24,6 @@ class FolderRun(Run):
 
     _result: dg.MaterializeResult[Any] | None = None
 
-    @property
-    def forced(self) -> bool:
-        """Whether it was launched to be made although nothing has changed."""
-        return self._provenance.forced
-
     def checkpoints(self) -> Path:
         """The folder for a training's checkpoints, named by what is trained on: only the same training resumes it."""
         origin = self.origin()
@@ -53,7 +48,9 @@ class FolderRun(Run):
         manifest = self._manifest("", facts.model_dump(mode="json"))
         with self.storage.root.lock(layout.EXPOSURE_LOCK):
             if exposed is not None:
-                manifest = self._with_exposure(manifest, exposed())
+                seen = exposed()
+                files = {exposure.ROLE: exposure.write(self.storage, self.name, seen)}
+                manifest = manifest.model_copy(update={"files": files, "flags": exposure.flags(seen)})
             manifest = self.storage.commit_folder(manifest, folder, parts)
         path = self.storage.location(manifest, next(iter(parts)))
         shown = {**_shown_facts(manifest.facts, folder), **plot, **exposure.flags_metadata(manifest)}
@@ -88,15 +85,11 @@ class FolderRun(Run):
             facts=dict(facts),
         )
 
-    def _with_exposure(self, manifest: Manifest, seen: pl.DataFrame) -> Manifest:
-        files = {exposure.ROLE: exposure.write(self.storage, self.name, seen)}
-        return manifest.model_copy(update={"files": files, "flags": exposure.flags(seen)})
-
     def _publish(self, manifest: Manifest, metadata: Mapping[str, Any]) -> None:
         self._result = dg.MaterializeResult(
             metadata={**metadata, **self.recipe_metadata},
             data_version=dg.DataVersion(manifest.data_version),
-            check_results=self.checks,
+            check_results=[*self.checks.values()],
         )
 
 

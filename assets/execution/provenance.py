@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin
 from fineline.resources.data.ingestion.batches import version_of, versions_of
 from fineline.resources.data.ingestion.registry import registry_of
-from fineline.resources.planning.inputs import ARRIVAL, inputs_now, inputs_of, stored_versions, why_stale
+from fineline.resources.planning.inputs import ARRIVAL, inputs_now, inputs_of, why_stale
 from fineline.resources.project import Project
 
 
@@ -27,27 +27,23 @@ class Provenance:
     """
 
     def __init__(self, context: dg.AssetExecutionContext, project: Project, asset: Asset, launch: Launch) -> None:
-        self._context, self._project, self._asset, self._launch = context, project, asset, launch
-        self._storage = project.storage
+        self._asset, self._storage, self._recipe, self._log = asset, project.storage, project.recipe, context.log
+        self.forced = launch.force
         self.batches = _batches_read(self._storage, asset, batch_keys(context.instance))
-        self.asked: Sequence[str | None] = self._asked()
+        self.asked: Sequence[str | None] = [None]
+        if asset.per_batch:
+            self.asked = [each for each in context.partition_keys if not launch.batches or each in launch.batches]
         code_version = str(context.assets_def.get_asset_spec(context.asset_key).code_version)
-        run_id = context.run.run_id
         self.origins: Mapping[str | None, Origin] = {
-            batch: Origin(code_version, self._inputs(batch), run_id) for batch in self.asked
+            batch: Origin(code_version, self._inputs(batch), context.run.run_id) for batch in self.asked
         }
-
-    @property
-    def forced(self) -> bool:
-        """Whether the asset is to be made although nothing that it is made from has changed."""
-        return self._launch.force
 
     def stale(self) -> list[str | None]:
         """The batches asked for that are to be made; what is stored of the others is up to date."""
         always = self.forced or self._asset.governs
         stale = [batch for batch in self.asked if always or self._why_stale(batch)]
         if stale and len(stale) < len(self.asked):
-            self._context.log.info(f"{self._asset.name}: {len(self.asked) - len(stale)} batches are up to date")
+            self._log.info(f"{self._asset.name}: {len(self.asked) - len(stale)} batches are up to date")
         return stale
 
     def read_from(self) -> list[Partition]:
@@ -55,31 +51,22 @@ class Provenance:
         inputs = [each for batch in self.asked for each in inputs_of(self._asset, batch, self.batches)]
         return [*dict.fromkeys(inputs), *(Partition(self._asset.name, batch) for batch in self.asked)]
 
-    def _asked(self) -> Sequence[str | None]:
-        if not self._asset.per_batch:
-            return [None]
-        chosen = self._launch.batches
-        return [batch for batch in self._context.partition_keys if not chosen or batch in chosen]
-
     def _inputs(self, batch: str | None) -> dict[str, str]:
         if self._asset.name == catalog.RAW_CORPUS.name:
             return {ARRIVAL: version_of(self._arrived, str(batch))}
-        if self._asset.governs:
-            return self._everything_stored() if self._asset.upstream else {}
-        versions = partial(stored_versions, self._storage)
-        return inputs_now(self._storage, self._project.recipe, self._asset, batch, self.batches, versions)
-
-    def _everything_stored(self) -> dict[str, str]:
-        """The data versions of the whole graph, also of what is blocked or behind."""
-        stored = [
-            each for _, each in Inventory(self._storage).written() if each and not catalog.entry(each.asset).governs
-        ]
-        return {each.label: each.data_version for each in stored}
+        if not self._asset.governs:
+            stored = self._storage.require
+            return inputs_now(self._storage, self._recipe, self._asset, batch, self.batches, stored)
+        if not self._asset.upstream:
+            return {}
+        # What is stored of the whole graph, also what is blocked or behind.
+        written = [each for _, each in Inventory(self._storage).written() if each]
+        return {each.label: each.data_version for each in written if not catalog.entry(each.asset).governs}
 
     @cached_property
     def _arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of their content."""
-        return versions_of(registry_of(self._storage), self._project.recipe.sources)
+        return versions_of(registry_of(self._storage), self._recipe.sources)
 
     def _why_stale(self, batch: str | None) -> str | None:
         now = self.origins[batch]

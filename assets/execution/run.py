@@ -38,15 +38,15 @@ class Run:
     def __init__(
         self, context: dg.AssetExecutionContext, project: Project, asset: Asset, provenance: Provenance
     ) -> None:
-        self.context, self.asset, self.log = context, asset, context.log
+        self.context, self.log = context, context.log
+        self.asset, self.name = asset, asset.name
         self.storage = project.storage
+        self.checks: dict[str, dg.AssetCheckResult] = {}
+        # The batches that a merged asset is made from, sorted.
+        self.batches = provenance.batches
+        # Whether it was launched to be made although nothing has changed.
+        self.forced = provenance.forced
         self._project, self._provenance = project, provenance
-        self._checks: dict[str, dg.AssetCheckResult] = {}
-
-    @property
-    def name(self) -> str:
-        """The asset's name."""
-        return self.asset.name
 
     @cached_property
     def stale(self) -> list[Any]:
@@ -62,11 +62,6 @@ class Run:
         """End the engine's workers, where there are any."""
         if "engine" in self.__dict__:
             self.engine.close()
-
-    @property
-    def batches(self) -> list[str]:
-        """The batches that a merged asset is made from, sorted."""
-        return sorted(self._provenance.batches)
 
     @property
     def pseudonym_key(self) -> PseudonymKey:
@@ -109,9 +104,8 @@ class Run:
 
     def scan(self, asset: str, batch: str | None = None, role: str = "data") -> pl.LazyFrame:
         """An upstream table, lazily: one batch of it, or, in a merged asset, all batches."""
-        if batch is None and catalog.entry(asset).per_batch:
-            return scan_table(self.storage, asset, self._provenance.batches, role, verified=True)
-        return scan_table(self.storage, asset, None if batch is None else [batch], role, verified=True)
+        batches = [batch] if batch is not None else self.batches if catalog.entry(asset).per_batch else None
+        return scan_table(self.storage, asset, batches, role, verified=True)
 
     def read(self, asset: str, batch: str | None = None, role: str = "data") -> pl.DataFrame:
         """An upstream table, in memory."""
@@ -143,13 +137,9 @@ class Run:
         batches = self.stale if self.asset.per_batch else self.batches
         return Snapshot.take(self.storage, [asset.name for asset in assets], batches)
 
-    def model_folder(self, asset: str, role: str = "model") -> Path:
-        """The folder of a stored model, or of its adapter."""
+    def path(self, asset: str, role: str = "model") -> Path:
+        """A stored file or folder: a model, its adapter, or the JSONL file of a dataset's split."""
         return whole_file(self.storage, self.storage.require(asset), role)
-
-    def export(self, dataset: str, split: str) -> Path:
-        """The JSONL file of one split of a dataset."""
-        return whole_file(self.storage, self.storage.require(dataset), split)
 
     def check(
         self,
@@ -160,14 +150,9 @@ class Run:
         severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
     ) -> None:
         """Record the result of one of the asset's own checks; before the result is stored, so that it can block."""
-        self._checks[name] = dg.AssetCheckResult(
+        self.checks[name] = dg.AssetCheckResult(
             check_name=name, passed=passed, description=description, severity=severity, metadata=metadata
         )
-
-    @property
-    def checks(self) -> list[dg.AssetCheckResult]:
-        """The results of the asset's own checks."""
-        return list(self._checks.values())
 
     def work(self, task: Task[R]) -> R:
         """Run a task on model weights in a worker process and return its result. Raises ModelError."""
@@ -176,5 +161,5 @@ class Run:
     @property
     def failed_checks(self) -> list[str]:
         """The checks that have failed so far; a warning is no failure."""
-        failed = [each for each in self.checks if not each.passed and each.severity == dg.AssetCheckSeverity.ERROR]
-        return [str(each.check_name) for each in failed]
+        error = dg.AssetCheckSeverity.ERROR
+        return [name for name, check in self.checks.items() if not check.passed and check.severity == error]

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.events import Outcome, PublishedPartition, last_published, of_batch, publish
-from fineline.assets.execution.provenance import Provenance
 from fineline.assets.execution.rules import rule_results
 from fineline.assets.execution.run import Run
 from fineline.data_contracts.accounting import WISHED_RULES
-from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.orchestrator.versions import row_count
 from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import StagedPart, StoredTable, TableOutput, stage_part, write_table
-from fineline.resources.project import Project
 
 TABLE_CHECKS = {
     "accounted_for": "Rows in = rows kept + dropped by a named rule + in quarantine.",
@@ -30,12 +29,9 @@ TABLE_CHECKS = {
 class TableRun(Run):
     """One execution of an asset that has a table: writes it, and publishes the result."""
 
-    def __init__(
-        self, context: dg.AssetExecutionContext, project: Project, asset: Asset, provenance: Provenance
-    ) -> None:
-        super().__init__(context, project, asset, provenance)
-        self._maximum_quarantine = project.recipe.maximum_quarantine
-        self._written: list[tuple[StoredTable, Mapping[str, Any]]] = []
+    @cached_property
+    def _written(self) -> list[tuple[StoredTable, Mapping[str, Any]]]:
+        return []
 
     def write(
         self,
@@ -56,12 +52,22 @@ class TableRun(Run):
             output,
             self.asset.schema,
             self.origin(batch),
-            maximum_quarantine=self._maximum_quarantine,
+            maximum_quarantine=self._project.recipe.maximum_quarantine,
             failed_checks=self.failed_checks,
         )
         more = metadata() if callable(metadata) else metadata or {}
-        sample = dg.MetadataValue.md(sample_table(shows(written.frame)))
-        shown = {**self._standing_metadata(written), "sample": sample, **written.manifest.facts, **more}
+        manifest = written.manifest
+        shown = {
+            **row_count(manifest),
+            "rows in": manifest.rows_in,
+            "dropped": manifest.dropped,
+            "quarantined": manifest.quarantined,
+            "path": dg.MetadataValue.path(self.storage.location(manifest, "data")),
+            **self.recipe_metadata,
+            "sample": dg.MetadataValue.md(sample_table(shows(written.frame))),
+            **manifest.facts,
+            **more,
+        }
         # The rows are stored; a step of hundreds of batches must not keep them all in memory.
         self._written.append((replace(written, frame=written.frame.clear()), shown))
         return written
@@ -89,25 +95,13 @@ class TableRun(Run):
             written.get(batch) or last_published(self.context, self.storage.require(self.name, batch))
             for batch in self._provenance.asked
         ]
-        checks = [*self._table_checks([each.manifest for each in published]), *self.checks]
+        checks = [*self._table_checks([each.manifest for each in published]), *self.checks.values()]
         yield from publish(self.context, self.storage, published, checks)
 
     def _all_passed(self, check: str) -> bool:
         return all(check not in written.manifest.failed_checks for written, _ in self._written)
 
-    def _standing_metadata(self, written: StoredTable) -> dict[str, Any]:
-        manifest = written.manifest
-        return {
-            **row_count(manifest),
-            "rows in": manifest.rows_in,
-            "dropped": manifest.dropped,
-            "quarantined": manifest.quarantined,
-            "path": dg.MetadataValue.path(self.storage.location(manifest, "data")),
-            **self.recipe_metadata,
-        }
-
-    def _table_checks(self, totals: Iterable[Manifest]) -> Iterator[dg.AssetCheckResult]:
-        manifests = list(totals)
+    def _table_checks(self, manifests: Sequence[Manifest]) -> Iterator[dg.AssetCheckResult]:
         counts = {
             "rows in": sum(m.rows_in or 0 for m in manifests),
             "kept": sum(m.rows or 0 for m in manifests),
@@ -120,17 +114,16 @@ class TableRun(Run):
             metadata=counts,
             description="{rows in} in = {kept} kept + {dropped} dropped + {quarantined} in quarantine".format(**counts),
         )
-        rules: dict[str, int] = {}
+        rules = Counter[str]()
         for written, _ in self._written:
-            for rule, rows in written.broken_rules.items():
-                rules[rule] = rules.get(rule, 0) + rows
+            rules.update(written.broken_rules)
         schema = self.asset.schema
         yield dg.AssetCheckResult(
             check_name="under_contract",
             passed=self._all_passed("under_contract"),
             metadata={"contract": schema.__name__, "quarantined": counts["quarantined"], **rules},
             description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine, "
-            f"{sum(rules.get(rule, 0) for rule in WISHED_RULES)} of them as the recipe wishes; "
-            f"at most {self._maximum_quarantine:.1%} of the others may be",
+            f"{sum(rules[rule] for rule in WISHED_RULES)} of them as the recipe wishes; "
+            f"at most {self._project.recipe.maximum_quarantine:.1%} of the others may be",
         )
         yield from rule_results(schema, rules)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fineline.data_contracts import catalog
+from fineline.data_contracts.records import SPLITS
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.governance.accounting.ledger import funnel, reasons, tally
@@ -63,7 +64,7 @@ def _datasets(storage: Storage) -> str:
     for asset in catalog.DATASETS:
         manifest = storage.manifest(asset.name)
         if manifest is not None:
-            rows = (f"{manifest.facts[f'{split} rows']:,} {split}" for split in ("train", "validation", "test"))
+            rows = (f"{manifest.facts[f'{split} rows']:,} {split}" for split in SPLITS)
             lines.append(f"  {asset.name:<20} {', '.join(rows)}; {manifest.facts['trained tokens']:,} trained tokens")
     return "\n".join(["Datasets", *lines]) if lines else ""
 

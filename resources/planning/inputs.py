@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -20,7 +20,6 @@ ARRIVAL, DECISION = "arrival", "decision"
 MISSING, BLOCKED = "missing", "blocked"
 
 ManifestLookup = Callable[[str, str | None], Manifest | None]
-Versions = Callable[[Iterable[Partition]], dict[str, str]]
 
 
 def inputs_of(asset: Asset, batch: str | None, batches: Sequence[str]) -> list[Partition]:
@@ -36,38 +35,23 @@ def inputs_of(asset: Asset, batch: str | None, batches: Sequence[str]) -> list[P
     return found
 
 
-def stored_versions(storage: Storage, partitions: Iterable[Partition]) -> dict[str, str]:
-    """Data versions of stored inputs by label.
-
-    Raises:
-        NotMaterialized, Blocked: an input is not stored, or a blocking check of it failed.
-    """
-    return {each.label: storage.require(each.asset, each.batch).data_version for each in partitions}
-
-
-def versions_or_missing(stored: ManifestLookup, partitions: Iterable[Partition]) -> dict[str, str]:
-    """Data versions of stored inputs by label, and ``missing`` for those that are not stored."""
-    manifests = {each.label: stored(each.asset, each.batch) for each in partitions}
-    return {label: manifest.data_version if manifest else MISSING for label, manifest in manifests.items()}
-
-
 def inputs_now(
-    storage: Storage,
-    recipe: Recipe,
-    asset: Asset,
-    batch: str | None,
-    batches: Sequence[str],
-    versions: Versions,
+    storage: Storage, recipe: Recipe, asset: Asset, batch: str | None, batches: Sequence[str], stored: ManifestLookup
 ) -> dict[str, str]:
-    """Everything that an asset would be made from now: the ``versions`` of its upstream, and its other inputs.
+    """Everything that an asset would be made from now: versions by the label of an input, ``missing`` for some.
 
-    A trained model follows the decision on its stage, and a pseudonymised table the key.
+    A trained model follows the decision on its stage, and a pseudonymised table the key. Raises what ``stored``, which
+    looks up the manifest of an input, raises.
     """
-    gate = asset.gate
-    inputs = versions([each for each in inputs_of(asset, batch, batches) if each.asset != gate])
-    if asset.pseudonymised:
-        inputs |= _pseudonym_inputs(storage)
-    if gate is not None:
+    inputs = {}
+    for each in inputs_of(asset, batch, batches):
+        if each.asset != asset.gate:
+            manifest = stored(each.asset, each.batch)
+            inputs[each.label] = manifest.data_version if manifest else MISSING
+    if asset.pseudonymised and (key := stored_key(storage.root)):
+        # The lists of names that pseudonyms are taken from, too.
+        inputs |= {"pseudonym key": key.fingerprint, "names": f"faker {version('faker')}"}
+    if asset.gate is not None:
         inputs[catalog.APPROVAL] = approval(storage, asset.name) or "none"
     if asset.name == catalog.RETRAIN_DECISION.name and MISSING not in inputs.values():
         inputs[DECISION] = _decision(storage, recipe, asset)
@@ -96,12 +80,6 @@ def unchanged_batches(before: Manifest | None, code_version: str, inputs: Mappin
         return []
     same = (Partition.parse(label) for label, now in inputs.items() if before.inputs.get(label) == now)
     return [each.batch for each in same if each.asset == table and each.batch is not None]
-
-
-def _pseudonym_inputs(storage: Storage) -> dict[str, str]:
-    """The key's fingerprint and the lists of names; empty where no key was made yet. Raises StorageError."""
-    key = stored_key(storage.root)
-    return {"pseudonym key": key.fingerprint, "names": f"faker {version('faker')}"} if key else {}
 
 
 def _decision(storage: Storage, recipe: Recipe, asset: Asset) -> str:

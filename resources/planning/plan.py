@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.planning.inputs import ARRIVAL, inputs_now, versions_or_missing, why_stale
+from fineline.resources.planning.inputs import ARRIVAL, inputs_now, why_stale
 from fineline.resources.planning.retraining import approval
 
 
@@ -56,7 +55,6 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
     waiting: dict[str, str] = {}
     # Each manifest is read once: with a thousand batches, five merged assets would read each ten times.
     stored, batches = cache(storage.manifest), sorted(arrived)
-    versions = partial(versions_or_missing, stored)
     for node in graph:
         for batch in batches if node.asset.per_batch else [None]:
             manifest = stored(node.name, batch)
@@ -69,16 +67,16 @@ def plan(graph: Sequence[Node], storage: Storage, arrived: Mapping[str, str], re
             if node.name == catalog.RAW_CORPUS.name and batch is not None:
                 inputs = {ARRIVAL: arrived[batch]}
             else:
-                inputs = inputs_now(storage, recipe, node.asset, batch, batches, versions)
+                inputs = inputs_now(storage, recipe, node.asset, batch, batches, stored)
             reason = why_stale(node.asset, manifest, node.code_version, inputs)
-            failed = manifest is not None and _failed_with(manifest, node.code_version, inputs)
+            failed = (
+                manifest is not None
+                and bool(manifest.failed_checks)
+                and manifest.code_version == node.code_version
+                and manifest.inputs == inputs
+            )
             tasks.append(Task(node.name, batch, reason, manifest is None, inputs, failed=failed))
     return tasks
-
-
-def _failed_with(manifest: Manifest, code_version: str, inputs: Mapping[str, str]) -> bool:
-    """Whether an asset failed a check when it was made by this code from these inputs."""
-    return bool(manifest.failed_checks) and manifest.code_version == code_version and manifest.inputs == inputs
 
 
 def _undecided(asset: Asset, storage: Storage) -> str | None:

@@ -3,7 +3,6 @@
 import os
 import time
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha256
 from io import BytesIO
 
@@ -20,7 +19,7 @@ from fineline.jobs.definitions import build
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.data.ingestion.scan import scan_sources
-from fineline.resources.planning.inputs import inputs_now, versions_or_missing, why_stale
+from fineline.resources.planning.inputs import inputs_now, why_stale
 from fineline.resources.planning.plan import plan
 from fineline.resources.planning.retraining import decide_retraining
 from fineline.resources.project import current_project
@@ -111,8 +110,7 @@ class Graph:
         storage, recipe = self.project.storage, self.project.recipe
         inputs = {"arrival": self.arrived.get(batch)}
         if node.name != "raw_corpus":
-            batches, versions = list(self.arrived), partial(versions_or_missing, storage.manifest)
-            inputs = inputs_now(storage, recipe, node.asset, batch, batches, versions)
+            inputs = inputs_now(storage, recipe, node.asset, batch, list(self.arrived), storage.manifest)
         before = storage.manifest(node.name, batch)
         if before is not None and not why_stale(node.asset, before, node.code_version, inputs):
             return

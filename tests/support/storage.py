@@ -18,8 +18,7 @@ from fineline.resources.data.splitting.assignment import assign
 from fineline.resources.governance.accounting import ledger
 
 BATCHES = ("notes/1", "notes/2")
-DATASETS, STAGES = ("sft_dataset",), ()
-GRAPH = catalog.graph(DATASETS, STAGES)
+GRAPH = catalog.graph(["sft_dataset"], {})
 # The tables that are made here.
 MADE = (
     *("raw_corpus", "scrubbed_corpus", "minhash_signatures", "duplicate_clusters", "curated_corpus", "splits"),

@@ -107,8 +107,3 @@ class Training(Section):
     def stage(self, name: str) -> AnyStage:
         """The stage of that name. Raises KeyError for a name that the recipe does not have."""
         return {stage.name: stage for stage in self.stages}[name]
-
-    @property
-    def planned(self) -> list[catalog.Stage]:
-        """The stages as the catalogue's graph takes them."""
-        return [catalog.Stage(stage.name, stage.dataset.name) for stage in self.stages]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from fineline.data_contracts.datasets import SPLITS
+from fineline.data_contracts.records import SPLITS
 from fineline.resources.core.recipe.curation import Balance
 from fineline.resources.core.recipe.datasets import Rows, SampledRejections
 from fineline.resources.core.storage.tables import TableOutput, dropped, jsonl_bytes

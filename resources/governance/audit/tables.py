@@ -9,8 +9,8 @@ import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import Drop, QuarantinedRecord
-from fineline.data_contracts.datasets import SPLITS
 from fineline.data_contracts.enforcement import enforce
+from fineline.data_contracts.records import SPLITS
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import jsonl_bytes

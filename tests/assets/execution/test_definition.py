@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from fineline.assets.execution.definition import table
+from fineline.assets.execution.definition import asset
 from fineline.assets.execution.run import Run
 from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
@@ -13,10 +13,10 @@ RECIPE = {"name": "small", "sources": [{"name": "docs", "kind": "python_docs"}]}
 
 def of(body, recipe=None, **options):
     """The asset of a body, for a recipe."""
-    asset = table(catalog.SPLITS, version="7", **options)(body).build(
+    built = asset(catalog.SPLITS, version="7", **options)(body).build(
         Recipe.model_validate({**RECIPE, **(recipe or {})}), catalog.SPLITS
     )
-    return asset.get_asset_spec()
+    return built.get_asset_spec()
 
 
 def reads_split(run, split):

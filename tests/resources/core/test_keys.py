@@ -80,7 +80,9 @@ def test_the_key_belongs_to_what_scrubbed_records_are_made_from_and_to_nothing_e
     recipe = Recipe.model_validate({"name": "keyed", "sources": [{"name": "docs", "kind": "python_docs"}]})
 
     def inputs(asset: str) -> dict[str, str]:
-        return inputs_now(Storage(tmp_path), recipe, replace(catalog.entry(asset), upstream=()), None, [], lambda _: {})
+        return inputs_now(
+            Storage(tmp_path), recipe, replace(catalog.entry(asset), upstream=()), None, [], Storage(tmp_path).manifest
+        )
 
     assert inputs("scrubbed_corpus") == {}
     key = load_key(DiskRoot(tmp_path))

@@ -2,8 +2,8 @@ import polars as pl
 import pytest
 from support.places import asset_folder
 
-from fineline.data_contracts.datasets import SPLITS
 from fineline.data_contracts.models import ExposedRecord
+from fineline.data_contracts.records import SPLITS
 from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from functools import partial
 
 from support.places import asset_folder
 
@@ -7,7 +6,7 @@ from fineline.data_contracts import catalog
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.planning.inputs import inputs_now, unchanged_batches, versions_or_missing
+from fineline.resources.planning.inputs import inputs_now, unchanged_batches
 
 INPUTS = {"scrubbed_corpus[docs/1]": "a", "scrubbed_corpus[docs/2]": "b", "duplicate_clusters": "c"}
 BEFORE = Manifest(
@@ -50,6 +49,5 @@ def test_a_data_set_that_failed_its_check_leaves_open_what_is_decided(tmp_path):
         }
     )
     decision = replace(catalog.RETRAIN_DECISION, upstream=("base_model", "sft_dataset"))
-    versions = partial(versions_or_missing, storage.manifest)
-    inputs = inputs_now(storage, recipe, decision, None, [], versions)
+    inputs = inputs_now(storage, recipe, decision, None, [], storage.manifest)
     assert inputs == {"base_model": "v", "sft_dataset": "v", "decision": "blocked"}
