@@ -9,7 +9,6 @@ import dagster as dg
 
 from fineline.assets.execution.rules import is_rule
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
-from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.planning.plan import Task
 
@@ -30,7 +29,12 @@ def record_what_is_stored(
         key = dg.AssetKey(task.asset)
         if manifest is None or recorded_versions(key).get(task.batch) == manifest.data_version:
             continue
-        instance.report_runless_asset_event(_materialization(key, manifest))
+        noted = {"recorded": "after its run was interrupted"}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                key, partition=manifest.batch, metadata={**row_count(manifest), **noted}, tags=version_tags(manifest)
+            )
+        )
         # A manifest knows its blocking checks; those that only warn have no result until the asset is made again.
         for check in graph.get_check_keys_for_assets({key}):
             if is_rule(task.asset, check.name):
@@ -38,11 +42,7 @@ def record_what_is_stored(
             passed = check.name not in manifest.failed_checks
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
-                    asset_key=key,
-                    check_name=check.name,
-                    passed=passed,
-                    metadata={"recorded": "after its run was interrupted"},
-                    blocking=True,
+                    asset_key=key, check_name=check.name, passed=passed, metadata=noted, blocking=True
                 )
             )
         recorded.append(task.label)
@@ -58,12 +58,3 @@ def _recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[s
     materialization = records[0].asset_materialization if records else None
     versions[None] = None if materialization is None else (materialization.tags or {}).get(tag)
     return versions
-
-
-def _materialization(key: dg.AssetKey, manifest: Manifest) -> dg.AssetMaterialization:
-    return dg.AssetMaterialization(
-        key,
-        partition=manifest.batch,
-        metadata={**row_count(manifest), "recorded": "after its run was interrupted"},
-        tags=version_tags(manifest),
-    )

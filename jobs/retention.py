@@ -1,7 +1,6 @@
 """The job ``prune``, which applies the retention of a recipe and lists what it removed."""
 
 from collections import Counter
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -43,7 +42,9 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
             **{kind: kinds[kind] for kind in ("checkpoints", "batch", "leftover")},
             "bytes": size,
             "left, as a run is at work": len(busy),
-            "files": dg.MetadataValue.md(_table(removed)),
+            "files": dg.MetadataValue.md(
+                markdown_table(["kind", "path", "bytes"], [[each.kind, each.key, each.size] for each in removed])
+            ),
         }
     )
 
@@ -52,8 +53,3 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
 def prune() -> None:
     """The retention of a recipe, applied once."""
     remove_what_is_not_kept()
-
-
-def _table(removed: Collection[retention.Removal]) -> str:
-    rows = [[each.kind, each.key, each.size] for each in removed]
-    return markdown_table(["kind", "path", "bytes"], rows)

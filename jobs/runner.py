@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +21,6 @@ from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.manifest import Manifest
-from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import with_names
 from fineline.resources.data.ingestion.scan import require_batches, scan_until_settled
 from fineline.resources.data.ingestion.source_scan import SourceScan
@@ -48,14 +49,19 @@ def prepare_home(project: Project) -> Path:
 
 
 @contextmanager
-def only_runner(storage: Storage) -> Iterator[None]:
-    """Hold the storage root for this process. Raises StorageError when another run holds it."""
-    with storage.root.lock(layout.RUNNER_LOCK, wait=False) as alone:
+def only_runner(project: Project) -> Iterator[dg.DagsterInstance]:
+    """Hold the storage root for this process, and open Dagster's instance in it.
+
+    Raises:
+        StorageError: another run holds it, or Dagster's home cannot be prepared.
+    """
+    with project.storage.root.lock(layout.RUNNER_LOCK, wait=False) as alone:
         if not alone:
-            raise StorageError(
-                f"another run is at work in {storage.root.location('')}; wait for it to end, or stop it, then run again"
-            )
-        yield
+            root = project.storage.root.location("")
+            raise StorageError(f"another run is at work in {root}; wait for it to end, or stop it, then run again")
+        prepare_home(project)
+        with dg.DagsterInstance.get() as instance:
+            yield instance
 
 
 def plan_recipe(project: Project) -> list[Task]:
@@ -64,27 +70,19 @@ def plan_recipe(project: Project) -> list[Task]:
     return plan(graph, project.storage, _look(project).versions, project.recipe)
 
 
-def make_recipe(project: Project) -> tuple[list[Task], list[Task]]:
+def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
     """Make everything that is missing or has changed. Returns the tasks that were made, and those that were skipped.
 
     Raises:
         RunFailed: a step or a blocking check failed; complete results are kept.
     """
-    prepare_home(project)
-    with dg.DagsterInstance.get() as instance:
-        return make(project, build(), instance)
-
-
-def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
-    """Like :func:`make_recipe`, in a given Dagster instance."""
     close_interrupted(instance)
     _look(project)
     graph = nodes(definitions.resolve_asset_graph())
     tasks = _tasks(project, graph, instance)
     for label in record_what_is_stored(definitions, instance, project.storage, tasks):
         print(with_names(project.storage, f"  note  {label} was stored by a run that was interrupted; it is kept"))
-    made: list[Task] = []
-    before: list[tuple[Task, Manifest | None]] = []
+    made, before = list[Task](), list[tuple[Task, Manifest | None]]()
     while wave := next_wave(graph, tasks):
         state = [(task, project.storage.manifest(task.asset, task.batch)) for task in wave]
         if state == before:
@@ -93,8 +91,8 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
                 "What is complete is kept: run the same command again; if it says this again, please report it."
             )
         before = state
-        lines = [f"  make  {task.label}: {task.reason}" for task in wave]
-        print(with_names(project.storage, "\n".join(lines)), flush=True)
+        lines = "\n".join(f"  make  {task.label}: {task.reason}" for task in wave)
+        print(with_names(project.storage, lines), flush=True)
         made += _run_wave(definitions, instance, project, wave)
         tasks = _tasks(project, graph, instance)
     done = {task.label for task in made}
@@ -109,9 +107,8 @@ def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance
 
 def _look(project: Project) -> SourceScan:
     """What the sources offer, once new files are complete. Raises SourceError where that is nothing."""
-    found = scan_until_settled(
-        project.storage, project.recipe.sources, lambda text: print(f"  note  {text}", flush=True)
-    )
+    report = partial(print, "  note ", flush=True)
+    found = scan_until_settled(project.storage, project.recipe.sources, report)
     for note in found.notes:
         print(found.shown(f"  note  {note}"))
     require_batches(found)
@@ -132,16 +129,13 @@ def _run_wave(
     ranges = _ranges(known, {task.batch for task in wave if task.batch})
     if len(ranges) > 1:
         wave = [task for task in wave if task.batch]
+    assets = [dg.AssetKey(name) for name in dict.fromkeys(task.asset for task in wave)]
     for batches in ranges or [[]]:
-        names = dict.fromkeys(task.asset for task in wave)
-        tags = runs.runner_tags(project.recipe.name)
-        if batches:
-            tags |= runs.range_tags(batches)
         result = definitions.resolve_job_def("main").execute_in_process(
             instance=instance,
             run_config={"loggers": {"console": {}}},
-            asset_selection=[dg.AssetKey(name) for name in names],
-            tags=tags,
+            asset_selection=assets,
+            tags=runs.runner_tags(project.recipe.name) | (runs.range_tags(batches) if batches else {}),
             raise_on_error=False,
         )
         if _was_interrupted(result):
@@ -152,14 +146,8 @@ def _run_wave(
 
 
 def _ranges(known: Sequence[str], wanted: set[str]) -> list[list[str]]:
-    """The wanted batches as runs of neighbours in Dagster's order, the only sets that one run can name."""
-    ranges: list[list[str]] = []
-    for before, key in zip([None, *known], known, strict=False):
-        if key in wanted and before in wanted:
-            ranges[-1].append(key)
-        elif key in wanted:
-            ranges.append([key])
-    return ranges
+    """The wanted batches in groups of neighbours in Dagster's order, the only sets that one run can name."""
+    return [list(keys) for is_wanted, keys in groupby(known, key=wanted.__contains__) if is_wanted]
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

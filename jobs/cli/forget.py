@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fineline.data_contracts import catalog
 from fineline.resources.core.storage.files import StorageError
@@ -42,22 +42,18 @@ def forget(project: Project, arguments: argparse.Namespace) -> str:
     Raises:
         StorageError, RunFailed: the request was refused, or failed, or something remains; the message says what to do.
     """
-    import dagster as dg
-
     from fineline.jobs.definitions import build
-    from fineline.jobs.runner import only_runner, prepare_home
+    from fineline.jobs.runner import only_runner
     from fineline.resources.governance.forgetting.request import load, put
 
     storage = project.storage
-    with only_runner(storage):
+    with only_runner(project) as instance:
         request = _request(arguments)
         if request is None:
             load(storage, arguments.request)
         else:
             put(storage, request)
-        prepare_home(project)
-        with dg.DagsterInstance.get() as instance:
-            carry_out(build(), instance, project, arguments.request)
+        carry_out(build(), instance, project, arguments.request)
         return certificate(storage, arguments.request)
 
 
@@ -87,10 +83,12 @@ def certificate(storage: Storage, request_id: str) -> str:
     table = storage.scan(storage.require(catalog.FORGETTING_CERTIFICATES.name))
     (row,) = table.filter(pl.col("request_id") == request_id).collect().iter_rows(named=True)
     outside = f"{', '.join(row['outside'])}: clean these yourself" if row["outside"] else "nowhere"
+    removed = ", ".join(f"{each['table']} {each['rows']:,}" for each in row["removed"])
+    seen_by = ", ".join(f"{each['model']} ({each['records']:,}; train it again)" for each in row["seen_by"])
     lines = [
         f"Request {request_id}, {row['completed_at']:%Y-%m-%d %H:%M} UTC: {row['records']:,} records are forgotten.",
-        f"  rows removed   {_listed(row['removed'], '{table} {rows:,}')}",
-        f"  seen by        {_listed(row['seen_by'], '{model} ({records:,}; train it again)')}",
+        f"  rows removed   {removed or 'none'}",
+        f"  seen by        {seen_by or 'none'}",
         f"  still outside  {outside}",
         f"  searched       {row['files_swept']:,} files under {storage.root.location('')}: nothing remains",
     ]
@@ -124,7 +122,3 @@ def _read(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(f"{file} cannot be read as text: {type(error).__name__}") from None
-
-
-def _listed(rows: list[dict[str, Any]], form: str) -> str:
-    return ", ".join(form.format(**row) for row in rows) or "none"

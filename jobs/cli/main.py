@@ -21,6 +21,8 @@ from fineline.resources.core.recipe.loading import RecipeError, load_recipe, rec
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.ingestion.batches import with_names
 
 if TYPE_CHECKING:
     from fineline.resources.project import Project
@@ -34,6 +36,8 @@ def main() -> None:
         os.environ["FINELINE_HOME"] = arguments.home
     try:
         arguments.function(arguments)
+    except (RecipeError, SourceError, StorageError) as error:
+        raise SystemExit(f"fineline: {error}") from error
     except KeyboardInterrupt:
         print("\nStopped. What is complete is kept: run the same command again to go on.", file=sys.stderr)
         raise SystemExit(130) from None
@@ -78,17 +82,11 @@ def _record_id(value: str) -> str:
 def _project() -> Project:
     from fineline.resources.project import current_project
 
-    try:
-        return current_project()
-    except RecipeError as error:
-        raise SystemExit(f"fineline: {error}") from error
+    return current_project()
 
 
 def _storage() -> Storage:
-    try:
-        return Storage(storage_root(load_recipe(recipe_path())))
-    except RecipeError as error:
-        raise SystemExit(f"fineline: {error}") from error
+    return Storage(storage_root(recipe_path()))
 
 
 def _run(_arguments: argparse.Namespace) -> None:
@@ -97,13 +95,12 @@ def _run(_arguments: argparse.Namespace) -> None:
     from fineline.jobs import runner
     from fineline.jobs.cli import readiness
     from fineline.jobs.cli.summary import summary
-    from fineline.resources.data.formats.rows import SourceError
-    from fineline.resources.data.ingestion.batches import with_names
+    from fineline.jobs.definitions import build
 
     preflight.stop_with(readiness.problems(project))
     try:
-        with runner.only_runner(project.storage):
-            made, skipped = runner.make_recipe(project)
+        with runner.only_runner(project) as instance:
+            made, skipped = runner.make(project, build(), instance)
     except (runner.RunFailed, StorageError, SourceError) as error:
         raise SystemExit(with_names(project.storage, f"\nfineline stopped.\n{error}")) from error
     print(with_names(project.storage, summary(project, made, skipped, seconds=time.monotonic() - started)))
@@ -112,7 +109,6 @@ def _run(_arguments: argparse.Namespace) -> None:
 def _plan(_arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import plan_recipe
-    from fineline.resources.data.ingestion.batches import with_names
 
     lines = []
     for task in plan_recipe(project):
@@ -126,10 +122,7 @@ def _ui(arguments: argparse.Namespace) -> None:
     from fineline.jobs.runner import prepare_home
 
     preflight.stop_with(preflight.check_port(arguments.port))
-    try:
-        prepare_home(project)
-    except StorageError as error:
-        raise SystemExit(f"fineline: {error}") from error
+    prepare_home(project)
     definitions = ["-m", "fineline.jobs.definitions"]
     os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *definitions, "-p", str(arguments.port)])
 
@@ -140,18 +133,15 @@ def _trace(arguments: argparse.Namespace) -> None:
     from fineline.resources.data.ingestion.registry import registry_of
     from fineline.resources.governance.accounting.trace import trace, trace_text
 
-    try:
-        shown = registry_of(storage).shown
-        if arguments.text is None:
-            (found,) = trace(storage, [arguments.record_id])
-            any_found, answer, report = found.found, found.as_dict(), record_report(found, shown)
-        else:
-            text = sys.stdin.read() if arguments.text == "-" else arguments.text
-            mentioned = trace_text(storage, text)
-            any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
-            report = text_report(mentioned, shown)
-    except StorageError as error:
-        raise SystemExit(f"fineline: {error}") from error
+    shown = registry_of(storage).shown
+    if arguments.text is None:
+        (found,) = trace(storage, [arguments.record_id])
+        any_found, answer, report = found.found, found.as_dict(), record_report(found, shown)
+    else:
+        text = sys.stdin.read() if arguments.text == "-" else arguments.text
+        mentioned = trace_text(storage, text)
+        any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
+        report = text_report(mentioned, shown)
     print(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
     if not any_found:
         raise SystemExit(1)
@@ -172,7 +162,6 @@ def _mapped(value: Any, shown: Callable[[str], str]) -> Any:
 def _forget(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import RunFailed
-    from fineline.resources.data.ingestion.batches import with_names
 
     try:
         print(with_names(project.storage, forgetting.forget(project, arguments)))
