@@ -80,9 +80,9 @@ def _candidates(run: TableRun, kind: str, sources: list[str] | None = None) -> p
 
 
 def _count(run: TableRun, rows: pl.DataFrame, maximum_tokens: int, threads: int | None) -> pl.DataFrame:
-    """The tokens of each row; only rows that were not counted before, as they are, by the same tokenizer are new."""
+    """The tokens of each row; rows that the same tokenizer has counted, with the same content, are not counted again."""
     columns = sets.counted_columns(rows)
-    held, new = split_known(with_content(rows.select(columns)), _counted_before(run))
+    held, new = split_known(with_content(rows.select(columns)), run.previous("counts", same=[catalog.BASE_MODEL.name]))
     if new.is_empty():
         return held
     with run.storage.new_folder(run.name) as folder:
@@ -95,14 +95,6 @@ def _count(run: TableRun, rows: pl.DataFrame, maximum_tokens: int, threads: int 
             threads=threads,
         )
         return joined(held, new, pl.read_parquet(run.work(task).counts))
-
-
-def _counted_before(run: TableRun) -> pl.DataFrame | None:
-    """The previous token counts, if the recipe's sections and the tokenizer were the same."""
-    manifest, origin, base = run.storage.manifest(run.name), run.origin(), catalog.BASE_MODEL.name
-    if manifest is None or manifest.code_version != origin.code_version:
-        return None
-    return run.previous("counts") if manifest.inputs.get(base) == origin.inputs[base] else None
 
 
 def _sampled_pairs(

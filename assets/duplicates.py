@@ -48,7 +48,9 @@ def duplicate_clusters(run: TableRun, deduplicate: Deduplicate) -> None:
     from fineline.resources.data.deduplication.spot_check import unverified
 
     records, signatures = run.scan(catalog.SCRUBBED_CORPUS.name), run.scan(catalog.MINHASH_SIGNATURES.name)
-    clusters = find_clusters(records, signatures, deduplicate, _measured_before(run), run.log.info)
+    # The similarities that were measured with the same settings.
+    measured = run.previous("pairs", same=())
+    clusters = find_clusters(records, signatures, deduplicate, measured, run.log.info)
     table, wrong = clusters.table, unverified(records, clusters.table, deduplicate)
     found = f"{wrong} removed records without a similar member in their cluster"
     run.check("duplicates_are_verified", wrong == 0, found, {"unverified": wrong})
@@ -60,14 +62,6 @@ def duplicate_clusters(run: TableRun, deduplicate: Deduplicate) -> None:
         facts={"duplicates": removed, "pairs measured": clusters.fresh},
     )
     run.write(output, metadata=_plots(table))
-
-
-def _measured_before(run: TableRun) -> pl.DataFrame | None:
-    """The similarities that the last run measured with the same settings, which the code version stands for."""
-    before = run.storage.manifest(run.name)
-    if before is None or before.code_version != run.origin().code_version:
-        return None
-    return run.previous("pairs")
 
 
 def _plots(table: pl.DataFrame) -> dict[str, dg.MetadataValue]:

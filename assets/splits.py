@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -15,7 +14,9 @@ from fineline.resources.core.presentation.tables import counts_by, frame_table
 from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate, Split
 from fineline.resources.core.storage.integrity import read_last_whole
 from fineline.resources.core.storage.tables import TableOutput, dropped
+from fineline.resources.data.splitting.assignment import Assigned, assign
 from fineline.resources.data.splitting.history import extend, follow_clusters
+from fineline.resources.data.splitting.proportions import by_dimension, misfits
 from fineline.resources.data.splitting.version import VERSION
 
 
@@ -34,33 +35,18 @@ def splits(run: TableRun, split: Split, decontaminate: Decontaminate, deduplicat
     in test; a new record that would tie train to test is in neither, with its reason; strata keep their
     proportions where group sizes allow, and those that do not are named.
     """
-    from fineline.resources.data.splitting.assignment import assign
-    from fineline.resources.data.splitting.proportions import by_dimension, misfits
-
-    curated, history = run.read(catalog.CURATED_CORPUS.name), _history(run)
+    curated = run.read(catalog.CURATED_CORPUS.name)
+    # After the last assignment that did not leak.
+    history = read_last_whole(run.storage, run.name, "history")
     before = None if history is None else follow_clusters(history, run.read(catalog.DUPLICATE_CLUSTERS.name))
     assigned = assign(curated, split, before)
     repeats = _repeats(run, curated, assigned.records, decontaminate)
-    assignment = assigned.records.join(repeats, on="record_id", how="anti")
+    assigned = assigned._replace(records=assigned.records.join(repeats, on="record_id", how="anti"))
     placed = curated.join(assigned.excluded, on="record_id", how="anti")
-    leaks = _leaks(run, placed, repeats, assignment, before, split, decontaminate, deduplicate)
+    leaks = _leaks(run, placed, repeats, assigned.records, before, split, decontaminate, deduplicate)
     run.check("nothing_leaks", not any(leaks.values()), metadata=leaks)
     kept = history if any(leaks.values()) else extend(history, assigned.history)
-    drops = [
-        dropped(assigned.excluded, run.name, pl.col("rule"), pl.col("detail")),
-        dropped(repeats, run.name, "contaminated", pl.lit("repeats a prompt of validation or test")),
-    ]
-    facts = {
-        **counts_by(assignment, "split"),
-        "excluded": assigned.excluded.height,
-        "train records that repeat held-out prompts": repeats.height,
-    }
-    side_tables = {} if kept is None else {"history": kept}
-    shares, unfit = by_dimension(assignment, curated, split), misfits(assignment, split)
-    run.write(
-        TableOutput(assignment, curated.height, pl.concat(drops), side_tables=side_tables, facts=facts),
-        metadata=_proportions(shares, unfit),
-    )
+    _write(run, curated, assigned, repeats, kept, split)
 
 
 def _repeats(
@@ -99,14 +85,31 @@ def _leaks(
     return leaks
 
 
-def _history(run: TableRun) -> pl.DataFrame | None:
-    """The history after the last assignment that did not leak."""
-    return read_last_whole(run.storage, run.name, "history")
-
-
-def _proportions(shares: pl.DataFrame, unfit: pl.DataFrame) -> dict[str, Any]:
-    return {
-        "proportions": dg.MetadataValue.md(frame_table(shares)),
-        "strata that miss a share by more than 1 point": unfit.height,
-        "why they miss it": dg.MetadataValue.md(frame_table(unfit)),
+def _write(
+    run: TableRun,
+    curated: pl.DataFrame,
+    assigned: Assigned,
+    repeats: pl.DataFrame,
+    history: pl.DataFrame | None,
+    split: Split,
+) -> None:
+    assignment = assigned.records
+    drops = [
+        dropped(assigned.excluded, run.name, pl.col("rule"), pl.col("detail")),
+        dropped(repeats, run.name, "contaminated", pl.lit("repeats a prompt of validation or test")),
+    ]
+    facts = {
+        **counts_by(assignment, "split"),
+        "excluded": assigned.excluded.height,
+        "train records that repeat held-out prompts": repeats.height,
     }
+    side_tables = {} if history is None else {"history": history}
+    unfit = misfits(assignment, split)
+    run.write(
+        TableOutput(assignment, curated.height, pl.concat(drops), side_tables=side_tables, facts=facts),
+        metadata={
+            "proportions": dg.MetadataValue.md(frame_table(by_dimension(assignment, curated, split))),
+            "strata that miss a share by more than 1 point": unfit.height,
+            "why they miss it": dg.MetadataValue.md(frame_table(unfit)),
+        },
+    )

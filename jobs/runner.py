@@ -82,7 +82,8 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     tasks = _tasks(project, graph, instance)
     for label in record_what_is_stored(definitions, instance, project.storage, tasks):
         print(with_names(project.storage, f"  note  {label} was stored by a run that was interrupted; it is kept"))
-    made, before = list[Task](), list[tuple[Task, Manifest | None]]()
+    made: list[Task] = []
+    before: list[tuple[Task, Manifest | None]] = []
     while wave := next_wave(graph, tasks):
         state = [(task, project.storage.manifest(task.asset, task.batch)) for task in wave]
         if state == before:

@@ -1,4 +1,4 @@
-"""What has arrived becomes partitions and events, so that the assets that follow it are made."""
+"""The sensor that reports arrivals to Dagster, as partitions and events, so that the assets that follow are made."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,25 @@ from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.project import Project
 
-# Dagster stores events one by one. What is not told in this time is told by the next look.
+# Dagster stores events one by one. What is not reported in this time is reported after the next scan.
 SECONDS_OF_EVENTS = 15.0
 # SQLite takes only so many values at once.
 KEYS_AT_ONCE = 500
 
 
 def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Sequence[Source]) -> SourceScan:
-    """Look at the sources, and tell Dagster: the batch partitions, and an event for each new or changed batch.
+    """Scan the sources, and report to Dagster: the batch partitions, and an event for each new or changed batch.
 
-    One process at a time; what Dagster has heard of already is not told again, whoever told it.
+    One process at a time does so; what any of them has reported is not reported again.
     """
     with storage.root.lock(layout.ARRIVAL_EVENTS_LOCK):
         found = scan_sources(storage, sources, ask=False)
         _sync_partitions(instance, found.versions)
-        told = instance.event_log_storage.get_latest_tags_by_partition(
+        reported = instance.event_log_storage.get_latest_tags_by_partition(
             arrivals.key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
         )
-        fresh = [key for key, version in found.versions.items() if told.get(key, {}).get(DATA_VERSION_TAG) != version]
+        versions = {key: tags.get(DATA_VERSION_TAG) for key, tags in reported.items()}
+        fresh = [key for key, version in found.versions.items() if versions.get(key) != version]
         known = known_arrivals(storage) if fresh else {}
         until = time.monotonic() + SECONDS_OF_EVENTS
         for key in fresh:
@@ -72,9 +73,6 @@ def _event(key: str, version: str, batch: Arrival) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         arrivals.key,
         partition=key,
-        metadata={
-            "version": batch.versions,
-            "first seen": dg.MetadataValue.timestamp(batch.first_seen),
-        },
+        metadata={"version": batch.versions, "first seen": dg.MetadataValue.timestamp(batch.first_seen)},
         tags={DATA_VERSION_TAG: version, GIVEN_VERSION_TAG: "true"},
     )

@@ -111,6 +111,10 @@ def freshness_policy(asset: str, section: Freshness) -> dg.FreshnessPolicy | Non
 
     Dagster counts from the last materialization, including one that only found the asset up to date.
     """
-    corpus = asset in (catalog.RAW_CORPUS.name, catalog.CURATED_CORPUS.name)
-    hours = section.corpus_hours if corpus else section.release_hours if asset == catalog.RELEASE.name else None
+    limits = {
+        catalog.RAW_CORPUS.name: section.corpus_hours,
+        catalog.CURATED_CORPUS.name: section.corpus_hours,
+        catalog.RELEASE.name: section.release_hours,
+    }
+    hours = limits.get(asset)
     return None if hours is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours))

@@ -8,30 +8,31 @@ from fineline.assets.execution.partitions import BATCHES
 from fineline.resources.core.orchestrator.runs import range_tags
 from fineline.resources.core.recipe.operations import Automation
 
-# Shown in the UI, and used when they are turned on there without a time in the recipe.
-USUAL = {"refresh": "0 3 * * *", "audit": "0 5 * * 0", "prune": "0 7 * * 0"}
-DESCRIPTIONS = {
-    "refresh": "Brings the whole graph up to date, all batches in one run; unchanged assets are skipped.",
-    "audit": "Checks every promise again on what is stored.",
-    "prune": "Removes what the recipe's retention no longer keeps.",
-}
-
 
 def schedules(section: Automation) -> list[dg.ScheduleDefinition]:
-    """The three schedules; each is on from the start if the recipe gives its time, else off."""
-    return [_schedule(name, getattr(section, name), section.timezone) for name in USUAL]
+    """The three schedules; each is on from the start if the recipe gives its time, else off.
+
+    The usual times are shown in the UI, and count for a schedule that is turned on there without a time in the recipe.
+    """
+    brings = "Brings the whole graph up to date, all batches in one run; unchanged assets are skipped."
+    return [
+        _schedule("refresh", section, "0 3 * * *", brings),
+        _schedule("audit", section, "0 5 * * 0", "Checks every promise again on what is stored."),
+        _schedule("prune", section, "0 7 * * 0", "Removes what the recipe's retention no longer keeps."),
+    ]
 
 
-def _schedule(name: str, cron: str | None, timezone: str) -> dg.ScheduleDefinition:
+def _schedule(name: str, section: Automation, usual: str, description: str) -> dg.ScheduleDefinition:
+    cron = getattr(section, name)
     by_recipe = "By the recipe." if cron else f"Off: automation.{name} is not set in the recipe."
 
     @dg.schedule(
         name=name,
         job_name="main" if name == "refresh" else name,
-        cron_schedule=cron or USUAL[name],
-        execution_timezone=timezone,
+        cron_schedule=cron or usual,
+        execution_timezone=section.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING if cron else dg.DefaultScheduleStatus.STOPPED,
-        description=f"{DESCRIPTIONS[name]} {by_recipe}",
+        description=f"{description} {by_recipe}",
     )
     def at_its_time(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if name != "refresh":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -111,10 +111,17 @@ class Run:
         """An upstream table, in memory."""
         return self.scan(asset, batch, role).collect()
 
-    def previous(self, role: str = "data") -> pl.DataFrame | None:
-        """A table of this asset as it was last made; None where it has none, or failed a check."""
-        manifest = self.storage.manifest(self.name)
+    def previous(self, role: str = "data", same: Collection[str] | None = None) -> pl.DataFrame | None:
+        """A table of this asset as it was last made; None where it has none, or failed a check.
+
+        Where ``same`` is given, also None unless it was made by the same code and recipe from these inputs as they are.
+        """
+        manifest, origin = self.storage.manifest(self.name), self.origin()
         if manifest is None or manifest.failed_checks or role not in manifest.roles:
+            return None
+        if same is not None and manifest.code_version != origin.code_version:
+            return None
+        if any(manifest.inputs.get(name) != origin.inputs[name] for name in same or ()):
             return None
         return self.storage.scan(manifest, role).collect()
 
