@@ -80,7 +80,7 @@ def _candidates(run: TableRun, kind: str, sources: list[str] | None = None) -> p
 
 
 def _count(run: TableRun, rows: pl.DataFrame, maximum_tokens: int, threads: int | None) -> pl.DataFrame:
-    """The tokens of each row; rows that the same tokenizer has counted, with the same content, are not counted again."""
+    """The tokens of each row; what the same tokenizer has counted of the same content is not counted again."""
     columns = sets.counted_columns(rows)
     held, new = split_known(with_content(rows.select(columns)), run.previous("counts", same=[catalog.BASE_MODEL.name]))
     if new.is_empty():

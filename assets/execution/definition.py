@@ -23,8 +23,8 @@ from fineline.assets.execution.columns import code_reference, table_metadata
 from fineline.assets.execution.events import publish_unchanged
 from fineline.assets.execution.folders import FolderRun
 from fineline.assets.execution.partitions import ALL_MISSING_IN_ONE_STEP, BATCHES, Launch
-from fineline.assets.execution.provenance import Provenance
 from fineline.assets.execution.rules import rule_checks
+from fineline.assets.execution.run import Run
 from fineline.assets.execution.tables import TABLE_CHECKS, TableRun
 from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.recipe.base import digest
@@ -97,14 +97,13 @@ class Definition:
             launch = config if isinstance(config, Launch) else Launch(force=True, batches=[])
             storage = project.storage
             with storage.root.lock(entry.name), storage.reading(entry.upstream):
-                provenance = Provenance(context, project, entry, launch)
-                with _explained_faults(context, project, provenance):
-                    for batch in provenance.asked:
+                run = run_type(context, project, entry, launch)
+                with _explained_faults(run):
+                    for batch in run.asked:
                         storage.remove_unfinished(entry.name, batch)
-                    run = run_type(context, project, entry, provenance)
                     if not run.stale:
                         context.log.info(f"{entry.name} is up to date; launch it with force: true to make it again")
-                        manifests = [storage.require(entry.name, batch) for batch in provenance.asked]
+                        manifests = [storage.require(entry.name, batch) for batch in run.asked]
                         yield from publish_unchanged(context, storage, manifests)
                         return
                     try:
@@ -136,18 +135,16 @@ def asset(
 
 
 @contextmanager
-def _explained_faults(context: dg.AssetExecutionContext, project: Project, provenance: Provenance) -> Iterator[None]:
+def _explained_faults(run: Run) -> Iterator[None]:
     """Turn errors of the machine into what to do about them. Raises RetryRequested for those that may pass."""
     try:
         yield
     except Exception as error:
-        wait = seconds_to_wait(error, context.retry_number, context.run.run_id)
+        wait = seconds_to_wait(error, run.context.retry_number, run.context.run.run_id)
         if wait is not None:
-            asset = context.asset_key.to_user_string()
-            context.log.warning(f"{asset}: {type(error).__name__}; it may pass and is tried again in {wait:.0f} s")
+            run.log.warning(f"{run.name}: {type(error).__name__}; it may pass and is tried again in {wait:.0f} s")
             raise dg.RetryRequested(MAXIMUM_RETRIES, seconds_to_wait=wait) from error
-        read = [(each.asset, each.batch) for each in provenance.read_from()]
-        explained = explain(error, project.storage, read)
+        explained = explain(error, run.storage, [(each.asset, each.batch) for each in run.read_from()])
         if explained is error:
             raise
         raise explained from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,11 @@ def publish(
         if batch is not None and each.metadata:
             context.add_asset_metadata(each.metadata, partition_key=batch)
     (only, *others) = [each.manifest.data_version for each in by_batch.values()]
+    failing = _failing_elsewhere(context, storage, by_batch)
     yield dg.MaterializeResult(
         metadata=by_batch[None].metadata if None in by_batch else None,
         data_version=dg.DataVersion(digest(only, *others) if others else only),
-        check_results=[_with_other_batches(context, storage, by_batch, check) for check in checks],
+        check_results=[_over_all_batches(check, failing.get(str(check.check_name), [])) for check in checks],
     )
     if others:
         # Dagster gives all partitions of a step one data version. Each batch needs its own, or adding a batch would
@@ -108,23 +110,26 @@ def _evaluation(
     return event.asset_check_evaluation_data if event else None
 
 
-def _with_other_batches(
-    context: dg.AssetExecutionContext,
-    storage: Storage,
-    published: Mapping[str | None, PublishedPartition],
-    check: dg.AssetCheckResult,
-) -> dg.AssetCheckResult:
+def _failing_elsewhere(
+    context: dg.AssetExecutionContext, storage: Storage, published: Collection[str | None]
+) -> Mapping[str, list[str]]:
+    """The batches of the asset that are not published now and fail a check, by check."""
+    asset, failing = context.asset_key.to_user_string(), defaultdict[str, list[str]](list)
+    if catalog.entry(asset).per_batch:
+        for batch in set(batch_keys(context.instance)) - set(published):
+            manifest = storage.manifest(asset, batch)
+            for check in manifest.failed_checks if manifest else []:
+                failing[check].append(batch)
+    return failing
+
+
+def _over_all_batches(check: dg.AssetCheckResult, failing: Collection[str]) -> dg.AssetCheckResult:
     """The check over all batches: Dagster shows the latest result only, and a good batch must not hide a bad one."""
-    asset = context.asset_key.to_user_string()
-    if not catalog.entry(asset).per_batch or not check.passed:
-        return check
-    others = (storage.manifest(asset, batch) for batch in batch_keys(context.instance) if batch not in published)
-    failed = [str(each.batch) for each in others if each is not None and check.check_name in each.failed_checks]
-    if not failed:
+    if not check.passed or not failing:
         return check
     return check._replace(
         passed=False,
-        description=f"Passed here, but still fails for {first_few(failed)}: correct the data of that batch.",
+        description=f"Passed here, but still fails for {first_few(sorted(failing))}: correct the data of that batch.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 
@@ -19,58 +20,67 @@ from fineline.resources.planning.inputs import ARRIVAL, inputs_now, inputs_of, w
 from fineline.resources.project import Project
 
 
-class Provenance:
-    """The batches of one execution, and what each is made from.
+class Execution:
+    """What one execution of an asset is asked for, and what each of its batches is made from.
 
     Everything is noted before the body reads anything. An input may get another version meanwhile, during hours of
     training above all; what was made from the one before must not count as made from the new one.
+
+    ``asked`` are the batches asked for; of an asset without batches, None alone. ``batches`` are those that a merged
+    asset is made from, sorted. ``forced``: it was launched to be made although nothing has changed.
     """
 
     def __init__(self, context: dg.AssetExecutionContext, project: Project, asset: Asset, launch: Launch) -> None:
-        self._asset, self._storage, self._recipe, self._log = asset, project.storage, project.recipe, context.log
+        self.context, self.log = context, context.log
+        self.asset, self.name = asset, asset.name
+        self.storage = project.storage
         self.forced = launch.force
-        self.batches = _batches_read(self._storage, asset, batch_keys(context.instance))
+        self._project = project
+        self.batches = _batches_read(self.storage, asset, batch_keys(context.instance))
         self.asked: Sequence[str | None] = [None]
         if asset.per_batch:
             self.asked = [each for each in context.partition_keys if not launch.batches or each in launch.batches]
         code_version = str(context.assets_def.get_asset_spec(context.asset_key).code_version)
-        self.origins: Mapping[str | None, Origin] = {
-            batch: Origin(code_version, self._inputs(batch), context.run.run_id) for batch in self.asked
-        }
+        self._origins = {batch: Origin(code_version, self._inputs(batch), context.run.run_id) for batch in self.asked}
 
-    def stale(self) -> list[str | None]:
+    def origin(self, batch: str | None = None) -> Origin:
+        """What this execution is made from, as noted before anything was read."""
+        return self._origins[batch]
+
+    @cached_property
+    def stale(self) -> list[Any]:
         """The batches asked for that are to be made; what is stored of the others is up to date."""
-        always = self.forced or self._asset.governs
+        always = self.forced or self.asset.governs
         stale = [batch for batch in self.asked if always or self._why_stale(batch)]
         if stale and len(stale) < len(self.asked):
-            self._log.info(f"{self._asset.name}: {len(self.asked) - len(stale)} batches are up to date")
+            self.log.info(f"{self.name}: {len(self.asked) - len(stale)} batches are up to date")
         return stale
 
     def read_from(self) -> list[Partition]:
         """Everything that this execution may read: its inputs, and what it stored before."""
-        inputs = [each for batch in self.asked for each in inputs_of(self._asset, batch, self.batches)]
-        return [*dict.fromkeys(inputs), *(Partition(self._asset.name, batch) for batch in self.asked)]
+        inputs = [each for batch in self.asked for each in inputs_of(self.asset, batch, self.batches)]
+        return [*dict.fromkeys(inputs), *(Partition(self.name, batch) for batch in self.asked)]
 
     def _inputs(self, batch: str | None) -> dict[str, str]:
-        if self._asset.name == catalog.RAW_CORPUS.name:
+        if self.name == catalog.RAW_CORPUS.name:
             return {ARRIVAL: version_of(self._arrived, str(batch))}
-        if not self._asset.governs:
-            stored = self._storage.require
-            return inputs_now(self._storage, self._recipe, self._asset, batch, self.batches, stored)
-        if not self._asset.upstream:
+        if not self.asset.governs:
+            stored = self.storage.require
+            return inputs_now(self.storage, self._project.recipe, self.asset, batch, self.batches, stored)
+        if not self.asset.upstream:
             return {}
         # What is stored of the whole graph, also what is blocked or behind.
-        written = [each for _, each in Inventory(self._storage).written() if each]
+        written = [each for _, each in Inventory(self.storage).written() if each]
         return {each.label: each.data_version for each in written if not catalog.entry(each.asset).governs}
 
     @cached_property
     def _arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of their content."""
-        return versions_of(registry_of(self._storage), self._recipe.sources)
+        return versions_of(registry_of(self.storage), self._project.recipe.sources)
 
     def _why_stale(self, batch: str | None) -> str | None:
-        now = self.origins[batch]
-        return why_stale(self._asset, self._storage.manifest(self._asset.name, batch), now.code_version, now.inputs)
+        now = self.origin(batch)
+        return why_stale(self.asset, self.storage.manifest(self.name, batch), now.code_version, now.inputs)
 
 
 def _batches_read(storage: Storage, asset: Asset, arrived: Sequence[str]) -> list[str]:

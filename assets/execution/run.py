@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from fineline.assets.execution.provenance import Provenance
+from fineline.assets.execution.partitions import Launch
+from fineline.assets.execution.provenance import Execution
 from fineline.assets.execution.workers import run_worker
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset
@@ -20,7 +21,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.integrity import find_damaged, whole_file
-from fineline.resources.core.storage.tables import Origin, scan_table
+from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.core.storage.units import Scratch, Snapshot
 from fineline.resources.data.ingestion.batches import arrived
 from fineline.resources.data.sources.batch import Batch
@@ -29,29 +30,15 @@ from fineline.resources.planning.inputs import unchanged_batches
 from fineline.resources.project import Project
 
 
-class Run:
+class Run(Execution):
     """One execution of an asset, as its body sees it.
 
     The recipe is not part of it: the sections that a body declares come as its parameters, and no others.
     """
 
-    def __init__(
-        self, context: dg.AssetExecutionContext, project: Project, asset: Asset, provenance: Provenance
-    ) -> None:
-        self.context, self.log = context, context.log
-        self.asset, self.name = asset, asset.name
-        self.storage = project.storage
+    def __init__(self, context: dg.AssetExecutionContext, project: Project, asset: Asset, launch: Launch) -> None:
+        super().__init__(context, project, asset, launch)
         self.checks: dict[str, dg.AssetCheckResult] = {}
-        # The batches that a merged asset is made from, sorted.
-        self.batches = provenance.batches
-        # Whether it was launched to be made although nothing has changed.
-        self.forced = provenance.forced
-        self._project, self._provenance = project, provenance
-
-    @cached_property
-    def stale(self) -> list[Any]:
-        """The batches to make; of an asset without batches, None alone."""
-        return self._provenance.stale()
 
     @cached_property
     def engine(self) -> Engine:
@@ -85,10 +72,6 @@ class Run:
             "recipe": self.recipe_name,
             "recipe text": dg.MetadataValue.md(f"```yaml\n{self.recipe_text}\n```"),
         }
-
-    def origin(self, batch: str | None = None) -> Origin:
-        """What this execution is made from, as noted before anything was read."""
-        return self._provenance.origins[batch]
 
     def source(self, batch: str) -> tuple[Source, Batch]:
         """The source of a batch, and the batch as it arrived; both are part of the version that came in.

@@ -93,7 +93,7 @@ class TableRun(Run):
         written = {each.manifest.batch: PublishedPartition(each.manifest, shown) for each, shown in self._written}
         published = [
             written.get(batch) or last_published(self.context, self.storage.require(self.name, batch))
-            for batch in self._provenance.asked
+            for batch in self.asked
         ]
         checks = [*self._table_checks([each.manifest for each in published]), *self.checks.values()]
         yield from publish(self.context, self.storage, published, checks)

