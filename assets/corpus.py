@@ -1,4 +1,4 @@
-"""Batches as they came in, and the same batches without personal data."""
+"""Batches as they were read, and the same batches without personal data."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 @asset(catalog.RAW_CORPUS, version=INGESTION_VERSION, kinds={"polars", "parquet"})
 def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
-    """Every record of a batch as it came in, in canonical form.
+    """Every record of a batch as it was read, in canonical form.
 
     Guarantees: each row read is a record, a repeat of one, forgotten on request (only a keyed hash of it is
-    left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it came in, with
+    left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it was read, with
     its source, the same on every run and machine. Texts are in normal form, and what that changed is counted. A
     batch that cannot be read keeps no other back.
     """

@@ -17,10 +17,10 @@ from fineline.resources.governance.accounting.version import VERSION
 @asset(
     catalog.RECORD_LEDGER,
     version=VERSION,
-    checks={"sums_close": "Every row that ever came in stands in the ledger exactly once, and nothing else does."},
+    checks={"sums_close": "Every row that was ever read stands in the ledger exactly once, and nothing else does."},
 )
 def record_ledger(run: TableRun) -> None:
-    """Where every record that ever came in is now, or which rule dropped it and why.
+    """Where every record that was ever read is now, or which rule dropped it and why.
 
     Guarantees: one entry for each row as it was read, counted before anything was kept or dropped.
     """
@@ -34,7 +34,7 @@ def record_ledger(run: TableRun) -> None:
     run.write(
         parts,
         metadata={
-            "funnel": dg.MetadataValue.md(bar_chart("From what came in to the splits", funnel(tallied), "records")),
+            "funnel": dg.MetadataValue.md(bar_chart("From the rows read to the splits", funnel(tallied), "records")),
             "drop reasons": dg.MetadataValue.md(bar_chart("Why records are in no split", reasons(tallied), "records")),
         },
     )

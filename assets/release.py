@@ -23,7 +23,7 @@ from fineline.resources.models.release.version import VERSION
     reads={"tolerance": "promotion.merge_tolerance", "threads": "training.threads"},
     checks={
         "served_equals_tested": "Adapter and merged weights give held-out rows the same loss within "
-        "promotion.merge_tolerance, and every file has the checksum that SHA256SUMS says."
+        "promotion.merge_tolerance, and every file has the checksum that SHA256SUMS names."
     },
 )
 def release(run: FolderRun, tolerance: float, threads: int | None) -> None:
@@ -42,7 +42,7 @@ def release(run: FolderRun, tolerance: float, threads: int | None) -> None:
             f"{tolerance} may be, and the adapter itself changes it by {compared.adapter_effect:.4f}",
         )
         files = _assemble(run, output / "release", agrees)
-        found = f"{agrees.finding}; {files} files have the checksums that SHA256SUMS says"
+        found = f"{agrees.finding}; {files} files have the checksums that SHA256SUMS names"
         run.check(agrees.name, agrees.passed, found)
         run.store(output, {"release": "release"}, compared, exposed=partial(exposure.read, run.storage, candidate))
 

@@ -2,7 +2,7 @@
 
 DESCRIPTIONS = {
     # Records
-    "record_id": "Hash of the record's content as it came in, with its source; the same on every run and machine.",
+    "record_id": "Hash of the record's content as it was read, with its source; the same on every run and machine.",
     "source": "Name of the source in the recipe.",
     "batch": "Key of the batch that brought the record.",
     "kind": "Text, chat or preference.",

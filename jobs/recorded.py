@@ -18,7 +18,7 @@ def record_what_is_stored(
 ) -> list[str]:
     """Record each stored asset that Dagster has no event of; returns their labels.
 
-    A manifest is put in place before Dagster hears of it. Without this, an asset that was complete when its
+    A manifest is put in place before Dagster records an event of it. Without this, an asset that was complete when its
     run was killed would be made again, or be missing in the UI.
     """
     graph = definitions.resolve_asset_graph()
@@ -50,7 +50,7 @@ def record_what_is_stored(
 
 
 def _recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, str | None]:
-    """The data version that Dagster last heard of, of each batch of an asset or of the asset as a whole (None)."""
+    """The data version that Dagster last recorded, by batch; that of the asset as a whole by None."""
     tag, event = DATA_VERSION_TAG, dg.DagsterEventType.ASSET_MATERIALIZATION
     by_batch = instance.event_log_storage.get_latest_tags_by_partition(key, event, [tag])
     versions: dict[str | None, str | None] = {batch: tags.get(tag) for batch, tags in by_batch.items()}

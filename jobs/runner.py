@@ -89,7 +89,7 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
         if state == before:
             raise RunFailed(
                 f"{wave[0].label} was run and is still to be made ({wave[0].reason}), with nothing of it changed. "
-                "What is complete is kept: run the same command again; if it says this again, please report it."
+                "What is complete is kept: run the same command again; if this message comes again, please report it."
             )
         before = state
         lines = "\n".join(f"  make  {task.label}: {task.reason}" for task in wave)

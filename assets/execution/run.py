@@ -74,7 +74,7 @@ class Run(Execution):
         }
 
     def source(self, batch: str) -> tuple[Source, Batch]:
-        """The source of a batch, and the batch as it arrived; both are part of the version that came in.
+        """The source of a batch, and the batch as it arrived; both are part of the version of its arrival.
 
         Raises SourceError for a batch that the sources no longer offer.
         """

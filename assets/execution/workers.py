@@ -41,7 +41,7 @@ def run_worker(context: dg.AssetExecutionContext, task: Task[R]) -> R:
 
 
 def _follow(context: dg.AssetExecutionContext, curve: Path, done: threading.Event) -> None:
-    """Each point of a growing loss curve becomes an observation of the asset, which the UI charts as it comes."""
+    """Each point of a growing loss curve becomes an observation of the asset, which the UI charts at once."""
     seen = 0
     while True:
         finished = done.wait(timeout=3.0)
