@@ -25,9 +25,9 @@ def failure_alerts(recipe: str, section: Alerts) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING if variable else dg.DefaultSensorStatus.STOPPED,
     )
     def failure_alerts(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-        url = os.environ.get(variable) if variable else None
         if variable is None:
             return dg.SkipReason("the recipe's alerts.webhook_variable is not set")
+        url = os.environ.get(variable)
         if not url:
             return dg.SkipReason(f"the environment variable {variable} is not set where Dagster runs")
         run = context.dagster_run

@@ -11,10 +11,10 @@ from fineline.resources.core.recipe.recipe import Recipe
 RECIPE = {"name": "small", "sources": [{"name": "docs", "kind": "python_docs"}]}
 
 
-def of(body, recipe=None, **options):
+def of(body, recipe=None, given=None, **options):
     """The asset of a body, for a recipe."""
     built = asset(catalog.SPLITS, version="7", **options)(body).build(
-        Recipe.model_validate({**RECIPE, **(recipe or {})}), catalog.SPLITS
+        Recipe.model_validate({**RECIPE, **(recipe or {})}), catalog.SPLITS, given=given
     )
     return built.get_asset_spec()
 
@@ -32,6 +32,10 @@ def test_a_changed_section_changes_the_version_of_the_body_that_declares_it_alon
     assert of(reads_split).code_version != of(reads_split, changed).code_version
     options = {"reads": {"ngram": "decontaminate.ngram"}}
     assert of(reads_ngram, **options).code_version == of(reads_ngram, changed, **options).code_version
+
+
+def test_what_no_path_of_the_recipe_names_is_part_of_the_version_too():
+    assert of(reads_ngram, given={"ngram": 1}).code_version != of(reads_ngram, given={"ngram": 2}).code_version
 
 
 def test_the_version_of_the_engine_is_part_of_the_version():

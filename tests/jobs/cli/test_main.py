@@ -111,6 +111,15 @@ def test_a_plan_says_what_would_be_made_and_makes_nothing(folder):
     assert kept == {"arrivals"}, "what was found in the sources is remembered, no more"
 
 
+def test_a_plan_of_empty_folders_ends_in_a_message_and_no_traceback(folder):
+    for path in (folder / "corpus").iterdir():
+        path.unlink()
+    code, output = run(folder, "plan")
+    assert code == 1
+    assert "put files into the folders of the sources" in output
+    assert "Traceback" not in output
+
+
 def test_the_schema_is_json(folder):
     assert "sources" in json.loads(run(folder, "schema")[1])["properties"]
 
