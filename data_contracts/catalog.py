@@ -39,10 +39,10 @@ class Asset:
     """
 
     name: str
-    grain: Grain
     group: str
     upstream: tuple[str, ...] = ()
     contract: str | None = None
+    grain: Grain = Grain.CORPUS
     drops: bool = False
     funnel: str | None = None
     gate: str | None = None
@@ -84,22 +84,25 @@ class Partition:
         return cls(asset, rest.removesuffix("]") if opened else None)
 
 
-ARRIVALS = Asset("arrivals", Grain.EXTERNAL, "corpus")
-RAW_CORPUS = Asset("raw_corpus", Grain.BATCH, "corpus", ("arrivals",), "records.Record", drops=True, funnel="read")
+ARRIVALS = Asset("arrivals", "corpus", grain=Grain.EXTERNAL)
+RAW_CORPUS = Asset(
+    "raw_corpus", "corpus", ("arrivals",), "records.Record", grain=Grain.BATCH, drops=True, funnel="read"
+)
 SCRUBBED_CORPUS = Asset(
     "scrubbed_corpus",
-    Grain.BATCH,
     "corpus",
     ("raw_corpus",),
     "records.ScrubbedRecord",
+    grain=Grain.BATCH,
     drops=True,
     funnel="scrubbed",
     pseudonymised=True,
 )
-MINHASH_SIGNATURES = Asset("minhash_signatures", Grain.BATCH, "corpus", ("scrubbed_corpus",), "curation.Signature")
+MINHASH_SIGNATURES = Asset(
+    "minhash_signatures", "corpus", ("scrubbed_corpus",), "curation.Signature", grain=Grain.BATCH
+)
 DUPLICATE_CLUSTERS = Asset(
     "duplicate_clusters",
-    Grain.CORPUS,
     "curation",
     ("scrubbed_corpus", "minhash_signatures"),
     "curation.DuplicateCluster",
@@ -107,22 +110,16 @@ DUPLICATE_CLUSTERS = Asset(
 )
 RECORD_QUALITY = Asset(
     "record_quality",
-    Grain.CORPUS,
     "curation",
     ("scrubbed_corpus", "duplicate_clusters"),
     "curation.RecordQuality",
     funnel="passed quality",
 )
 LABEL_ISSUES = Asset(
-    "label_issues",
-    Grain.CORPUS,
-    "curation",
-    ("scrubbed_corpus", "duplicate_clusters", "record_quality"),
-    "curation.LabelIssue",
+    "label_issues", "curation", ("scrubbed_corpus", "duplicate_clusters", "record_quality"), "curation.LabelIssue"
 )
 CURATED_CORPUS = Asset(
     "curated_corpus",
-    Grain.CORPUS,
     "curation",
     ("raw_corpus", "scrubbed_corpus", "duplicate_clusters", "record_quality"),
     "records.CuratedRecord",
@@ -131,7 +128,6 @@ CURATED_CORPUS = Asset(
 )
 SPLITS = Asset(
     "splits",
-    Grain.CORPUS,
     "curation",
     ("curated_corpus", "duplicate_clusters", "minhash_signatures"),
     "curation.SplitAssignment",
@@ -139,32 +135,23 @@ SPLITS = Asset(
     funnel="in splits",
 )
 RECORD_LEDGER = Asset(
-    "record_ledger",
-    Grain.CORPUS,
-    "curation",
-    ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits"),
-    "accounting.LedgerEntry",
+    "record_ledger", "curation", ("raw_corpus", "scrubbed_corpus", "curated_corpus", "splits"), "accounting.LedgerEntry"
 )
-BASE_MODEL = Asset("base_model", Grain.CORPUS, "initialization")
+BASE_MODEL = Asset("base_model", "initialization")
 _MADE_FROM_SPLITS = ("curated_corpus", "splits", "base_model")
-PRETRAINING_DATASET = Asset(
-    "pretraining_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.PretrainingRow"
-)
-SFT_DATASET = Asset("sft_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.SftRow")
-PREFERENCE_DATASET = Asset("preference_dataset", Grain.CORPUS, "datasets", _MADE_FROM_SPLITS, "datasets.PreferenceRow")
-# Its upstream are the datasets that stages are trained on, and base_model.
-RETRAIN_DECISION = Asset("retrain_decision", Grain.CORPUS, "models")
-# One asset a training stage. Its upstream are its dataset, the model before it and the decision.
-TRAINED_MODEL = Asset("{stage}_model", Grain.CORPUS, "models", gate="retrain_decision", follows_models=True)
-# Its upstream are all models, and the datasets whose test rows it reads.
-EVALUATION = Asset("evaluation", Grain.CORPUS, "evaluation", (), "models.HeldOutLoss", follows_models=True)
-# Its upstream are the last model, the one before it, the judged dataset, the evaluation and the ledger.
-RELEASE = Asset("release", Grain.CORPUS, "evaluation", follows_models=True)
+PRETRAINING_DATASET = Asset("pretraining_dataset", "datasets", _MADE_FROM_SPLITS, "datasets.PretrainingRow")
+SFT_DATASET = Asset("sft_dataset", "datasets", _MADE_FROM_SPLITS, "datasets.SftRow")
+PREFERENCE_DATASET = Asset("preference_dataset", "datasets", _MADE_FROM_SPLITS, "datasets.PreferenceRow")
+# What the entries below are made from depends on the recipe: graph() fills in their upstream.
+RETRAIN_DECISION = Asset("retrain_decision", "models")
+# One asset a training stage.
+TRAINED_MODEL = Asset("{stage}_model", "models", gate="retrain_decision", follows_models=True)
+EVALUATION = Asset("evaluation", "evaluation", (), "models.HeldOutLoss", follows_models=True)
+RELEASE = Asset("release", "evaluation", follows_models=True)
 FORGETTING_CERTIFICATES = Asset(
-    "forgetting_certificates", Grain.CORPUS, "governance", (), "forgetting.ForgettingCertificate", governs=True
+    "forgetting_certificates", "governance", (), "forgetting.ForgettingCertificate", governs=True
 )
-# It follows every asset that nothing else is made from.
-AUDIT_REPORT = Asset("audit_report", Grain.CORPUS, "governance", (), "audit.AuditFinding", governs=True)
+AUDIT_REPORT = Asset("audit_report", "governance", (), "audit.AuditFinding", governs=True)
 
 # Every entry above, in its order.
 ASSETS: tuple[Asset, ...] = tuple(each for each in globals().values() if isinstance(each, Asset))
