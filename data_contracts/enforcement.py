@@ -1,13 +1,12 @@
 """Enforcing a contract on a table: good rows go on, bad rows keep the names of the rules they broke."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import dataframely as dy
 import polars as pl
 
 
-@dataclass(frozen=True)
-class Enforced:
+class Enforced(NamedTuple):
     """``good`` fits the contract. ``bad`` holds the other rows, with ``rule`` (the first broken) and ``detail``."""
 
     good: pl.DataFrame
@@ -28,9 +27,7 @@ def rules_broken(quarantine: pl.DataFrame) -> dict[str, int]:
 def enforce(contract: type[dy.Schema], frame: pl.DataFrame) -> Enforced:
     """Split a table into rows that fit a contract and rows that do not.
 
-    Raises:
-        polars.exceptions.ColumnNotFoundError: a column of the contract is missing; a fault of the code that
-            made the table, not of a row.
+    Raises polars' ColumnNotFoundError where a column is missing: a fault of the code that made the table, not of a row.
     """
     result = contract.filter(frame.select(contract.column_names()), cast=True)
     if result.failure.invalid().is_empty():

@@ -19,11 +19,7 @@ from fineline.schedules.timetable import schedules
 
 
 def build(recipe: str | None = None) -> dg.Definitions:
-    """The definitions of a recipe; of FINELINE_RECIPE, or quickstart, where none is given.
-
-    Raises:
-        RecipeError: the recipe is missing or does not fit.
-    """
+    """The definitions of a recipe, or of the one that the environment names. Raises RecipeError."""
     project = current_project(recipe)
     loaded, condition = project.recipe, on_change(project)
     return dg.Definitions(

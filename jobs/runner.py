@@ -38,8 +38,7 @@ class RunFailed(Exception):
 def prepare_home(project: Project) -> Path:
     """Dagster's own folder inside the storage root, with its settings, named by DAGSTER_HOME.
 
-    Raises:
-        StorageError: it cannot be written, or the PostgreSQL server that is asked for cannot be used.
+    Raises StorageError where it cannot be written, or the PostgreSQL server that is asked for cannot be used.
     """
     home = project.storage.local.path(layout.DAGSTER_HOME)
     make_writable(home)
@@ -52,8 +51,7 @@ def prepare_home(project: Project) -> Path:
 def only_runner(project: Project) -> Iterator[dg.DagsterInstance]:
     """Hold the storage root for this process, and open Dagster's instance in it.
 
-    Raises:
-        StorageError: another run holds it, or Dagster's home cannot be prepared.
+    Raises StorageError where another run holds it, or Dagster's home cannot be prepared.
     """
     with project.storage.root.lock(layout.RUNNER_LOCK, wait=False) as alone:
         if not alone:
@@ -73,8 +71,7 @@ def plan_recipe(project: Project) -> list[Task]:
 def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
     """Make everything that is missing or has changed. Returns the tasks that were made, and those that were skipped.
 
-    Raises:
-        RunFailed: a step or a blocking check failed; complete results are kept.
+    Raises RunFailed where a step or a blocking check failed; complete results are kept.
     """
     close_interrupted(instance)
     _look(project)

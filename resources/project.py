@@ -50,8 +50,7 @@ class Project(dg.ConfigurableResource[Any]):
 def current_project(recipe: str | None = None) -> Project:
     """The project that the environment names: FINELINE_RECIPE, and FINELINE_HOME (default ``.fineline``).
 
-    Raises:
-        RecipeError: the recipe is missing or does not fit.
+    Raises RecipeError where the recipe is missing or does not fit.
     """
     path = recipe_path(recipe).resolve()
     text = read_recipe(path)

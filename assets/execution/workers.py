@@ -21,8 +21,7 @@ warnings.filterwarnings(
 def run_worker(context: dg.AssetExecutionContext, task: Task[R]) -> R:
     """Run a task and return its result; its messages go to the run's log, its loss to the asset's metadata.
 
-    Raises:
-        ModelError: the worker refused; the message says what to do.
+    Raises ModelError where the worker refused, with what to do.
     """
     output = Path(task.output)
     clear(output)

@@ -39,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def forget(project: Project, arguments: argparse.Namespace) -> str:
     """Carry out the request that the arguments describe, or a waiting one; returns its certificate as text.
 
-    Raises:
-        StorageError, RunFailed: the request was refused, or failed, or something remains; the message says what to do.
+    Raises StorageError or RunFailed where it was refused, or failed, or something remains, with what to do.
     """
     from fineline.jobs.definitions import build
     from fineline.jobs.runner import only_runner
