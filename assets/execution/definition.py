@@ -62,14 +62,16 @@ class Definition:
         """The asset of a recipe. ``entry`` is that of the catalogue, with its name and its upstream in the graph.
 
         ``given`` has the parameters that no path names, such as the one training stage of a model, and ``outside``
-        anything else that the result depends on: both are part of the code version.
+        anything else that the result depends on: both are part of the code version. What is ``given`` to an asset that
+        governs is not: it is made whenever somebody asks for it.
         """
-        read = dict(given or {})
-        for name in list(inspect.signature(self.body).parameters)[1:]:
-            if name != "config" and name not in read:
-                read[name] = attrgetter(self.reads.get(name, name))(recipe)
+        given = given or {}
+        names = [name for name in list(inspect.signature(self.body).parameters)[1:] if name not in {"config", *given}]
+        sections = {name: attrgetter(self.reads.get(name, name))(recipe) for name in names}
         is_table = entry.contract is not None
-        values = [*read.values(), *([recipe.maximum_quarantine] if is_table else []), *([outside] if outside else [])]
+        versioned = [*sections.values()] if entry.governs else [*given.values(), *sections.values()]
+        versioned += [recipe.maximum_quarantine] if is_table else []
+        versioned += [outside] if outside else []
         checks = {**(TABLE_CHECKS if is_table else {}), **self.checks}
         specs = [dg.AssetCheckSpec(name, asset=entry.name, description=checks[name], blocking=True) for name in checks]
         return dg.asset(
@@ -78,7 +80,7 @@ class Definition:
             description=description or inspect.getdoc(self.body),
             kinds={*self.kinds},
             owners=[self.owner],
-            code_version=f"{self.version}-{digest(*values)}",
+            code_version=f"{self.version}-{digest(*versioned)}",
             deps=list(entry.upstream),
             partitions_def=BATCHES if entry.per_batch else None,
             backfill_policy=ALL_MISSING_IN_ONE_STEP if entry.per_batch else None,
@@ -87,9 +89,9 @@ class Definition:
             output_required=entry.gate is None,
             metadata={**(table_metadata(entry, recipe.name) if is_table else {}), **code_reference(self.body)},
             check_specs=[*specs, *(rule_checks(entry.name, entry.schema) if is_table else [])],
-        )(self._compute(entry, read))
+        )(self._compute(entry, {**given, **sections}))
 
-    def _compute(self, entry: Asset, sections: Mapping[str, Any]) -> Callable[..., Any]:
+    def _compute(self, entry: Asset, parameters: Mapping[str, Any]) -> Callable[..., Any]:
         config_type = get_type_hints(self.body).get("config", Launch)
         run_type = TableRun if entry.contract else FolderRun
 
@@ -107,7 +109,7 @@ class Definition:
                         yield from publish_unchanged(context, storage, manifests)
                         return
                     try:
-                        self.body(run, **sections, **({} if config_type is Launch else {"config": config}))
+                        self.body(run, **parameters, **({} if config_type is Launch else {"config": config}))
                     except Exception:
                         yield from run.stored_so_far()
                         raise

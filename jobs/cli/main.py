@@ -86,7 +86,7 @@ def _project() -> Project:
 
 
 def _storage() -> Storage:
-    return Storage(storage_root(recipe_path()))
+    return Storage(storage_root(load_recipe(recipe_path())))
 
 
 def _run(_arguments: argparse.Namespace) -> None:

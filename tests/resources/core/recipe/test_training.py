@@ -6,16 +6,15 @@ import pytest
 from pydantic import ValidationError
 from support.model_tasks import dpo_stage, sft_stage
 
-from fineline.data_contracts.catalog import Stage
 from fineline.resources.core.recipe.training import AnyStage, Training
 
 
 def test_a_method_may_come_twice_under_two_names_and_the_lists_order_counts():
     training = Training(stages=[dpo_stage(), sft_stage(name="polite"), dpo_stage(name="safe")])
-    assert training.planned == [
-        Stage("aligned", "preference_dataset"),
-        Stage("polite", "sft_dataset"),
-        Stage("safe", "preference_dataset"),
+    assert [(stage.name, stage.dataset.name) for stage in training.stages] == [
+        ("aligned", "preference_dataset"),
+        ("polite", "sft_dataset"),
+        ("safe", "preference_dataset"),
     ]
     assert [stage.model for stage in training.stages] == ["aligned_model", "polite_model", "safe_model"]
     assert training.stage("safe") is training.stages[2]
