@@ -22,7 +22,6 @@ from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.batches import with_names
 
 if TYPE_CHECKING:
     from fineline.resources.project import Project
@@ -96,6 +95,7 @@ def _run(_arguments: argparse.Namespace) -> None:
     from fineline.jobs.cli import readiness
     from fineline.jobs.cli.summary import summary
     from fineline.jobs.definitions import build
+    from fineline.resources.data.ingestion.batches import with_names
 
     preflight.stop_with(readiness.problems(project))
     try:
@@ -109,6 +109,7 @@ def _run(_arguments: argparse.Namespace) -> None:
 def _plan(_arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import plan_recipe
+    from fineline.resources.data.ingestion.batches import with_names
 
     lines = []
     for task in plan_recipe(project):
@@ -162,6 +163,7 @@ def _mapped(value: Any, shown: Callable[[str], str]) -> Any:
 def _forget(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import RunFailed
+    from fineline.resources.data.ingestion.batches import with_names
 
     try:
         print(with_names(project.storage, forgetting.forget(project, arguments)))
