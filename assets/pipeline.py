@@ -58,7 +58,7 @@ def pipeline_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
             versions = {spec.key.to_user_string(): str(spec.code_version) for each in built for spec in each.specs}
             given = {"recipe": recipe, "code_versions": versions}
             built.append(DEFINITIONS[name].build(recipe, entry, given=given))
-        elif name in DEFINITIONS:
+        elif entry.grain is not catalog.Grain.EXTERNAL:
             built.append(DEFINITIONS[name].build(recipe, entry))
     return built
 
