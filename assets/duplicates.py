@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import dagster as dg
 import polars as pl
 
@@ -24,8 +26,9 @@ def minhash_signatures(run: TableRun, deduplicate: Deduplicate) -> None:
     from fineline.resources.data.deduplication.signatures import Signing
 
     signing = Signing(run.snapshot(catalog.SCRUBBED_CORPUS), deduplicate)
-    for batch, parts in signing.batches(run.engine, run.stale, run.progress("records signed")):
-        run.write(parts, batch)
+    parts = signing.parts(run.engine, run.stale, run.progress("records signed"))
+    for batch, of_batch in itertools.groupby(parts, key=lambda part: part.batch):
+        run.write(of_batch, batch)
 
 
 @asset(

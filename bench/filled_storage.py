@@ -1,5 +1,7 @@
 """A storage root as a run leaves it, with any number of records, made from real rows with variations."""
 
+import hashlib
+
 import dataframely as dy
 import numpy as np
 import polars as pl
@@ -13,7 +15,6 @@ from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, write_table
 from fineline.resources.data.curation.curate import curate
-from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.governance.accounting import ledger
 from fineline.resources.models import exposure
 
@@ -38,7 +39,7 @@ def fill(storage: Storage, records: int) -> None:
     _put(storage, "duplicate_clusters", clusters, DuplicateCluster)
     quality = _quality(clusters)
     _put(storage, "record_quality", quality, RecordQuality)
-    made = curate(scrubbed, clusters, quality)
+    made = curate(scrubbed, clusters, quality, {})
     write_table(storage, "curated_corpus", None, made, CuratedRecord, ORIGIN, maximum_quarantine=1.0)
     curated = made.frame
     assignment = _splits(curated)
@@ -71,7 +72,7 @@ def _rows(texts: pl.DataFrame, batch: str, count: int, seed: int) -> pl.DataFram
     )
     question = pl.format("{} [{}]", pl.col("text").str.slice(pl.col("start").cast(pl.Int64), TAKEN), "number")
     answer = pl.col("answer").str.slice(0, 80) + pl.format(" ({})", pl.col("number") % 997)
-    ids = [content_hash(f"{seed} {number}") for number in range(count)]
+    ids = [hashlib.blake2b(f"{seed} {number}".encode(), digest_size=16).hexdigest() for number in range(count)]
     message = [pl.lit("user").alias("role"), question.alias("content")]
     reply = [pl.lit("assistant").alias("role"), answer.alias("content")]
     return drawn.select(

@@ -4,9 +4,9 @@ import hashlib
 from typing import Any
 
 import polars as pl
+from support.hashes import content_hash
 
 from fineline.data_contracts.records import Record
-from fineline.resources.data.deduplication.shingles import content_hash
 
 
 def record(text: str = "A plain answer with some words.", **values: Any) -> dict[str, Any]:

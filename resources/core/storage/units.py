@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 from uuid import uuid4
 
 import polars as pl
@@ -18,6 +19,7 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
 
 R = TypeVar("R")
 
@@ -76,6 +78,32 @@ class Snapshot:
             total = self.scan(asset, batch).select(pl.len()).collect().item()
             units += [Rows(batch, first, min(size, total - first)) for first in range(0, max(total, 1), size)]
         return units
+
+
+@dataclass(frozen=True)
+class TableWork(ABC):
+    """A step that computes a table from rows of scrubbed batches; builds the worker that stages the part of a unit.
+
+    A subclass names its asset, the rows of a unit and the seconds that a processor needs for a row.
+    """
+
+    snapshot: Snapshot
+    asset: ClassVar[str]
+    unit_rows: ClassVar[int]
+    seconds_a_row: ClassVar[float]
+
+    def __call__(self) -> Callable[[Rows], StagedPart]:
+        """The worker of a process."""
+        return lambda unit: stage_part(self.snapshot.storage, self.asset, unit.batch, self.output(unit))
+
+    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
+        """The parts of the table, batch by batch; ``report`` gets (rows done, rows)."""
+        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, self.unit_rows)
+        return run_units(engine, self, units, report, seconds_a_row=self.seconds_a_row)
+
+    @abstractmethod
+    def output(self, unit: Rows) -> TableOutput:
+        """What a unit gives for the table."""
 
 
 @dataclass(frozen=True)

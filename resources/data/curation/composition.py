@@ -25,9 +25,8 @@ def composition(records: pl.LazyFrame) -> pl.DataFrame:
     Lists the 20 most frequent sources and labels.
     """
     length = content_length("completion")
-    band = pl.lit(f"over {LENGTHS[-1]} characters")
-    for limit in reversed(LENGTHS):
-        band = pl.when(length <= limit).then(pl.lit(f"up to {limit} characters")).otherwise(band)
+    bands = [pl.when(length <= limit).then(pl.lit(f"up to {limit} characters")) for limit in LENGTHS]
+    band = pl.coalesce(*bands, pl.lit(f"over {LENGTHS[-1]} characters"))
     of = {"source": pl.col("source"), "label": pl.format("{}: {}", "source", "label"), "length": band}
     counts = [
         records.select(by=pl.lit(name), value=value).drop_nulls().group_by("by", "value").len("records")
@@ -49,7 +48,6 @@ def topics(
     number: int,
     progress: Callable[[int, int], None] | None = None,
     encode: Encode = encode,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """At most ``number`` topics of a sample of at most 5,000 records: topic, records, share; the largest first.
 
@@ -71,7 +69,7 @@ def topics(
     vectors = embed(texts, progress, encode)
     # On a matrix this small, threads spend their time waiting for each other.
     with threadpool_limits(1):
-        clusters = KMeans(min(number, len(set(texts))), random_state=seed).fit_predict(vectors)
+        clusters = KMeans(min(number, len(set(texts))), random_state=0).fit_predict(vectors)
     names = pl.Series("topic", _names(texts, clusters))
     counts = pl.DataFrame({"cluster": clusters}).group_by("cluster").len("records").sort("cluster")
     return (

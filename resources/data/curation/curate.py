@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.records import CuratedRecord
-from fineline.resources.core.compute.engine import Engine
-from fineline.resources.core.storage.tables import StagedPart, TableOutput, dropped, stage_part
-from fineline.resources.core.storage.units import Rows, Snapshot, run_units
+from fineline.resources.core.storage.tables import TableOutput, dropped
+from fineline.resources.core.storage.units import Rows, TableWork
 
-# Records of a unit of work, and the seconds that one takes a processor.
-UNIT_RECORDS = 50_000
-SECONDS_A_RECORD = 1e-5
 CONTAMINATED = {"record_id": pl.String, "evaluation_sets": pl.String}
 
 
 @dataclass(frozen=True)
-class Curating:
-    """Builds the worker that keeps or drops each row of scrubbed batches, and stages the outcome.
+class Curating(TableWork):
+    """Keeps or drops each record of scrubbed batches.
 
-    ``snapshot`` holds the scrubbed corpus, the clusters and the scores; ``contaminated`` names the
-    evaluation sets that a record repeats, by its record_id.
+    ``snapshot`` holds the scrubbed corpus, the clusters and the scores; ``contaminated`` names the evaluation sets that
+    a record repeats, by its record_id.
     """
 
-    snapshot: Snapshot
+    asset = catalog.CURATED_CORPUS.name
+    unit_rows = 50_000
+    seconds_a_row = 1e-5
     contaminated: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self) -> Callable[[Rows], StagedPart]:
-        """The worker of a process."""
-        return self._staged
-
-    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
-        """The parts of the table, batch by batch."""
-        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
-        return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
-
-    def _staged(self, unit: Rows) -> StagedPart:
+    def output(self, unit: Rows) -> TableOutput:
+        """The records of a unit that stay, and the others with the rules that dropped them."""
         records = self.snapshot.read(catalog.SCRUBBED_CORPUS.name, unit)
         of_these = records.select("record_id").lazy()
         clusters, scores = (
             self.snapshot.scan(asset.name, unit.batch).join(of_these, on="record_id", how="semi").collect()
             for asset in (catalog.DUPLICATE_CLUSTERS, catalog.RECORD_QUALITY)
         )
-        repeats = pl.DataFrame([*self.contaminated.items()], schema=CONTAMINATED, orient="row")
-        output = curate(records, clusters, scores, repeats)
-        return stage_part(self.snapshot.storage, catalog.CURATED_CORPUS.name, unit.batch, output)
+        return curate(records, clusters, scores, self.contaminated)
 
 
 def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
@@ -58,14 +46,14 @@ def unique_records(records: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFram
 
 
 def curate(
-    records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame, contaminated: pl.DataFrame | None = None
+    records: pl.DataFrame, clusters: pl.DataFrame, quality: pl.DataFrame, contaminated: Mapping[str, str]
 ) -> TableOutput:
     """Keep unique records that passed every rule, and drop each other record with its rule.
 
-    ``contaminated`` has the columns record_id and evaluation_sets, for records that repeat evaluation sets. Rows kept
-    and dropped are in the order of the records.
+    ``contaminated`` names the evaluation sets that a record repeats, by its record_id. Rows kept and dropped are in the
+    order of the records.
     """
-    found = pl.DataFrame(schema=CONTAMINATED) if contaminated is None else contaminated
+    found = pl.DataFrame([*contaminated.items()], schema=CONTAMINATED, orient="row")
     duplicates = dropped(
         clusters.filter(~pl.col("representative")),
         catalog.DUPLICATE_CLUSTERS.name,

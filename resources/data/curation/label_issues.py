@@ -21,6 +21,7 @@ TFIDF_FEATURES = 5_000
 # Dimensions of the latent semantic analysis in which texts without embeddings have neighbours.
 LSA_DIMENSIONS = 100
 REGULARISATION = 10.0
+SEED = 0
 # cleanlab's two estimates of the number of wrong labels: the first is a lower bound, the second too high where classes
 # are alike. With their mean, precision and recall are above .85 in all of seven tests on banking77, with 2 to 77
 # classes and 5 to 20 % of the labels flipped; with the first alone, recall is .80 to .94.
@@ -29,7 +30,7 @@ ESTIMATES = ("off_diagonal", "off_diagonal_calibrated")
 NEIGHBOURS = 10
 
 
-def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int, seed: int) -> pl.DataFrame:
+def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int) -> pl.DataFrame:
     """Judge the labels of one source: one ``LabelIssue`` row for each of ``records``, in their order.
 
     ``records`` are record_id, batch, source, label, text; ``embeddings`` are the texts' (rows, dimensions), or None for
@@ -49,8 +50,8 @@ def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int
     else:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=TFIDF_FEATURES)
         features = words.fit_transform(records["text"].to_list())
-        places = TruncatedSVD(min(LSA_DIMENSIONS, features.shape[1]), random_state=seed).fit_transform(features)
-    probabilities = _out_of_sample(features, labels, folds, seed)
+        places = TruncatedSVD(min(LSA_DIMENSIONS, features.shape[1]), random_state=SEED).fit_transform(features)
+    probabilities = _out_of_sample(features, labels, folds)
     scores = get_label_quality_scores(labels, probabilities)
     issues = _issues(labels, places)
     return records.select(
@@ -67,7 +68,7 @@ def judge(records: pl.DataFrame, embeddings: npt.NDArray[Any] | None, folds: int
     )
 
 
-def _out_of_sample(features: Any, labels: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.float64]:
+def _out_of_sample(features: Any, labels: npt.NDArray[np.int64], folds: int) -> npt.NDArray[np.float64]:
     """Probabilities of each label for each row, from models that were not trained on the row: (rows, labels)."""
     # On matrices this small, threads spend their time waiting for each other: 39 s against 1.4 s for 1,436 texts.
     with threadpool_limits(1):
@@ -75,7 +76,7 @@ def _out_of_sample(features: Any, labels: npt.NDArray[np.int64], folds: int, see
             LogisticRegression(C=REGULARISATION, tol=1e-3, max_iter=1000),
             features,
             labels,
-            cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+            cv=StratifiedKFold(folds, shuffle=True, random_state=SEED),
             method="predict_proba",
         )
     return probabilities

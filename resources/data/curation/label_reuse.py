@@ -40,12 +40,11 @@ def judge_labels(
     before: Judged | None = None,
     progress: Progress | None = None,
     encode: Encode = encode,
-    seed: int = 0,
 ) -> Judged:
     """Judge the labels of each source by :func:`fineline.resources.data.curation.label_issues.judge`.
 
     ``before`` is an earlier result for the same section, its ``features`` limited to records that have not changed
-    since. A source with exactly the records of then keeps its issues; in the others no known text is embedded again.
+    since. A source with exactly the same records keeps its issues; in the others no known text is embedded again.
     The result is the same without it. Labels with fewer records than folds are skipped, and then sources with fewer
     than two labels.
 
@@ -60,7 +59,7 @@ def judge_labels(
         usable = _embedded(usable, [name for name, issues in reused.items() if issues is None], progress, encode)
         sources = usable.partition_by("source", maintain_order=True)
     issues = [
-        _judged(source, section, seed) if known is None else known
+        _judged(source, section) if known is None else known
         for source, known in zip(sources, reused.values(), strict=True)
     ]
     return Judged(pl.concat([LabelIssue.create_empty(), *issues]), usable.select(*FEATURES))
@@ -75,7 +74,7 @@ def _usable(records: pl.DataFrame, section: Labels) -> pl.DataFrame:
 
 
 def _reusable(before: Judged, source: pl.DataFrame) -> pl.DataFrame | None:
-    """The earlier issues of a source, if it has the records of then and none of them changed."""
+    """The earlier issues of a source, if it has the same records and none of them changed."""
     name = source["source"][0]
     issues = before.issues.filter(pl.col("source") == name)
     unchanged = before.features.join(source, on=[*KEY, "source"], how="semi")
@@ -94,11 +93,11 @@ def _embedded(usable: pl.DataFrame, sources: Sequence[str], progress: Progress |
     return pl.concat([numbered.join(new, on="index", how="anti"), embedded]).sort("index").drop("index")
 
 
-def _judged(source: pl.DataFrame, section: Labels, seed: int) -> pl.DataFrame:
+def _judged(source: pl.DataFrame, section: Labels) -> pl.DataFrame:
     # Imported here: it takes seconds.
     from fineline.resources.data.curation.label_issues import judge
 
     rows = None
     if section.features == "embeddings":
         rows = np.frombuffer(b"".join(source["embedding"]), STORED).reshape(-1, DIMENSIONS)
-    return judge(source, rows, section.folds, seed)
+    return judge(source, rows, section.folds)

@@ -12,7 +12,8 @@ import polars as pl
 import pyarrow as pa
 
 from fineline.resources.data.deduplication.kernels.characters import characters
-from fineline.resources.data.deduplication.kernels.text import PADDING, normalise_rows, normalised_lengths
+from fineline.resources.data.deduplication.kernels.normalisation import normalise_rows, normalised_lengths
+from fineline.resources.data.deduplication.kernels.text import PADDING
 
 T = TypeVar("T")
 # Texts that a thread takes at once: about as many as the processor caches hold.
@@ -62,8 +63,11 @@ def normalise_all(texts: pl.Series) -> Texts:
 
 
 def in_slices(texts: pl.Series, work: Callable[[Texts], T]) -> Iterator[T]:
-    """The results of ``work`` on slices of the texts, in their order, computed on as many threads as polars uses."""
-    starts = range(0, texts.len(), ROWS_AT_ONCE)
+    """The results of ``work`` on slices of the texts, in their order, computed on as many threads as polars uses.
+
+    No texts are one empty slice.
+    """
+    starts = range(0, max(texts.len(), 1), ROWS_AT_ONCE)
 
     def of_slice(start: int) -> T:
         return work(normalise_all(texts.slice(start, ROWS_AT_ONCE)))

@@ -12,12 +12,12 @@ from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.components import connect, tie
 from fineline.resources.data.deduplication.lsh import band_keys, candidates
-from fineline.resources.data.deduplication.verify import PAIR_COLUMNS, verify
+from fineline.resources.data.deduplication.verify import PAIRS, verify
 
 # Signatures in memory at once: half a kilobyte each.
 SIGNATURES_AT_ONCE = 100_000
-# Cluster sizes that are counted together: the largest of each band, and the band's name.
-SIZE_BANDS = [(1, "1 (unique)"), (2, "2"), (5, "3 to 5"), (20, "6 to 20"), (None, "more than 20")]
+# Cluster sizes that are counted together: each band's name, and the sizes between which it lies.
+SIZE_BANDS = {"1 (unique)": (1, 1), "2": (2, 2), "3 to 5": (3, 5), "6 to 20": (6, 20), "more than 20": (21, None)}
 RANK = {"replaced_percent": False, "characters": True, "record_id": False, "batch": False}
 
 
@@ -86,19 +86,16 @@ def find_clusters(
         .cast(DuplicateCluster.create_empty().schema)
         .sort("batch", "record_id")
     )
-    return Clusters(table, measured.select(PAIR_COLUMNS), int(measured["fresh"].sum()))
+    return Clusters(table, measured.select(*PAIRS), int(measured["fresh"].sum()))
 
 
 def cluster_size_bands(clusters: pl.DataFrame) -> dict[str, float]:
     """The number of records by the size of their cluster."""
     sizes = clusters.select(pl.len().over("cluster"))["len"]
-    bands: dict[str, float] = {}
-    low = 0
-    for high, name in SIZE_BANDS:
-        inside = sizes > low if high is None else (sizes > low) & (sizes <= high)
-        bands[name] = float(inside.sum())
-        low = high or low
-    return bands
+    return {
+        name: float(((sizes >= least) & (sizes <= (most or clusters.height))).sum())
+        for name, (least, most) in SIZE_BANDS.items()
+    }
 
 
 def similarity_bands(clusters: pl.DataFrame) -> dict[str, float]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import xxhash
 
 from fineline.resources.data.deduplication.buffers import Texts, in_slices
 from fineline.resources.data.deduplication.kernels import bands as band_kernels
@@ -50,17 +49,6 @@ def shingles(normalised: str, words: int) -> set[str]:
     if len(found) < words or not found:
         return {normalised}
     return {normalised[start:end] for (start, _), (_, end) in zip(found, found[words - 1 :], strict=False)}
-
-
-def shingle_hash(shingle: bytes) -> int:
-    """The hash function of the signatures in the form that datasketch takes: the lower 32 bits of XXH64."""
-    return xxhash.xxh64_intdigest(shingle) & 0xFFFFFFFF
-
-
-def content_hash(normalised: str) -> str:
-    """Two XXH64 values (seeds 1 and 2) of a normalised text as 32 hexadecimal digits."""
-    data = normalised.encode()
-    return f"{xxhash.xxh64_intdigest(data, 1):016x}{xxhash.xxh64_intdigest(data, 2):016x}"
 
 
 @dataclass(frozen=True)

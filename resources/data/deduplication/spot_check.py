@@ -8,7 +8,7 @@ from fineline.data_contracts.messages import joined_contents
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.shingles import shingles
-from fineline.resources.data.deduplication.signatures import whole_or_prompt
+from fineline.resources.data.deduplication.signatures import compared_text
 
 SAMPLE = 500
 # The shingles of a whole record, and of its answer where answers count.
@@ -44,7 +44,7 @@ def _members(
     records: pl.LazyFrame, clusters: pl.DataFrame, section: Deduplicate
 ) -> Iterator[tuple[str, tuple[str, str], Sets]]:
     """Cluster, record_id with batch, and shingles of these records, a few of them in memory at once."""
-    whole, answer, prompt = whole_or_prompt(section), joined_contents("completion"), joined_contents("prompt")
+    whole, answer, prompt = compared_text(section), joined_contents("completion"), joined_contents("prompt")
     named = clusters.select("record_id", "batch", "cluster").lazy()
     texts = records.join(named, on=["record_id", "batch"]).select(
         "cluster", "record_id", "batch", whole, answer=pl.when((prompt != "") & (section.by == "record")).then(answer)

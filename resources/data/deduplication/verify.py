@@ -9,14 +9,14 @@ from fineline.data_contracts.messages import joined_contents
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.lsh import members
 from fineline.resources.data.deduplication.shingles import ShingleSets
-from fineline.resources.data.deduplication.signatures import whole_or_prompt
+from fineline.resources.data.deduplication.signatures import compared_text
 
 # A pair is identified by its contents, so that a measured similarity holds for as long as both texts stay.
-PAIR_KEY = ["left_id", "left_content", "right_id", "right_content"]
+PAIR_KEY = {f"{side}_{key}": pl.String for side in ("left", "right") for key in ("id", "content")}
 # Texts in memory at once.
 TEXTS_AT_ONCE = 50_000
 MEASURED = {"similarity": pl.Float64, "answers": pl.Float64}
-PAIR_COLUMNS = [*PAIR_KEY, *MEASURED]
+PAIRS = {**PAIR_KEY, **MEASURED}
 
 
 def verify(
@@ -31,27 +31,22 @@ def verify(
 
     Both are Jaccard coefficients of shingle sets. ``answers`` is null unless whole records are compared and both have
     a prompt. ``left`` and ``right`` are rows of ``contents``, and the result is sorted by them. Only pairs that
-    ``known`` (``PAIR_COLUMNS`` of an earlier call) lacks are measured; ``fresh`` marks them.
+    ``known`` (the ``PAIRS`` of an earlier call) lacks are measured; ``fresh`` marks them.
 
     Raises:
         ValueError: a record of ``contents`` is missing from ``records``.
     """
-    named = _with_key(pairs, contents)
-    if known is None:
-        return _measure(named, contents, records, section, report).with_columns(fresh=True)
-    joined = named.join(known, on=PAIR_KEY, how="left", maintain_order="left")
-    reused = joined.filter(pl.col("similarity").is_not_null()).with_columns(fresh=False)
-    rest = joined.filter(pl.col("similarity").is_null()).drop(*MEASURED)
-    measured = _measure(rest, contents, records, section, report).with_columns(fresh=True)
-    return pl.concat([reused, measured]).sort("left", "right")
-
-
-def _with_key(pairs: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
-    return pairs.with_columns(
+    named = pairs.with_columns(
         contents[name].gather(pairs[side]).alias(f"{side}_{short}")
         for side in ("left", "right")
         for name, short in (("record_id", "id"), ("content_hash", "content"))
     )
+    measured_before = pl.DataFrame(schema=PAIRS) if known is None else known
+    joined = named.join(measured_before, on=[*PAIR_KEY], how="left", maintain_order="left")
+    reused = joined.filter(pl.col("similarity").is_not_null()).with_columns(fresh=False)
+    rest = joined.filter(pl.col("similarity").is_null()).drop(*MEASURED)
+    measured = _measure(rest, contents, records, section, report).with_columns(fresh=True)
+    return pl.concat([reused, measured]).sort("left", "right")
 
 
 def _measure(
@@ -68,7 +63,7 @@ def _measure(
     texts = (
         records.filter(pl.col("batch").is_in(wanted["batch"].unique().implode()))
         .join(wanted.lazy(), on=["record_id", "batch"])
-        .select("wanted", text=whole_or_prompt(section), answer=pl.when(joined_contents("prompt") != "").then(answer))
+        .select("wanted", text=compared_text(section), answer=pl.when(joined_contents("prompt") != "").then(answer))
     )
     whole, answers, places, answered = [], [], [np.empty(0, np.uint32)], [np.empty(0, bool)]
     for part in texts.collect_batches(chunk_size=TEXTS_AT_ONCE):

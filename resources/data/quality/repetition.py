@@ -51,14 +51,12 @@ def repetition(texts: pl.Series) -> pl.DataFrame:
     total = np.bincount(row, weights=lengths, minlength=len(counts))
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     position = np.arange(len(hashes))
-    hash_of = ngram_hashes(hashes)
+    # The text's number takes part in the hash, so that one text does not repeat another.
+    hash_of = ngram_hashes(hashes + row.astype(np.uint64) * BASE)
     shares = {}
     for size in TOP + REPEATED:
         starts = position[position + size <= end]
-        # The text's number takes part in the hash, so that one text does not repeat another.
-        salt = row[starts].astype(np.uint64) * np.uint64(pow(int(BASE), size, 2**64))
-        run = hash_of(starts, starts + size) + salt
-        runs = pl.DataFrame({"run": run, "row": row[starts], "start": starts})
+        runs = pl.DataFrame({"run": hash_of(starts, starts + size), "row": row[starts], "start": starts})
         if size in TOP:
             taken = _top(runs, before, size, len(counts))
         else:

@@ -84,16 +84,8 @@ RULES = (
         "The answer has too few words.",
     ),
     Rule("too_many_words", above("words", "maximum_words"), "The answer has too many words."),
-    Rule(
-        "words_too_long",
-        above("mean_word_length", "maximum_mean_word_length"),
-        "Prose has shorter words.",
-    ),
-    Rule(
-        "words_too_short",
-        below("mean_word_length", "texts.minimum_mean_word_length"),
-        "Prose has longer words.",
-    ),
+    Rule("words_too_long", above("mean_word_length", "maximum_mean_word_length"), "Prose has shorter words."),
+    Rule("words_too_short", below("mean_word_length", "texts.minimum_mean_word_length"), "Prose has longer words."),
     Rule("mostly_symbols", above("symbol_ratio", "maximum_symbol_ratio"), "Few characters are letters or digits."),
     Rule(
         "few_alphabetic_words",
@@ -101,11 +93,7 @@ RULES = (
         "Few words have a letter.",
     ),
     Rule("too_many_marks", above("marks_per_word", "texts.maximum_marks_per_word"), "Many # or ellipses to words."),
-    Rule(
-        "few_stop_words",
-        below("stop_words", "texts.minimum_stop_words"),
-        "English has the, of, and.",
-    ),
+    Rule("few_stop_words", below("stop_words", "texts.minimum_stop_words"), "English has the, of, and."),
     Rule(
         "mostly_replaced",
         above("replaced_share", "maximum_replaced_share"),

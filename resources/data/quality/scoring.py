@@ -1,6 +1,5 @@
 """Quality scores: the measures of each record's answer, and the first rule that they break."""
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -8,10 +7,9 @@ import polars as pl
 from fineline.data_contracts import catalog
 from fineline.data_contracts.curation import RecordQuality
 from fineline.data_contracts.messages import contents
-from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.recipe.curation import Quality
-from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
-from fineline.resources.core.storage.units import Rows, Snapshot, run_units
+from fineline.resources.core.storage.tables import TableOutput
+from fineline.resources.core.storage.units import Rows, TableWork
 from fineline.resources.data.quality.language import identify
 from fineline.resources.data.quality.measures import by_lines, by_words, is_truncated, ratio, words
 from fineline.resources.data.quality.repetition import repetition
@@ -27,44 +25,33 @@ REFUSAL = (
 )
 # The language of a shorter answer is identified from its prompt and the answer together.
 IDENTIFIABLE_WORDS = 10
-# Records of a unit of work, and the seconds that one takes a processor; about half are for the language.
-UNIT_RECORDS = 10_000
-SECONDS_A_RECORD = 2e-4
 
 
 @dataclass(frozen=True)
-class Scoring:
-    """Builds the worker that scores the representatives among rows of scrubbed batches, and stages the scores.
+class Scoring(TableWork):
+    """Scores the representatives among the records of scrubbed batches, in the order of the records.
 
-    ``snapshot`` holds the scrubbed corpus and the clusters. Of ``reusable`` batches it holds ``record_quality`` too, as
-    it was stored before: those scores are taken over, and only the text of other records is read.
+    ``snapshot`` holds the scrubbed corpus and the clusters, and for ``reusable`` batches ``record_quality`` as it was
+    stored before: those scores are reused, and only the text of other records is read.
     """
 
-    snapshot: Snapshot
+    asset = catalog.RECORD_QUALITY.name
+    unit_rows = 10_000
+    # About half is for the language.
+    seconds_a_row = 2e-4
     section: Quality
     reusable: frozenset[str] = frozenset()
 
-    def __call__(self) -> Callable[[Rows], StagedPart]:
-        """The worker of a process."""
-        return self._staged
-
-    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
-        """The parts of the table, batch by batch."""
-        units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, UNIT_RECORDS)
-        return run_units(engine, self, units, report, seconds_a_row=SECONDS_A_RECORD)
-
-    def _staged(self, unit: Rows) -> StagedPart:
-        scored = self.scored(unit)
-        facts = {"failed": scored["failed_rule"].count()}
-        output = TableOutput(scored, rows_in=scored.height, facts=facts)
-        return stage_part(self.snapshot.storage, catalog.RECORD_QUALITY.name, unit.batch, output)
-
-    def scored(self, unit: Rows) -> pl.DataFrame:
-        """One ``RecordQuality`` row for each representative of a unit, in the order of the records."""
+    def output(self, unit: Rows) -> TableOutput:
+        """The scores of the representatives of a unit, and the number that failed a rule."""
         records = self.snapshot.scan(catalog.SCRUBBED_CORPUS.name, unit.batch).slice(unit.first, unit.number)
         clusters = self.snapshot.scan(catalog.DUPLICATE_CLUSTERS.name, unit.batch)
         representatives = clusters.filter("representative").select("record_id").collect()
-        wanted = records.select("record_id").collect().join(representatives, on="record_id", how="semi")
+        wanted = (
+            records.select("record_id")
+            .collect()
+            .join(representatives, on="record_id", how="semi", maintain_order="left")
+        )
         scores: pl.DataFrame = RecordQuality.create_empty()
         if unit.batch in self.reusable:
             before = self.snapshot.scan(catalog.RECORD_QUALITY.name, unit.batch).collect()
@@ -72,7 +59,8 @@ class Scoring:
         fresh = wanted.join(scores, on="record_id", how="anti")
         if fresh.height:
             scores = pl.concat([scores, score(records.join(fresh.lazy(), on="record_id").collect(), self.section)])
-        return wanted.join(scores, on="record_id", how="left", maintain_order="left")
+        scored = wanted.join(scores, on="record_id", how="left", maintain_order="left")
+        return TableOutput(scored, rows_in=scored.height, facts={"failed": scored["failed_rule"].count()})
 
 
 def score(records: pl.DataFrame, section: Quality) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """Leak-free assignment: groups stay whole, strata keep their shares, and no assigned record moves."""
 
 import hashlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
@@ -35,8 +34,7 @@ def assign(curated: pl.DataFrame, section: Split, history: pl.DataFrame | None =
     hash of their name and the seed, so that strata get the asked shares (see ``Placement``). A group that exceeds what
     validation and test still need goes to train.
     """
-    recalled = recall(keyed(curated, section), history)
-    placed = recalled.records
+    placed, excluded = recall(keyed(curated, section), history)
     assigned = (
         placed.join(_place(placed, section), on="component", how="left", suffix="_fresh")
         .with_columns(split=pl.coalesce("split", "split_fresh"), split_group=pl.min("identity").over("component"))
@@ -44,7 +42,7 @@ def assign(curated: pl.DataFrame, section: Split, history: pl.DataFrame | None =
     )
     return Assigned(
         assigned.select(SplitAssignment.column_names()).cast(SplitAssignment.create_empty().schema),
-        recalled.excluded,
+        excluded,
         assigned.select(SplitHistory.column_names()).cast(SplitHistory.create_empty().schema),
     )
 
@@ -57,10 +55,9 @@ def asked_shares(section: Split) -> dict[str, float]:
 
 def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
     """The split of each component that has none yet: component, split."""
-    uniform = _uniform(section.seed)
     totals = placed.group_by("stratum").len().iter_rows()
     shares = asked_shares(section)
-    placement = Placement({name: round_shares(total, shares, uniform(name)) for name, total in totals})
+    placement = Placement({name: round_shares(total, shares, _uniform(section.seed, name)) for name, total in totals})
     for split, stratum, records in placed.drop_nulls("split").group_by("split", "stratum").len().iter_rows():
         placement.put({stratum: records}, split)
     fresh = (
@@ -70,7 +67,7 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
         .sort("stratum")
         .group_by("component", maintain_order=True)
         .agg("stratum", "records", identity=pl.min("identity"), size=pl.sum("records"))
-        .with_columns(uniform=pl.col("identity").map_elements(uniform, pl.Float64))
+        .with_columns(uniform=pl.col("identity").map_elements(lambda name: _uniform(section.seed, name), pl.Float64))
         # Not sorted by the drawn number: the first groups would all go to validation and test.
         .sort("size", "identity", descending=[True, False])
     )
@@ -81,11 +78,7 @@ def _place(placed: pl.DataFrame, section: Split) -> pl.DataFrame:
     return fresh.select("component", split=pl.Series(placement.place(groups), dtype=pl.String))
 
 
-def _uniform(seed: int) -> Callable[[str], float]:
-    """A function from a name to a number in [0, 1) that depends on the name and the seed alone."""
-
-    def draw(name: str) -> float:
-        digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) / 2**64
-
-    return draw
+def _uniform(seed: int, name: str) -> float:
+    """A number in [0, 1) that depends on the seed and the name alone."""
+    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64

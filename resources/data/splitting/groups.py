@@ -25,7 +25,7 @@ def keyed(curated: pl.DataFrame, section: Split) -> pl.DataFrame:
     """
     identity = [group_identity(*row) for row in curated.select("source", "group", "record_id").iter_rows()]
     names = list(strata(section).values())
-    prompt_key = compared_prompt().map_elements(_digest, pl.String) if section.keep_equal_prompts_together else None
+    prompt_key = compared_prompt().map_elements(_digest, pl.String)
     return curated.select(
         "record_id",
         "source",
@@ -33,7 +33,7 @@ def keyed(curated: pl.DataFrame, section: Split) -> pl.DataFrame:
         "cluster",
         "family",
         identity=pl.Series(identity, dtype=pl.String),
-        prompt_key=pl.lit(None, pl.String) if prompt_key is None else prompt_key,
+        prompt_key=prompt_key if section.keep_equal_prompts_together else pl.lit(None, pl.String),
         stratum=pl.concat_str(names, separator="/") if names else pl.lit("all"),
     )
 
@@ -57,10 +57,8 @@ def length_band() -> pl.Expr:
         pl.col(column).list.eval(pl.element().struct.field("content").str.count_matches(r"\S+")).list.sum()
         for column in MESSAGE_COLUMNS
     )
-    band: pl.Expr = pl.lit(LONGEST)
-    for name, most in reversed(LENGTH_BANDS.items()):
-        band = pl.when(words <= most).then(pl.lit(name)).otherwise(band)
-    return band
+    bands = [pl.when(words <= most).then(pl.lit(name)) for name, most in LENGTH_BANDS.items()]
+    return pl.coalesce(*bands, pl.lit(LONGEST))
 
 
 def compared_prompt() -> pl.Expr:

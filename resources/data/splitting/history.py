@@ -1,6 +1,4 @@
-"""The history of splits: the split of every record that was ever assigned, and what new assignments owe to it."""
-
-from typing import NamedTuple
+"""The history of splits: the split of every record that was ever assigned, and how it binds new assignments."""
 
 import polars as pl
 
@@ -15,19 +13,11 @@ TIES_SPLITS = "ties_splits"
 GROUP_CAME_APART = "group_came_apart"
 
 
-class Recalled(NamedTuple):
-    """Records of ``groups.keyed`` after the history was consulted.
-
-    ``records`` may be in a split; they have ``component`` and ``split``, null for a component that is new.
-    ``excluded`` may be in no split: record_id, source, batch, rule, detail.
-    """
-
-    records: pl.DataFrame
-    excluded: pl.DataFrame
-
-
-def recall(keyed: pl.DataFrame, history: pl.DataFrame | None) -> Recalled:
+def recall(keyed: pl.DataFrame, history: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give earlier records their split, new ones that of their component, and exclude those that tie splits.
+
+    Returns the rows of ``keyed`` that may be in a split, with ``component`` and ``split``, null for a component that is
+    new; and the excluded ones: record_id, source, batch, rule, detail.
 
     A new record that ties records of different splits is excluded, as are new records that do so together. Where
     earlier records of a group are in different splits, because the recipe now groups otherwise, those in train stay
@@ -52,7 +42,7 @@ def recall(keyed: pl.DataFrame, history: pl.DataFrame | None) -> Recalled:
     # Without the excluded records, components may fall apart.
     rows = rows.with_columns(component=components(rows))
     split = pl.min("stands").over("component").replace_strict(NAMES, return_dtype=pl.String)
-    return Recalled(rows.select(*keyed.columns, "component", split=split), pl.concat(excluded).sort("record_id"))
+    return rows.select(*keyed.columns, "component", split=split), pl.concat(excluded).sort("record_id")
 
 
 def _with_earlier_splits(keyed: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import polars as pl
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, contents
 from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate
 from fineline.resources.data.curation.contamination import compared_words
-from fineline.resources.data.deduplication.signatures import compared_text, similar_pairs, with_signatures
+from fineline.resources.data.deduplication.signatures import compared_text, similar_pairs
 from fineline.resources.data.splitting.groups import compared_prompt
 
 # Held-out prompts that are looked for in training records.
@@ -99,8 +99,12 @@ def _torn(placed: pl.DataFrame, *key: str) -> int:
 
 
 def _similar_across(placed: pl.DataFrame, signatures: pl.DataFrame, section: Deduplicate) -> int:
-    texts = compared_text(placed, section)
-    pairs = similar_pairs(with_signatures(placed, signatures, section), texts, section)
+    needed = signatures.select("record_id", "batch", "shingles", "signature")
+    signed = placed.join(needed, on=["record_id", "batch"], how="left", maintain_order="left")
+    missing = signed["signature"].null_count()
+    if missing:
+        raise ValueError(f"{missing} records have no signature; sign their batches first.")
+    pairs = similar_pairs(signed, placed.select(compared_text(section)).to_series(), section)
     split = placed["split"]
     return int((split.gather(pairs["left"]) != split.gather(pairs["right"])).sum())
 

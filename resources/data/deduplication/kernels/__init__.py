@@ -1,1 +1,1 @@
-"""Compiled kernels over string buffers; each has a plain-Python reference beside it."""
+"""Compiled kernels over string buffers and hashes; tests hold each to a reference in plain Python."""

@@ -1,15 +1,36 @@
-"""Machine code over signatures: keys of bands, the pairs that share one, and how similar pairs are."""
+"""Machine code over hashes of shingles: signatures, keys of their bands, the pairs that share one, Jaccard."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fineline.resources.data.deduplication.kernels.compiled import compiled
+from fineline.resources.data.deduplication.kernels.compiled import compiled, power_of_two
 
 Array = npt.NDArray[Any]
 U64 = np.uint64
 ODD = U64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def sketch_rows(hashes: Array, bounds: Array, a: Array, b: Array, signatures: Array) -> None:
+    """Fill ``signatures`` with datasketch's MinHash values of each row, ``hashes[bounds[r]:bounds[r + 1]]``."""
+    mixed = np.empty(4, np.uint32)
+    for row in range(bounds.size - 1):
+        last = bounds[row + 1] - 1
+        signature = signatures[row]
+        signature[:] = np.uint32(0xFFFFFFFF)
+        for first in range(bounds[row], last + 1, 4):
+            for lane in range(4):
+                h = np.uint32(hashes[min(first + lane, last)])
+                h = np.uint32((h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B))
+                h = np.uint32((h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35))
+                mixed[lane] = h ^ (h >> np.uint32(16))
+            h0, h1, h2, h3 = mixed[0], mixed[1], mixed[2], mixed[3]
+            for k in range(a.size):
+                low = min(np.uint32(a[k] * h0 + b[k]), np.uint32(a[k] * h1 + b[k]))
+                other = min(np.uint32(a[k] * h2 + b[k]), np.uint32(a[k] * h3 + b[k]))
+                signature[k] = min(signature[k], min(low, other))
 
 
 @compiled
@@ -35,9 +56,7 @@ def candidates_of_band(
     so that later bands know which pairs this one did not give.
     """
     count = order.size
-    slots = 64
-    while slots < 2 * count:
-        slots *= 2
+    slots = power_of_two(2 * count)
     mask = U64(slots - 1)
     lefts, rights = np.empty(1024, np.uint32), np.empty(1024, np.uint32)
     found = 0
@@ -85,13 +104,10 @@ def jaccard(hashes: Array, bounds: Array, lefts: Array, rights: Array) -> Array:
 
     Fastest where pairs of one left row stand together.
     """
-    largest = 1
+    largest = 0
     for row in range(bounds.size - 1):
         largest = max(largest, bounds[row + 1] - bounds[row])
-    slots = 64
-    while slots < 4 * largest:
-        slots *= 2
-    table = np.empty(slots, np.uint64)
+    table = np.empty(power_of_two(4 * largest), np.uint64)
     similarities = np.empty(lefts.size, np.float64)
     mask = U64(0)
     held: Any = -1
@@ -100,9 +116,7 @@ def jaccard(hashes: Array, bounds: Array, lefts: Array, rights: Array) -> Array:
         if left != held:
             held = left
             # Few slots stay in the processor's cache, four a value rarely meet; no value is zero.
-            used = 64
-            while used < 4 * (bounds[left + 1] - bounds[left]):
-                used *= 2
+            used = power_of_two(4 * (bounds[left + 1] - bounds[left]))
             table[:used] = U64(0)
             mask = U64(used - 1)
             for i in range(bounds[left], bounds[left + 1]):

@@ -1,20 +1,26 @@
-"""Compiling Python functions to machine code, once for all processes where a folder can be written to."""
+"""Compilation of Python functions to machine code, and the functions that several kernels share.
+
+numba compiles a kernel again when its own file has changed, not when this one has.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
+# One bit of each of eight bytes: the highest, the lowest.
+HIGH_BITS, LOW_BITS = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
 
 
 def compiled(function: F) -> F:
     """The function as machine code that runs without the interpreter's lock.
 
-    The code is kept beside this package, else in the user's cache folder, or where ``NUMBA_CACHE_DIR``
-    says; where none of them can be written to, each process compiles anew.
+    The code is kept in the folder that ``NUMBA_CACHE_DIR`` names, beside this package, or in the user's cache folder;
+    where none of them can be written to, each process compiles it again.
     """
     try:
         return cast(F, numba.njit(cache=True, nogil=True)(function))
@@ -66,3 +72,25 @@ def _trailing_zeros(_: Any, value: Any) -> Any:
 load8, load32, load64 = _load(8), _load(32), _load(64)
 store8: Any = intrinsic(_store8)
 trailing_zeros: Any = intrinsic(_trailing_zeros)
+
+
+@compiled
+def code_point(text: int, at: int) -> Any:
+    """The code point that begins ``at`` bytes behind a pointer with a byte over 0x7F, and its number of bytes."""
+    lead = np.int64(load8(text, at))
+    second = np.int64(load8(text, at + 1)) & 0x3F
+    if lead < 0xE0:
+        return (lead & 0x1F) << 6 | second, 2
+    third = np.int64(load8(text, at + 2)) & 0x3F
+    if lead < 0xF0:
+        return (lead & 0x0F) << 12 | second << 6 | third, 3
+    return (lead & 0x07) << 18 | second << 12 | third << 6 | (np.int64(load8(text, at + 3)) & 0x3F), 4
+
+
+@compiled
+def power_of_two(least: int) -> int:
+    """The smallest power of two from 64 on that is not below ``least``."""
+    size = 64
+    while size < least:
+        size *= 2
+    return size

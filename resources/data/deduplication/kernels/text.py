@@ -1,7 +1,6 @@
-"""Machine code over string buffers: normalise, cut into units, hash shingles, permute, compare.
+"""Machine code over normalised texts: cut into units, hash shingles, describe.
 
-Strings come as the bytes of all of them and offsets, row r being ``data[offsets[r]:offsets[r + 1]]``. Kernels that
-call each other stand in one file, since numba notices changes of a file only.
+Strings are the bytes of all of them and offsets, row r being ``data[offsets[r]:offsets[r + 1]]``.
 """
 
 from typing import Any
@@ -11,11 +10,14 @@ import numpy.typing as npt
 
 from fineline.resources.data.deduplication.kernels.characters import CODE, SINGLE, SPACE, TABLE_END, WORD
 from fineline.resources.data.deduplication.kernels.compiled import (
+    HIGH_BITS,
+    LOW_BITS,
+    code_point,
     compiled,
     load8,
     load32,
     load64,
-    store8,
+    power_of_two,
     trailing_zeros,
 )
 
@@ -23,7 +25,6 @@ Array = npt.NDArray[Any]
 U64 = np.uint64
 P1, P2, P3 = U64(0x9E3779B185EBCA87), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
 P4, P5 = U64(0x85EBCA77C2B2AE63), U64(0x27D4EB2F165667C5)
-HIGH_BITS, LOW_BITS = U64(0x8080808080808080), U64(0x0101010101010101)
 BEYOND = 0x40000
 PADDING = 32
 
@@ -84,105 +85,6 @@ def xxh64(text: int, start: int, end: int, seed: Any) -> Any:
 
 
 @compiled
-def _code_point(text: int, at: int) -> Any:
-    """The code point that begins at a byte over 0x7F, and its bytes."""
-    lead = np.int64(load8(text, at))
-    second = np.int64(load8(text, at + 1)) & 0x3F
-    if lead < 0xE0:
-        return (lead & 0x1F) << 6 | second, 2
-    third = np.int64(load8(text, at + 2)) & 0x3F
-    if lead < 0xF0:
-        return (lead & 0x0F) << 12 | second << 6 | third, 3
-    return (lead & 0x07) << 18 | second << 12 | third << 6 | (np.int64(load8(text, at + 3)) & 0x3F), 4
-
-
-@compiled
-def normalised_lengths(data: Array, offsets: Array, length: Array) -> Array:
-    """For each row, bytes enough for its normalised form; -1 where only the whole text can be normalised."""
-    text = data.ctypes.data
-    needed = np.empty(offsets.size - 1, np.int64)
-    for row in range(needed.size):
-        at, end, total = offsets[row], offsets[row + 1], 0
-        while at < end:
-            while at + 8 <= end and load64(text, at) & HIGH_BITS == 0:
-                at += 8
-                total += 8
-            if at == end:
-                break
-            if load8(text, at) < 0x80:
-                at += 1
-                total += 1
-            else:
-                code, size = _code_point(text, at)
-                if code >= TABLE_END or length[code] < 0:
-                    total = -1
-                    break
-                total += length[code]
-                at += size
-        needed[row] = total
-    return needed
-
-
-@compiled
-def normalise_rows(
-    data: Array,
-    offsets: Array,
-    verbatim: Array,
-    start: Array,
-    length: Array,
-    pool: Array,
-    made: Array,
-    made_offsets: Array,
-) -> None:
-    """Fill ``made`` with the normalised rows, one after the other, and ``made_offsets`` with where they lie.
-
-    Rows marked ``verbatim`` are normalised already.
-    """
-    text, out = data.ctypes.data, made.ctypes.data
-    plain = np.zeros(256, np.uint8)
-    for byte in range(128):
-        plain[byte] = byte + 32 if 65 <= byte <= 90 else byte
-        if 9 <= byte <= 13 or 28 <= byte <= 31:
-            plain[byte] = 32
-    to = 0
-    made_offsets[0] = 0
-    for row in range(offsets.size - 1):
-        at, end, begin = offsets[row], offsets[row + 1], to
-        if verbatim[row]:
-            for i in range(at, end):
-                store8(out, to, load8(text, i))
-                to += 1
-            made_offsets[row + 1] = to
-            continue
-        # What is written last is a space: a space after it is written, but the next byte takes its place.
-        space: Any = 1
-        while at < end:
-            run = at
-            while run + 8 <= end and load64(text, run) & HIGH_BITS == 0:
-                run += 8
-            while run < end and load8(text, run) < 0x80:
-                run += 1
-            # Without a branch on spaces, which the processor would guess wrong once a word.
-            for i in range(at, run):
-                form = plain[load8(text, i)]
-                store8(out, to, form)
-                is_space = np.int64(form == 32)
-                to += 1 - (is_space & space)
-                space = is_space
-            at = run
-            if at < end:
-                code, size = _code_point(text, at)
-                at += size
-                for i in range(start[code], start[code] + length[code]):
-                    store8(out, to, pool[i])
-                    is_space = np.int64(pool[i] == 32)
-                    to += 1 - (is_space & space)
-                    space = is_space
-        to -= space & (to > begin)
-        made_offsets[row + 1] = to
-
-
-@compiled
 def _spaces(eight: Any) -> Any:
     """0x80 for each of eight bytes that is a space."""
     other = eight ^ (LOW_BITS * U64(32))
@@ -223,7 +125,7 @@ def _cut(text: int, at: int, end: int, kind: Array, starts: Array) -> Any:
             at += 1
         if at == run:
             continue
-        code, size = _code_point(text, at)
+        code, size = code_point(text, at)
         beyond = np.uint8(SINGLE) if code < BEYOND else np.uint8(WORD)
         what = kind[code] if code < TABLE_END else beyond
         if not inside or what == SINGLE or (what == WORD and (single or after_code)):
@@ -250,7 +152,7 @@ def _distinct_shingles(
         whole = xxh64(text, begin, end, U64(0))
         hashes[0] = whole + U64(whole == 0)
         return 1
-    slots = _power_of_two(4 * units)
+    slots = power_of_two(4 * units)
     table[:slots] = U64(0)
     mask = U64(slots - 1)
     found = 0
@@ -271,68 +173,21 @@ def _distinct_shingles(
 
 
 @compiled
-def _largest(offsets: Array) -> int:
-    largest = 1
-    for row in range(offsets.size - 1):
-        largest = max(largest, offsets[row + 1] - offsets[row])
-    return largest
-
-
-@compiled
-def _power_of_two(least: int) -> int:
-    size = 64
-    while size < least:
-        size *= 2
-    return size
-
-
-@compiled
-def sketch_rows(
-    data: Array, offsets: Array, words: int, kind: Array, a: Array, b: Array, sizes: Array, signatures: Array
-) -> None:
-    """Fill ``sizes`` with the numbers of distinct shingles and ``signatures`` with datasketch's MinHash values."""
-    text = data.ctypes.data
-    most = _largest(offsets) + 1
-    starts = np.empty(most, np.int64)
-    hashes = np.empty(most, np.uint64)
-    table = np.empty(_power_of_two(4 * most), np.uint64)
-    permutations = a.size
-    mixed = np.empty(4, np.uint32)
-    for row in range(offsets.size - 1):
-        found = _distinct_shingles(text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes)
-        sizes[row] = found
-        signature = signatures[row]
-        signature[:] = np.uint32(0xFFFFFFFF)
-        for first in range(0, found, 4):
-            for lane in range(4):
-                h = np.uint32(hashes[min(first + lane, found - 1)])
-                h = np.uint32((h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B))
-                h = np.uint32((h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35))
-                mixed[lane] = h ^ (h >> np.uint32(16))
-            h0, h1, h2, h3 = mixed[0], mixed[1], mixed[2], mixed[3]
-            for k in range(permutations):
-                low = min(np.uint32(a[k] * h0 + b[k]), np.uint32(a[k] * h1 + b[k]))
-                other = min(np.uint32(a[k] * h2 + b[k]), np.uint32(a[k] * h3 + b[k]))
-                signature[k] = min(signature[k], min(low, other))
-
-
-@compiled
 def shingle_rows(data: Array, offsets: Array, words: int, kind: Array) -> tuple[Array, Array]:
     """The distinct XXH64 values of the shingles of all rows, row after row, and where each row's begin."""
     text = data.ctypes.data
-    most = _largest(offsets) + 1
-    starts = np.empty(most, np.int64)
-    hashes = np.empty(most, np.uint64)
-    table = np.empty(_power_of_two(4 * most), np.uint64)
-    bounds = np.zeros(offsets.size, np.int64)
-    # A unit has a byte at least.
-    made = np.empty(data.size + offsets.size, np.uint64)
+    longest = 0
     for row in range(offsets.size - 1):
-        found = _distinct_shingles(text, offsets[row], offsets[row + 1], words, kind, starts, table, hashes)
-        first = bounds[row]
-        made[first : first + found] = hashes[:found]
-        bounds[row + 1] = first + found
-    return made[: bounds[-1]].copy(), bounds
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    # A unit has at least one byte, and an empty text one shingle.
+    starts = np.empty(longest + 1, np.int64)
+    table = np.empty(power_of_two(4 * longest), np.uint64)
+    hashes = np.empty(data.size + offsets.size, np.uint64)
+    bounds = np.zeros(offsets.size, np.int64)
+    for row in range(offsets.size - 1):
+        begin, end, first = offsets[row], offsets[row + 1], bounds[row]
+        bounds[row + 1] = first + _distinct_shingles(text, begin, end, words, kind, starts, table, hashes[first:])
+    return hashes[: bounds[-1]].copy(), bounds
 
 
 @compiled

@@ -30,11 +30,11 @@ def test_each_record_is_kept_or_dropped_with_its_rule():
     table = records(*[record(f"answer number {n}") for n in range(4)]).with_columns(replacements=pl.lit(0, pl.UInt32))
     clusters = clustered(table, [[0, 1], [2], [3]])
     quality = pl.DataFrame({"record_id": table["record_id"].gather([0, 2, 3]), "failed_rule": [None, "refusal", None]})
-    contaminated = pl.DataFrame({"record_id": [table["record_id"][3]], "evaluation_sets": ["gsm8k_test"]})
+    contaminated = {table["record_id"][3]: "gsm8k_test"}
     output = curate(table, clusters, quality, contaminated)
     assert output.frame["record_id"].to_list() == [table["record_id"][0]]
     assert output.drops.filter(rule="contaminated")["detail"].to_list() == ["repeats gsm8k_test"]
-    assert curate(table, clusters, quality).frame.height == 2
+    assert curate(table, clusters, quality, {}).frame.height == 2
     drops = {row["record_id"]: (row["stage"], row["rule"]) for row in output.drops.iter_rows(named=True)}
     assert drops == {
         table["record_id"][1]: ("duplicate_clusters", "near_duplicate"),
@@ -49,6 +49,6 @@ def test_rows_kept_and_dropped_are_in_the_order_of_the_records():
     clusters = clustered(table, [[3, 0], [1], [2], [4], [5]]).reverse()
     failed = [None, "x", None, "x", "x"]
     quality = pl.DataFrame({"record_id": table["record_id"].gather([5, 4, 3, 2, 1]), "failed_rule": failed})
-    output = curate(table, clusters, quality)
+    output = curate(table, clusters, quality, {})
     assert output.frame["record_id"].to_list() == table["record_id"].gather([3, 5]).to_list()
     assert output.drops["record_id"].to_list() == table["record_id"].gather([0, 1, 2, 4]).to_list()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.hashes import content_hash
 
 from fineline.data_contracts.curation import LabelIssue
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.curation import Labels
 from fineline.resources.data.curation.label_reuse import judge_labels
-from fineline.resources.data.deduplication.shingles import content_hash
 
 SECTION = Labels(folds=3, features="words")
 

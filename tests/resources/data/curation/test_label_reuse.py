@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hashes import content_hash
 
 from fineline.data_contracts.curation import LabelIssue
 from fineline.data_contracts.records import Record
@@ -13,7 +14,6 @@ from fineline.resources.core.recipe.curation import Labels
 from fineline.resources.data.curation import label_issues, label_reuse
 from fineline.resources.data.curation.embeddings import DIMENSIONS
 from fineline.resources.data.curation.label_reuse import Judged, judge_labels
-from fineline.resources.data.deduplication.shingles import content_hash
 
 SECTION = Labels(folds=2)
 SOURCES = ("cats", "cars")
@@ -62,7 +62,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         rows = [np.random.default_rng(seed).normal(size=DIMENSIONS) for seed in seeds]
         return np.array(rows, np.float32).reshape(-1, DIMENSIONS)
 
-    def judge(records, embeddings, folds, seed):
+    def judge(records, embeddings, folds):
         asked["judged"] += records["source"].unique().to_list()
         whole = float(embeddings.astype(np.float64).sum() % 1)
         return records.select(

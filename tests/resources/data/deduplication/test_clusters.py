@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hashes import content_hash
 from support.records import record
 
 from fineline.data_contracts.curation import DuplicateCluster
@@ -16,7 +17,7 @@ from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication import lsh as bands
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.clusters import cluster_size_bands, find_clusters
-from fineline.resources.data.deduplication.shingles import content_hash, shingles
+from fineline.resources.data.deduplication.shingles import shingles
 from fineline.resources.data.deduplication.signatures import sign
 
 SECTION = Deduplicate(shingle_words=2)

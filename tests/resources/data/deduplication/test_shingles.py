@@ -3,11 +3,12 @@ import polars as pl
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hashes import content_hash
 
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.kernels.text import xxh64
-from fineline.resources.data.deduplication.shingles import ShingleSets, content_hash, shingles, units
+from fineline.resources.data.deduplication.shingles import ShingleSets, shingles, units
 from fineline.resources.data.deduplication.signatures import sketch
 
 PIECES = [

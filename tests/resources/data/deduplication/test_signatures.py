@@ -7,6 +7,7 @@ import pytest
 from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hashes import content_hash, shingle_hash
 
 from fineline.data_contracts.curation import Signature
 from fineline.data_contracts.messages import record_text
@@ -14,8 +15,8 @@ from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.recipe.curation import Deduplicate
 from fineline.resources.data.deduplication.buffers import normalise
 from fineline.resources.data.deduplication.lsh import rows_per_band
-from fineline.resources.data.deduplication.shingles import content_hash, shingle_hash, shingles
-from fineline.resources.data.deduplication.signatures import sign, similar_pairs, with_signatures
+from fineline.resources.data.deduplication.shingles import shingles
+from fineline.resources.data.deduplication.signatures import sign, similar_pairs
 
 SECTION = Deduplicate()
 
@@ -102,12 +103,6 @@ def test_signatures_fit_their_contract():
 
 def test_no_records_give_no_signatures():
     assert sign(records_of([]), SECTION).schema == Signature.create_empty().schema
-
-
-def test_records_without_a_signature_are_refused():
-    records = records_of(["one", "two"])
-    with pytest.raises(ValueError, match="1 records have no signature"):
-        with_signatures(records, sign(records, SECTION).head(1), SECTION)
 
 
 def test_signatures_of_another_length_are_refused():

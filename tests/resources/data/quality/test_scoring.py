@@ -247,7 +247,7 @@ def test_units_score_the_representatives_in_the_order_of_the_records(tmp_path: P
     storage = stored(tmp_path, records, stays)
     snapshot = Snapshot.take(storage, ["scrubbed_corpus", "duplicate_clusters"], BATCHES)
     work = Scoring(snapshot, SECTION)
-    scored = pl.concat([work.scored(unit) for unit in snapshot.units("scrubbed_corpus", BATCHES, size)])
+    scored = pl.concat([work.output(unit).frame for unit in snapshot.units("scrubbed_corpus", BATCHES, size)])
     assert scored["record_id"].to_list() == records.filter(pl.Series(stays))["record_id"].to_list()
     assert scored.sort("record_id").equals(score(records.filter(pl.Series(stays)), SECTION))
 
@@ -265,6 +265,6 @@ def test_of_a_batch_that_can_be_reused_only_new_representatives_are_scored(
         scoring, "score", lambda rows, section: read.append(rows["record_id"].to_list()) or score(rows, section)
     )
     units = snapshot.units("scrubbed_corpus", BATCHES, 10)
-    reused = [Scoring(snapshot, SECTION, frozenset(BATCHES)).scored(unit) for unit in units]
+    reused = [Scoring(snapshot, SECTION, frozenset(BATCHES)).output(unit).frame for unit in units]
     assert read == [[records["record_id"][1]]]
-    assert pl.concat(reused).equals(pl.concat([Scoring(snapshot, SECTION).scored(unit) for unit in units]))
+    assert pl.concat(reused).equals(pl.concat([Scoring(snapshot, SECTION).output(unit).frame for unit in units]))

@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hashes import content_hash
 from support.records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment, SplitHistory
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.recipe.curation import Split
-from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.data.splitting.assignment import assign as assign_all
 from fineline.resources.data.splitting.groups import compared_prompt, group_identity, keyed
 from fineline.resources.data.splitting.history import extend, follow_clusters

@@ -5,12 +5,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.hashes import content_hash
 from support.records import curated_record
 
 from fineline.data_contracts.curation import SplitAssignment
 from fineline.data_contracts.records import CuratedRecord
 from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate, Split
-from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.data.deduplication.signatures import sign
 from fineline.resources.data.splitting.assignment import assign
 from fineline.resources.data.splitting.leakage import Leakage, measure_leakage, repeated_prompts
@@ -103,6 +103,12 @@ def test_records_that_moved_between_train_and_test_are_counted(before: str, now:
 def test_records_without_a_split_are_refused():
     with pytest.raises(ValueError, match="1 curated records have no split"):
         leaks(frame(row("a"), row("b")), {"a": "train"})
+
+
+def test_records_without_a_signature_are_refused():
+    curated, splits = frame(row("a"), row("b")), placed({"a": "train", "b": "train"})
+    with pytest.raises(ValueError, match="1 records have no signature"):
+        measure_leakage(curated, splits, SECTION, sign(curated, SECTION).head(1))
 
 
 def test_signatures_of_further_records_do_not_matter():

@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hashes import content_hash
 
 from fineline.data_contracts.accounting import Drop, LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
-from fineline.resources.data.deduplication.shingles import content_hash
 from fineline.resources.governance.accounting.ledger import Gaps, build, find_gaps, funnel, reasons, tally
 
 NO_GAPS = Gaps(missing=0, repeated=0, unknown=0, unrecorded=0)
