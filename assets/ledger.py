@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import dagster as dg
 import polars as pl
 
@@ -25,11 +27,11 @@ def record_ledger(run: TableRun) -> None:
     Guarantees: one entry for each row as it was read, counted before anything was kept or dropped.
     """
     gaps, parts, tallies = Gaps(), [], []
-    for account in accounts(lambda asset, role, batch: run.scan(asset, batch, role), run.batches):
+    for account in accounts(run.scan, run.batches):
         gaps += account.gaps()
         tallies.append(tally(account.entries.lazy()))
         parts.append(run.stage(TableOutput(account.entries, rows_in=account.rows_read.height), account.batch))
-    run.check("sums_close", gaps == Gaps(), metadata=gaps.as_dict())
+    run.check("sums_close", gaps == Gaps(), metadata=asdict(gaps))
     tallied = pl.concat(tallies)
     run.write(
         parts,

@@ -34,7 +34,7 @@ def measure(*, short: bool) -> list[Figure]:
         note = f"{records:,} records"
         said = f"{note}, {mentioned} with the text"
         return [
-            _best("tracing.id_seconds", lambda: trace(storage, [record_id]), note),
+            _best("tracing.id_seconds", lambda: trace(storage, record_id), note),
             _best("tracing.id_command_seconds", _command(recipe, storage, record_id), note),
             _best("tracing.text_seconds", lambda: trace_text(storage, text), said),
             _best("tracing.text_command_seconds", _command(recipe, storage, "--text", text), said),

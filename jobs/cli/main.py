@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fineline.jobs.cli import forget as forgetting
@@ -136,12 +137,12 @@ def _trace(arguments: argparse.Namespace) -> None:
 
     shown = registry_of(storage).shown
     if arguments.text is None:
-        (found,) = trace(storage, [arguments.record_id])
-        any_found, answer, report = found.found, found.as_dict(), record_report(found, shown)
+        found = trace(storage, arguments.record_id)
+        any_found, answer, report = found.found, asdict(found), record_report(found, shown)
     else:
         text = sys.stdin.read() if arguments.text == "-" else arguments.text
         mentioned = trace_text(storage, text)
-        any_found, answer = bool(mentioned.rows_by_batch), mentioned.as_dict()
+        any_found, answer = bool(mentioned.rows_by_batch), asdict(mentioned)
         report = text_report(mentioned, shown)
     print(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
     if not any_found:

@@ -48,30 +48,27 @@ def make_undisturbed(folder):
     World(folder).command("run")
 
 
+def environment_in(folder, **more):
+    """The environment of a process whose storage root is in a folder."""
+    home = {"FINELINE_HOME": str(folder / "home"), "FINELINE_PSEUDONYM_KEY": SECRET, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **home, **more}
+
+
+def run_command(world, *arguments):
+    """A command of fineline for the recipe of a world, run to its end."""
+    line = [sys.executable, "-m", "fineline.jobs.cli.main", *arguments, "--recipe", str(world.folder / "recipe.yaml")]
+    return subprocess.run(line, env=world.environment, capture_output=True, text=True, check=False)
+
+
 class World:
     """A corpus, a recipe, and what an undisturbed run made of it."""
 
     def __init__(self, folder, **environment):
-        self.folder = folder
-        self.environment = {
-            **os.environ,
-            "FINELINE_HOME": str(folder / "home"),
-            "FINELINE_PSEUDONYM_KEY": SECRET,
-            "PYTHONUNBUFFERED": "1",
-            **environment,
-        }
+        self.folder, self.environment = folder, environment_in(folder, **environment)
         self.undisturbed = self.versions()
 
     def command(self, *arguments):
-        line = [
-            sys.executable,
-            "-m",
-            "fineline.jobs.cli.main",
-            *arguments,
-            "--recipe",
-            str(self.folder / "recipe.yaml"),
-        ]
-        done = subprocess.run(line, env=self.environment, capture_output=True, text=True, check=False)
+        done = run_command(self, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from support.batches import give_key, key, label
-from support.corpus import write_corpus
+from support.corpus import CURATION, EVALUATION, SOURCES, write_corpus
 from support.tiny_model import make_tiny_model
 
 from fineline.jobs.cli.forget import carry_out, certificate
@@ -21,21 +21,8 @@ from fineline.resources.project import current_project
 
 pytestmark = pytest.mark.model
 
-DATA = """\
-name: small
-maximum_quarantine: 0.05
-sources:
-  - name: colours
-    kind: files
-    path: corpus
-    licence: CC0-1.0
-    columns: {prompt: question, completion: answer, label: kind, group: topic}
-  - {name: notes, kind: files, path: notes, licence: CC0-1.0}
-scrub: {workers: 1, canaries_per_entity: 2, minimum_recall: 0.5, entities: [EMAIL_ADDRESS]}
-labels: {folds: 2, features: words}
-deduplicate: {threshold: 0.9}
-split: {validation: 0.1, test: 0.2, stratify_by: [source]}
-"""
+SCRUB = "scrub: {workers: 1, canaries_per_entity: 2, minimum_recall: 0.5, entities: [EMAIL_ADDRESS]}\n"
+DATA = SOURCES + SCRUB + CURATION
 MODELS = """\
 datasets:
   sft: {maximum_tokens: 200, train_rows: 300, validation_rows: 8, test_rows: 24}
@@ -45,8 +32,6 @@ training:
   threads: 1
   stages:
     - {method: sft, steps: 45, batch_size: 16, learning_rate: 0.01, maximum_tokens: 200, lora: {rank: 16, alpha: 64}}
-evaluation: {loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}
-promotion: {maximum_slice_regression: 5.0}
 """
 PERSON = "Margaret Thompson"
 NOTE = "stands in the town, and it was red for 2 years"
@@ -59,7 +44,7 @@ class World:
         self.folder, self.recipe = folder, folder / "small.yaml"
         write_corpus(folder / "corpus")
         make_tiny_model(folder / "model", initializer_range=0.2)
-        self.recipe.write_text(DATA + MODELS)
+        self.recipe.write_text(DATA + MODELS + EVALUATION)
         give_key(self.project.storage_root)
         prepare_home(self.project)
         self.instance = dg.DagsterInstance.get()

@@ -1,17 +1,14 @@
 """A pipeline that lives, stage by stage, as docs/living.md tells it."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import dagster as dg
-from faults.service import Service, history
+from faults.service import Service, environment_in, history, run_command
 from living.letters import MENDED, PERSON, files
-from support.batches import SECRET, key
+from support.batches import key
 from support.tiny_model import make_tiny_model
 
 from fineline.resources.core.storage.store import Storage
@@ -56,13 +53,8 @@ class Scenario:
         self.inbox.mkdir()
         self.webhook = HTTPServer(("127.0.0.1", 0), _hears(self.heard))
         threading.Thread(target=self.webhook.serve_forever, daemon=True).start()
-        self.environment = {
-            **os.environ,
-            "FINELINE_HOME": str(folder / "home"),
-            "FINELINE_PSEUDONYM_KEY": SECRET,
-            "FINELINE_TEST_WEBHOOK": f"http://127.0.0.1:{self.webhook.server_port}/hook",
-            "PYTHONUNBUFFERED": "1",
-        }
+        webhook = f"http://127.0.0.1:{self.webhook.server_port}/hook"
+        self.environment = environment_in(folder, FINELINE_TEST_WEBHOOK=webhook)
         self.root = folder / "home" / "living"
         self.storage = Storage(self.root)
         self.service = Service(self)
@@ -79,17 +71,6 @@ class Scenario:
 
     def until(self, condition, what):
         self.service.wait(condition, PATIENCE, what)
-
-    def command(self, *arguments):
-        line = [
-            sys.executable,
-            "-m",
-            "fineline.jobs.cli.main",
-            *arguments,
-            "--recipe",
-            str(self.folder / "recipe.yaml"),
-        ]
-        return subprocess.run(line, env=self.environment, capture_output=True, text=True, check=False)
 
     def rows(self, asset="record_ledger"):
         manifest = self.storage.manifest(asset)
@@ -162,13 +143,13 @@ class Scenario:
         self.until(lambda: self.storage.manifest("release") is not None, "a release")
         self.until(self.is_at_rest, "rest")
         assert len(self.versions("sft_model")) == 1
-        told = self.command("trace", "--text", PERSON)
+        told = run_command(self, "trace", "--text", PERSON)
         assert told.returncode == 0, told.stderr
         assert "sft_model" in told.stdout
 
     def forgotten(self):
         """7. The person is forgotten: every file is clean, and one training follows, and only one."""
-        done = self.command("forget", "--request", "R-1", "--reason", "asked to be erased", "--text", PERSON)
+        done = run_command(self, "forget", "--request", "R-1", "--reason", "asked to be erased", "--text", PERSON)
         assert done.returncode == 0, done.stdout + done.stderr
         self.until(lambda: len(self.versions("release")) == 2 and self.is_at_rest(), "another release")
         # Two ticks in which nothing more is asked for.
@@ -176,7 +157,7 @@ class Scenario:
         self.until(self.is_at_rest, "rest")
         assert len(self.versions("sft_model")) == 2
         assert len(self.versions("release")) == 2
-        assert self.command("trace", "--text", PERSON).returncode == 1
+        assert run_command(self, "trace", "--text", PERSON).returncode == 1
 
     def stages(self):
         return [

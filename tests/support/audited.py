@@ -6,6 +6,8 @@ from support.places import asset_folder
 
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.governance.audit.evidence import Evidence
+from fineline.resources.governance.audit.promises import audit
 
 RECIPE = Recipe.model_validate(
     {
@@ -18,6 +20,14 @@ RECIPE = Recipe.model_validate(
     }
 )
 KEY = PseudonymKey(b"k" * 32)
+
+
+def evidence(storage):
+    return Evidence(storage, RECIPE, KEY, code_versions={})
+
+
+def audited(storage, code_versions=None, log=lambda _: None):
+    return audit(storage, RECIPE, KEY, code_versions or {}, log)
 
 
 def edit_manifest(storage, asset, batch=None, **values):

@@ -43,7 +43,7 @@ def write_corpus(folder: Path) -> None:
         file.write('{"question": "half a line of margaret.thompson@example.org')
 
 
-RECIPE = """\
+SOURCES = """\
 name: small
 maximum_quarantine: 0.05
 sources:
@@ -51,12 +51,20 @@ sources:
     kind: files
     path: corpus
     licence: CC0-1.0
-    columns: {{prompt: question, completion: answer, label: kind, group: topic}}
-  - {{name: notes, kind: files, path: notes, licence: CC0-1.0}}
+    columns: {prompt: question, completion: answer, label: kind, group: topic}
+  - {name: notes, kind: files, path: notes, licence: CC0-1.0}
+"""
+CURATION = """\
+labels: {folds: 2, features: words}
+deduplicate: {threshold: 0.9}
+split: {validation: 0.1, test: 0.2, stratify_by: [source]}
+"""
+EVALUATION = """\
+evaluation: {loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}
+promotion: {maximum_slice_regression: 5.0}
+"""
+OTHER_SECTIONS = """\
 scrub: {{workers: 1, canaries_per_entity: 4, minimum_recall: 0.5}}
-labels: {{folds: 2, features: words}}
-deduplicate: {{threshold: 0.9}}
-split: {{validation: 0.1, test: 0.2, stratify_by: [source]}}
 datasets:
   sft: {{maximum_tokens: 200, train_rows: 120, validation_rows: 8, test_rows: 24}}
   preference:
@@ -77,13 +85,11 @@ training:
       lora: {{rank: 16, alpha: 64}}
     - {{method: dpo, steps: 2, batch_size: 2, learning_rate: 1.0e-6, maximum_tokens: 200}}
 retrain: {{}}
-evaluation: {{loss_rows: 24, generated_rows: 2, new_tokens: 4, bootstrap_samples: 500}}
-promotion: {{maximum_slice_regression: 5.0}}
 """
 
 
 def write_recipe(folder: Path, *, sft_steps: int = 45) -> Path:
     """A recipe that takes the corpus through the whole graph with the model in ``folder/model``."""
     path = folder / "small.yaml"
-    path.write_text(RECIPE.format(sft_steps=sft_steps), encoding="utf-8")
+    path.write_text(SOURCES + CURATION + OTHER_SECTIONS.format(sft_steps=sft_steps) + EVALUATION, encoding="utf-8")
     return path

@@ -46,7 +46,7 @@ def find_damaged(
 ) -> str | None:
     """The key of the first file of a role that is damaged or gone; None where all are whole."""
     for batch, key in storage.keys(manifest, role).items():
-        if (batches is None or batch in batches or role in manifest.files) and not _is_whole(storage, manifest, key):
+        if (batches is None or batch in batches or role in manifest.files) and not is_whole(storage, manifest, key):
             return key
     return None
 
@@ -81,7 +81,7 @@ def read_last_whole(storage: Storage, asset: str, role: str) -> pl.DataFrame | N
     return storage.scan(manifest, role).collect()
 
 
-def _is_whole(storage: Storage, manifest: Manifest, key: str) -> bool:
+def is_whole(storage: Storage, manifest: Manifest, key: str) -> bool:
     """Whether a file, or the folder that a part belongs to, has the hash that is in its name."""
     folder = layout.folder(manifest.asset, manifest.batch)
     content = PurePosixPath(key).relative_to(folder).parts[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 
 import polars as pl
 
@@ -11,8 +11,8 @@ from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import LEDGER_ORDER, REPEATED, LedgerEntry
 from fineline.data_contracts.curation import SplitAssignment
 
-# Gives a table by asset, role and batch.
-Scan = Callable[[str, str, str | None], pl.LazyFrame]
+# Gives the rows of a batch by asset, batch and role.
+Scan = Callable[[str, str, str], pl.LazyFrame]
 KEY = ["record_id", "batch", "copy"]
 # The only asset in which several rows of a batch may share a record_id.
 _FIRST = catalog.RAW_CORPUS.name
@@ -34,10 +34,6 @@ class Gaps:
     def __add__(self, other: Gaps) -> Gaps:
         return Gaps(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
 
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Account:
@@ -54,17 +50,14 @@ class Account:
 
 
 def accounts(scan: Scan, batches: Sequence[str]) -> Iterator[Account]:
-    """The accounts of all batches, one in memory at a time, and last that of drops without a batch, if there are any.
-
-    ``scan`` gives a table by asset, role and batch, or all of a merged one for the batch None.
-    """
+    """The accounts of all batches, one in memory at a time, and last that of drops without a batch, if any."""
     dropping = [each for each in catalog.ASSETS if each.drops]
     for batch in batches:
-        rows_read = scan(_FIRST, "rows_read", batch).collect()
-        drops = pl.concat([scan(each.name, "drops", batch).collect() for each in dropping])
-        assignment = scan(catalog.SPLITS.name, "data", batch).collect()
+        rows_read = scan(_FIRST, batch, "rows_read").collect()
+        drops = pl.concat([scan(each.name, batch, "drops").collect() for each in dropping])
+        assignment = scan(catalog.SPLITS.name, batch, "data").collect()
         yield Account(batch, rows_read, drops, build(rows_read, drops, assignment))
-    drops = pl.concat([scan(each.name, "drops", "").collect() for each in dropping if not each.per_batch])
+    drops = pl.concat([scan(each.name, "", "drops").collect() for each in dropping if not each.per_batch])
     if drops.height:
         nothing = LedgerEntry.create_empty()
         yield Account("", nothing, drops, build(nothing, drops, SplitAssignment.create_empty()))

@@ -7,7 +7,7 @@ places, rules and counts, never the words of a record.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -67,20 +67,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """All rows stored about a record, and the id of the request that forgot it, if one did."""
+    """All rows stored about a record, and the id of the request that forgot it, if one did.
 
+    ``found`` is whether anything is stored about the record.
+    """
+
+    found: bool
     record_id: str
-    steps: list[Step] = field(default_factory=list)
-    forgotten_by: str | None = None
-
-    @property
-    def found(self) -> bool:
-        """Whether anything is stored about the record."""
-        return bool(self.steps) or self.forgotten_by is not None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The trace as plain values."""
-        return {"found": self.found, **asdict(self)}
+    steps: list[Step]
+    forgotten_by: str | None
 
 
 @dataclass(frozen=True)
@@ -96,18 +91,15 @@ class TextTrace:
     seen_by: list[ExposedModel]
     traces: list[Trace]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The trace as plain values."""
-        return {**asdict(self), "traces": [trace.as_dict() for trace in self.traces]}
 
-
-def trace(storage: Storage, record_ids: Sequence[str]) -> list[Trace]:
-    """A trace for each record_id, in their order.
+def trace(storage: Storage, record_id: str) -> Trace:
+    """The trace of a record through all tables.
 
     Raises:
         StorageError: the key that hides forgotten ids cannot be used.
     """
-    return _unchanged(storage, lambda: _traces(storage, _tables(storage), record_ids))
+    (found,) = _unchanged(storage, lambda: _traces(storage, _tables(storage), [record_id]))
+    return found
 
 
 def trace_text(storage: Storage, text: str) -> TextTrace:
@@ -157,7 +149,8 @@ def _traces(storage: Storage, tables: Sequence[_Table], record_ids: Sequence[str
     steps: dict[str, list[Step]] = {record_id: [] for record_id in record_ids}
     for name, step in _steps(tables, [*known_as]):
         steps[known_as[name]].append(step)
-    return [Trace(record_id, steps[record_id], forgotten_by.get(record_id)) for record_id in steps]
+    requests = [(each, forgotten_by.get(each)) for each in record_ids]
+    return [Trace(bool(steps[each] or request), each, steps[each], request) for each, request in requests]
 
 
 def _tables(storage: Storage) -> list[_Table]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from typing import ClassVar
 
 import polars as pl
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
+from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.presentation.tables import first_few
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.integrity import is_whole
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage, parts_digest
 from fineline.resources.core.storage.table_files import VERSIONED, data_version
 
 _CONTENT = "content-"
-_HASH = re.compile(r"-([0-9a-f]{16})$")
 _GOVERNANCE = frozenset(asset.name for asset in catalog.ASSETS if asset.governs)
 # The first few problems, and how many more there are.
 listed = partial(first_few, shown=5, separator="; ")
@@ -35,25 +36,35 @@ class Finding:
     detail: str
 
 
-class NotCheckable(Exception):
-    """The data of a promise are damaged or behind their inputs; the message names them."""
+class Unchecked(Exception):
+    """A promise cannot be checked; the message names the data that prevent it."""
+
+    state: ClassVar[str]
 
 
-class NothingThere(Exception):
-    """The data of a promise do not exist, or the recipe does not ask for them; the message names them."""
+class NotCheckable(Unchecked):
+    """The data of a promise are damaged or behind their inputs."""
+
+    state = "not_checked"
+
+
+class NothingThere(Unchecked):
+    """The data of a promise do not exist, or the recipe does not ask for them."""
+
+    state = "nothing_there"
 
 
 class Evidence:
-    """Everything that the manifests under a storage root name.
+    """Everything that the manifests under a storage root name, and what it is measured with.
 
     ``code_versions`` are the current ones by asset; an asset that is not among them counts as current. ``manifests``
     are by label, ``unreadable`` the labels of those that cannot be parsed, and ``damaged`` the wrong files by label,
     filled by ``check_files``.
     """
 
-    def __init__(self, storage: Storage, code_versions: Mapping[str, str] | None = None) -> None:
-        self.storage = storage
-        self._code_versions = code_versions or {}
+    def __init__(self, storage: Storage, recipe: Recipe, key: PseudonymKey, code_versions: Mapping[str, str]) -> None:
+        self.storage, self.recipe, self.key = storage, recipe, key
+        self._code_versions = code_versions
         self.manifests: dict[str, Manifest] = {}
         self.unreadable: list[str] = []
         self.damaged: dict[str, list[str]] = {}
@@ -64,33 +75,26 @@ class Evidence:
                 self.manifests[manifest.label] = manifest
 
     def check_files(self) -> int:
-        """Compare each file and folder with the hash in its name, fill ``damaged``, and return how many there are.
-
-        The name of a file ends in 16 hex digits of the SHA-256 of its bytes, that of a model's folder in those of its
-        parts.
-        """
+        """Compare each file and folder with the hash in its name, fill ``damaged``, and return how many there are."""
         checked = 0
-        for name, manifest in self.manifests.items():
-            wrong = []
+        for label, manifest in self.manifests.items():
+            wrong = set()
             for key in (key for role in manifest.roles for key in self.storage.keys(manifest, role).values()):
-                file = key.removeprefix(f"{layout.folder(manifest.asset, manifest.batch)}/")
-                named = _HASH.search(PurePosixPath(file).stem)
+                name = key.removeprefix(f"{layout.folder(manifest.asset, manifest.batch)}/")
                 checked += 1
                 if not self.storage.root.exists(key):
-                    wrong.append(f"{file} is missing")
-                elif named is not None and not self.storage.root.digest(key).startswith(named[1]):
-                    wrong.append(f"{file} was changed")
-            folders = {name for name in manifest.contents if name.startswith(_CONTENT)}
-            if not wrong:
-                wrong += [f"{each} was changed" for each in folders if each != f"{_CONTENT}{self._version(manifest)}"]
+                    wrong.add(f"{name} is missing")
+                elif not is_whole(self.storage, manifest, key):
+                    wrong.add(f"{name.partition('/')[0]} was changed")
             if wrong:
-                self.damaged[name] = sorted(wrong)
+                self.damaged[label] = sorted(wrong)
         return checked
 
     def data_version(self, manifest: Manifest) -> str | None:
         """The data version computed from the stored bytes; None if the asset is neither a table nor a folder."""
-        if any(name.startswith(_CONTENT) for name in manifest.contents):
-            return self._version(manifest)
+        parts = [self.storage.key(manifest, role) for role, name in manifest.files.items() if name.startswith(_CONTENT)]
+        if parts:
+            return parts_digest(self.storage.root, parts)[:16]
         if set(VERSIONED) <= {*manifest.roles}:
             return data_version(self.storage.digests(manifest, VERSIONED))
         return None
@@ -120,10 +124,6 @@ class Evidence:
         named = {name: each for name, each in manifest.inputs.items() if Partition.parse(name).asset in assets}
         return sorted(name for name in catalog.followed(manifest.asset, named) if stored.get(name) != named[name])
 
-    def scan(self, manifest: Manifest, role: str = "data", batches: Sequence[str] | None = None) -> pl.LazyFrame:
-        """A table of an asset, lazily; of a merged table all batches, or the given ones."""
-        return self.storage.scan(manifest, role, batches)
-
     def batches(self, merged: Manifest, asset: str) -> list[str]:
         """The batches of an asset that a merged one was made from. Raises NothingThere for none."""
         inputs = map(Partition.parse, merged.inputs)
@@ -132,21 +132,17 @@ class Evidence:
             raise NothingThere(f"{merged.asset} is made from no batch of {asset}")
         return batches
 
-    def scan_batches(self, merged: Manifest, asset: str, role: str = "data") -> pl.LazyFrame:
-        """A per-batch table, lazily, with the batches that a merged asset was made from.
+    def scan_batches(self, merged: Manifest, asset: str) -> pl.LazyFrame:
+        """A per-batch table, lazily, with the batches that a merged asset was made from. Raises as ``usable``."""
+        return pl.concat([self.scan_batch(asset, batch) for batch in self.batches(merged, asset)])
 
-        Raises:
-            NotCheckable, NothingThere: one of the batches cannot be used, or there is none.
-        """
-        return pl.concat([self.scan_asset(asset, role, batch) for batch in self.batches(merged, asset)])
-
-    def scan_asset(self, asset: str, role: str, batch: str | None) -> pl.LazyFrame:
-        """A usable table, lazily: one batch, or all of a merged asset for None. Raises NotCheckable, NothingThere."""
+    def scan_batch(self, asset: str, batch: str, role: str = "data") -> pl.LazyFrame:
+        """The rows of one batch in a usable table, lazily. Raises as ``usable``."""
         if not catalog.entry(asset).per_batch:
-            return self.scan(self.usable(asset), role, None if batch is None else [batch])
+            return self.storage.scan(self.usable(asset), role, [batch])
         manifest = self.usable(asset, batch)
         self._require_current_code(manifest)
-        return self.scan(manifest, role)
+        return self.storage.scan(manifest, role)
 
     def _require_current_code(self, manifest: Manifest) -> None:
         if self._code_versions.get(manifest.asset, manifest.code_version) != manifest.code_version:
@@ -162,8 +158,4 @@ class Evidence:
 
     def height(self, manifest: Manifest, role: str) -> int:
         """The number of rows of a table, read from its file."""
-        return int(self.scan(manifest, role).select(pl.len()).collect().item())
-
-    def _version(self, manifest: Manifest) -> str:
-        parts = [self.storage.key(manifest, role) for role, name in manifest.files.items() if name.startswith(_CONTENT)]
-        return parts_digest(self.storage.root, parts)[:16]
+        return int(self.storage.scan(manifest, role).select(pl.len()).collect().item())

@@ -1,18 +1,17 @@
-"""Checks that repeat a measurement: personal data, duplicates, leaks, and the evidence for a release."""
+"""Checks that repeat a measurement: personal data, duplicates, leaks, and the evidence for a release.
+
+The first line of a check's docstring is its promise, which the UI shows.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import polars as pl
 
 from fineline.data_contracts import catalog
-from fineline.resources.core.keys import PseudonymKey
-from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import file_digest
-from fineline.resources.core.storage.manifest import Manifest
-from fineline.resources.governance.audit.evidence import Evidence, Finding, NotCheckable, NothingThere, listed
+from fineline.resources.governance.audit.evidence import Evidence, Finding, NothingThere, Unchecked, listed
 
 # Scrubbed records that are searched again for personal data that has a pattern.
 SAMPLE = 1_000
@@ -20,14 +19,14 @@ SAMPLE = 1_000
 _BY_MODEL = ("PERSON", "LOCATION", "NRP", "DATE_TIME", "STREET_ADDRESS")
 
 
-def scrubbed(stored: Evidence, recipe: Recipe, key: PseudonymKey) -> Finding:
-    """New canaries are replaced, and scrubbed records hold no personal data that has a pattern."""
+def personal_data_stays_replaced(stored: Evidence) -> Finding:
+    """Planted values are still replaced, and curated records hold no personal data that has a pattern."""
     from fineline.resources.data.scrubbing.canaries import measure
     from fineline.resources.data.scrubbing.scrubber import Scrubber
 
     curated = stored.current(catalog.CURATED_CORPUS.name)
     stored.scan_batches(curated, catalog.SCRUBBED_CORPUS.name)  # raises if another recipe scrubbed it
-    section = recipe.scrub
+    section, key = stored.recipe.scrub, stored.key
     with Scrubber(section, key=key) as scrubber:
         report = measure(scrubber, section)
     planted = int(report.by_entity["planted"].sum())
@@ -36,7 +35,7 @@ def scrubbed(stored: Evidence, recipe: Recipe, key: PseudonymKey) -> Finding:
     details = [
         f"{report.recall:.1%} of {planted} planted values are replaced, at least {section.minimum_recall:.1%} must be"
     ]
-    sample = stored.scan(curated).sort("record_id").head(SAMPLE).collect()
+    sample = stored.storage.scan(curated).sort("record_id").head(SAMPLE).collect()
     # A pseudonym looks like the value it replaces, and a name needs a model: neither shows what survived.
     patterns = [name for name in section.entities if name not in {*section.replacement, *_BY_MODEL}]
     found: dict[str, int] = {}
@@ -49,29 +48,34 @@ def scrubbed(stored: Evidence, recipe: Recipe, key: PseudonymKey) -> Finding:
     return Finding(planted + sample.height, (missed if low else 0) + sum(found.values()), "; ".join(details))
 
 
-def duplicates(stored: Evidence, recipe: Recipe) -> Finding:
-    """Each removed near-duplicate of a sample is similar to another member of its cluster."""
+def duplicates_stay_verified(stored: Evidence) -> Finding:
+    """Each removed near-duplicate of a sample has a similar member in its cluster."""
     from fineline.resources.data.deduplication.spot_check import SAMPLE as VERIFIED
     from fineline.resources.data.deduplication.spot_check import unverified
 
     merged = stored.current(catalog.DUPLICATE_CLUSTERS.name)
-    clusters = stored.scan(merged).collect()
+    clusters = stored.storage.scan(merged).collect()
     near = clusters.filter(pl.col("reason") == "near_duplicate").height
-    wrong = unverified(stored.scan_batches(merged, catalog.SCRUBBED_CORPUS.name), clusters, recipe.deduplicate)
+    records = stored.scan_batches(merged, catalog.SCRUBBED_CORPUS.name)
+    wrong = unverified(records, clusters, stored.recipe.deduplicate)
     checked = min(near, VERIFIED)
     detail = f"{wrong} of {checked} removed near-duplicates have no similar member in their cluster"
     # A corpus without near-duplicates has none to verify; its clusters were checked for that.
     return Finding(checked or clusters.height, wrong, detail)
 
 
-def leaks(stored: Evidence, recipe: Recipe) -> Finding:
-    """No leak between splits, and no record that changed its split since an earlier assignment."""
+def splits_do_not_leak(stored: Evidence) -> Finding:
+    """No group, prompt or near-duplicate pair crosses splits, and no training record repeats a held-out prompt.
+
+    Nor does a record stand in another split than in an earlier assignment.
+    """
     from fineline.resources.data.splitting.leakage import measure_leakage, repeated_prompts
 
+    recipe, storage = stored.recipe, stored.storage
     manifest = stored.current(catalog.SPLITS.name)
-    assignment, drops = stored.scan(manifest).collect(), stored.scan(manifest, "drops").collect()
-    curated = stored.scan(stored.usable(catalog.CURATED_CORPUS.name)).collect()
-    history = stored.scan(manifest, "history").collect() if "history" in manifest.files else None
+    assignment, drops = storage.scan(manifest).collect(), storage.scan(manifest, "drops").collect()
+    curated = storage.scan(stored.usable(catalog.CURATED_CORPUS.name)).collect()
+    history = storage.scan(manifest, "history").collect() if "history" in manifest.files else None
     leaks = dataclasses.asdict(
         measure_leakage(
             curated.join(assignment, on="record_id", how="semi"),
@@ -90,8 +94,8 @@ def leaks(stored: Evidence, recipe: Recipe) -> Finding:
     return Finding(assignment.height, sum(leaks.values()), listed(found) or f"{assignment.height:,} records in splits")
 
 
-def release(stored: Evidence, recipe: Recipe) -> Finding:
-    """The release has its checksums and the tested weights, and the stored losses pass the promotion gate again."""
+def release_has_evidence(stored: Evidence) -> Finding:
+    """A release has its checksums and the tested weights, and the stored losses show again that it is better."""
     from fineline.resources.models.evaluation.promotion import judge
     from fineline.resources.models.release.package import SUMS, verify
     from fineline.resources.models.worker.protocol import ModelError
@@ -109,12 +113,16 @@ def release(stored: Evidence, recipe: Recipe) -> Finding:
     except ModelError as error:
         files = 1
         problems.append(error.message)
-    trained = [stage.model for stage in recipe.training.stages]
+    recipe = stored.recipe
     try:
-        model, evaluation = _evidence(stored, trained)
-    except (NotCheckable, NothingThere) as reason:
+        stored.current(catalog.RELEASE.name)
+        if not recipe.training.stages:
+            raise NothingThere("the recipe trains nothing any more")
+        model = stored.usable(recipe.training.stages[-1].model)
+        evaluation = stored.current(catalog.EVALUATION.name)
+    except Unchecked as reason:
         return Finding(files, len(problems), listed([*problems, *details, f"its evidence was not checked: {reason}"]))
-    losses = stored.scan(evaluation).collect()
+    losses = stored.storage.scan(evaluation).collect()
     verdict = judge(losses, model.asset, catalog.BASE_MODEL.name, recipe.promotion, recipe.evaluation)
     problems += [] if verdict.promote else ["the stored losses do not show that it is better"]
     weights = stored.storage.file(model, "model")
@@ -122,11 +130,3 @@ def release(stored: Evidence, recipe: Recipe) -> Finding:
     other = [path.name for path in tested if file_digest(path) != file_digest(folder / path.name)]
     problems += [f"{name} is not the file that was tested" for name in other]
     return Finding(files + verdict.table.height, len(problems), listed([*problems, *details]))
-
-
-def _evidence(stored: Evidence, trained: Sequence[str]) -> tuple[Manifest, Manifest]:
-    """The manifests of the released model and of its evaluation. Raises NotCheckable, NothingThere."""
-    stored.current(catalog.RELEASE.name)
-    if not trained:
-        raise NothingThere("the recipe trains nothing any more")
-    return stored.usable(trained[-1]), stored.current(catalog.EVALUATION.name)

@@ -12,7 +12,6 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.root import Root
 from fineline.resources.core.storage.store import Damaged, Storage
-from fineline.resources.governance.audit.evidence import Evidence
 
 # A file that is being written, or read in an older version, is younger than this.
 UNFINISHED = timedelta(days=1)
@@ -20,26 +19,17 @@ UNFINISHED = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Removal:
-    """Something to remove: its kind (checkpoints, batch, leftover), its place, its asset, and its size in bytes."""
+    """A file or folder to remove: its kind (checkpoints, batch, leftover), its place, and its asset.
+
+    ``modified`` is when its newest file was written, ``size`` in bytes.
+    """
 
     kind: str
     root: Root
     key: str
     asset: str
-    size: int
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A file or folder: when its newest file was written, and its size in bytes."""
-
-    root: Root
-    key: str
     modified: datetime
     size: int
-
-    def removal(self, kind: str, asset: str) -> Removal:
-        return Removal(kind, self.root, self.key, asset, self.size)
 
 
 def removable(storage: Storage, section: Retention, offered: Collection[str], now: datetime) -> list[Removal]:
@@ -71,13 +61,13 @@ def remove(storage: Storage, removals: Collection[Removal]) -> tuple[list[Remova
 
 
 def _checkpoints(storage: Storage, kept: int) -> Iterator[Removal]:
-    trainings: dict[str, list[_Found]] = {}
+    trainings: dict[str, list[Removal]] = {}
     for name in storage.local.names(layout.CHECKPOINTS):
-        if found := _find(storage.local, f"{layout.CHECKPOINTS}/{name}"):
-            trainings.setdefault(name.rpartition("-")[0], []).append(found)
-    for asset, folders in sorted(trainings.items()):
-        for folder in sorted(folders, key=lambda each: each.modified, reverse=True)[kept:]:
-            yield folder.removal("checkpoints", asset)
+        asset = name.rpartition("-")[0]
+        if found := _find("checkpoints", storage.local, f"{layout.CHECKPOINTS}/{name}", asset):
+            trainings.setdefault(asset, []).append(found)
+    for _, folders in sorted(trainings.items()):
+        yield from sorted(folders, key=lambda each: each.modified, reverse=True)[kept:]
 
 
 def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, now: datetime) -> Iterator[Removal]:
@@ -85,7 +75,7 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         return
     needed = {
         name
-        for manifest in Evidence(storage).manifests.values()
+        for manifest in Inventory(storage).readable()
         if manifest.batch is None or manifest.batch in offered
         for name in manifest.inputs
     }
@@ -93,9 +83,9 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         for each in Inventory(storage).partitions(asset):
             if each.batch is None or each.batch in offered or each.label in needed:
                 continue
-            found = _find(storage.root, layout.folder(asset, each.batch))
+            found = _find("batch", storage.root, layout.folder(asset, each.batch), asset)
             if found and now - found.modified > timedelta(days=days):
-                yield found.removal("batch", asset)
+                yield found
 
 
 def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Removal]:
@@ -110,15 +100,16 @@ def _leftovers(storage: Storage, kept: timedelta, now: datetime) -> Iterator[Rem
         for name in storage.root.names(folder):
             if name in named or layout.batch_of(name):
                 continue
-            found = _find(storage.root, f"{folder}/{name}")
+            found = _find("leftover", storage.root, f"{folder}/{name}", each.asset)
             age = UNFINISHED if manifest or layout.is_unfinished(name) else kept
             if found and now - found.modified > age:
-                yield found.removal("leftover", each.asset)
+                yield found
 
 
-def _find(root: Root, key: str) -> _Found | None:
+def _find(kind: str, root: Root, key: str, asset: str) -> Removal | None:
     """A file, or a folder with everything below it; None for a folder without files, or if it is gone."""
     entries = [*root.list(key)]
     if not entries:
         return None
-    return _Found(root, key, max(entry.modified for entry in entries), sum(entry.size for entry in entries))
+    newest, size = max(entry.modified for entry in entries), sum(entry.size for entry in entries)
+    return Removal(kind, root, key, asset, newest, size)

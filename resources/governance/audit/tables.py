@@ -1,9 +1,13 @@
-"""Checks of stored tables: files, data versions, counts, contracts, exports, and forgotten records."""
+"""Checks of stored tables: files, data versions, counts, contracts, exports, and forgotten records.
+
+The first line of a check's docstring is its promise, which the UI shows.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 
 import polars as pl
 
@@ -11,7 +15,6 @@ from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import Drop, QuarantinedRecord
 from fineline.data_contracts.enforcement import enforce
 from fineline.data_contracts.records import SPLITS
-from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import jsonl_bytes
 from fineline.resources.governance.accounting import ledger
@@ -21,16 +24,19 @@ from fineline.resources.governance.forgetting import tombstones
 _WITH_CONTRACT = {asset.name: asset for asset in catalog.ASSETS if asset.contract}
 
 
-def files(stored: Evidence) -> Finding:
-    """Each file and folder has the hash in its name."""
+def files_are_whole(stored: Evidence) -> Finding:
+    """Every file and folder that a manifest names is there, with the hash that its name says."""
     checked = stored.check_files()
     problems = [f"{name}: its manifest cannot be read" for name in stored.unreadable]
     problems += [f"{name}: {file}" for name, files in stored.damaged.items() for file in files]
     return Finding(checked + len(stored.unreadable), len(problems), listed(problems) or f"{checked} files and folders")
 
 
-def versions(stored: Evidence) -> Finding:
-    """Each data version is that of the stored bytes. An asset behind its inputs is named, and breaks nothing."""
+def data_versions_are_of_content(stored: Evidence) -> Finding:
+    """Every data version is the hash of the stored bytes.
+
+    An asset behind its inputs is named, and breaks nothing.
+    """
     found = {
         name: stored.data_version(manifest) for name, manifest in stored.manifests.items() if name not in stored.damaged
     }
@@ -41,8 +47,8 @@ def versions(stored: Evidence) -> Finding:
     return Finding(len(known), len(wrong), "; ".join([*([listed(wrong)] if wrong else []), late]))
 
 
-def accounted(stored: Evidence) -> Finding:
-    """The counts in each manifest match its tables, and the ledger matches one rebuilt from its inputs."""
+def rows_are_accounted_for(stored: Evidence) -> Finding:
+    """Counts are those of the tables, sums close, and the ledger, rebuilt from its inputs, has every row read once."""
     problems, checked = [], 0
     for name, manifest in stored.tables():
         problems += [f"{name}: {problem}" for problem in _miscounted(stored, manifest)]
@@ -61,13 +67,14 @@ def accounted(stored: Evidence) -> Finding:
 
 
 def _miscounted(stored: Evidence, manifest: Manifest) -> list[str]:
-    wanted = {"data": manifest.rows, "drops": manifest.dropped + manifest.quarantined}
-    wanted["quarantine"] = manifest.quarantined
-    problems = []
-    for role, count in wanted.items():
-        if role in manifest.roles and stored.height(manifest, role) != count:
-            problems.append(f"{role} should have {count} rows and has not")
-    if manifest.rows_in != (manifest.rows or 0) + manifest.dropped + manifest.quarantined:
+    stopped = manifest.dropped + manifest.quarantined
+    wanted = {"data": manifest.rows, "drops": stopped, "quarantine": manifest.quarantined}
+    problems = [
+        f"{role} should have {count} rows and has not"
+        for role, count in wanted.items()
+        if role in manifest.roles and stored.height(manifest, role) != count
+    ]
+    if manifest.rows_in != (manifest.rows or 0) + stopped:
         problems.append("rows in are not the sum of rows kept, dropped and in quarantine")
     return problems
 
@@ -76,15 +83,15 @@ def _ledger_gaps(stored: Evidence) -> tuple[dict[str, int], int]:
     """The gaps of the stored ledger, with its differences from a rebuilt one, and how many entries it has."""
     merged = stored.current(catalog.RECORD_LEDGER.name)
     gaps, unlike = ledger.Gaps(), 0
-    for account in ledger.accounts(stored.scan_asset, stored.batches(merged, catalog.RAW_CORPUS.name)):
-        entries = stored.scan(merged, batches=[account.batch]).collect()
+    for account in ledger.accounts(stored.scan_batch, stored.batches(merged, catalog.RAW_CORPUS.name)):
+        entries = stored.storage.scan(merged, batches=[account.batch]).collect()
         gaps += account.gaps(entries)
         unlike += account.entries.join(entries, on=entries.columns, how="anti", nulls_equal=True).height
-    return gaps.as_dict() | {"entries unlike the rebuilt ones": unlike}, stored.height(merged, "data")
+    return asdict(gaps) | {"entries unlike the rebuilt ones": unlike}, stored.height(merged, "data")
 
 
-def contracts(stored: Evidence) -> Finding:
-    """Each table, its drops and its quarantine fit their contracts."""
+def tables_are_under_contract(stored: Evidence) -> Finding:
+    """Every stored table, with its drops and its quarantine, fits its contract."""
     problems: list[str] = []
     checked = failures = 0
     for name, manifest in stored.tables():
@@ -93,7 +100,7 @@ def contracts(stored: Evidence) -> Finding:
         for role, contract in roles.items():
             if contract is None or role not in manifest.roles:
                 continue
-            table = stored.scan(manifest, role).collect()
+            table = stored.storage.scan(manifest, role).collect()
             missing = [column for column in contract.column_names() if column not in table.columns]
             checked += table.height
             bad = {f"no column {column}": table.height or 1 for column in missing}
@@ -104,13 +111,13 @@ def contracts(stored: Evidence) -> Finding:
     return Finding(checked, failures, listed(problems) or f"{checked:,} rows")
 
 
-def exports(stored: Evidence) -> Finding:
-    """The lines of each export are the rows of its table, in any order."""
+def exports_equal_tables(stored: Evidence) -> Finding:
+    """The JSONL files that training reads have the rows of their tables, and no others."""
     problems: list[str] = []
     checked = 0
     for name, manifest in stored.tables():
         exports = [split for split in SPLITS if split in manifest.files]
-        table = stored.scan(manifest).collect() if exports else pl.DataFrame()
+        table = stored.storage.scan(manifest).collect() if exports else pl.DataFrame()
         for split in exports:
             with stored.storage.root.open(stored.storage.key(manifest, split)) as file:
                 lines = Counter(line.rstrip(b"\n") for line in file)
@@ -129,25 +136,29 @@ def exports(stored: Evidence) -> Finding:
     return Finding(checked, len(problems), listed(problems) or f"{checked:,} lines")
 
 
-def forgotten(stored: Evidence, key: PseudonymKey) -> Finding:
-    """No table has a row of a forgotten record. Record_ids are compared as keyed hashes with the tombstones."""
+def forgotten_stays_forgotten(stored: Evidence) -> Finding:
+    """No stored table holds a forgotten record.
+
+    Record_ids are compared as keyed hashes with the tombstones.
+    """
     kept = tombstones.read(stored.storage)
     if kept.is_empty():
         raise NothingThere("no request to forget was ever carried out")
-    if (kept["key"] != key.fingerprint).any():
+    if (kept["key"] != stored.key.fingerprint).any():
         raise NotCheckable("records were forgotten under another pseudonym key; bring that key back")
     gone, known = set(kept.filter(pl.col("kind") == "record")["tombstone"]), dict[str, bool]()
     problems: list[str] = []
     checked = failures = 0
     for name, manifest in stored.tables():
         for role in manifest.tables:
-            if "record_id" not in stored.scan(manifest, role).collect_schema():
+            rows = stored.storage.scan(manifest, role)
+            if "record_id" not in rows.collect_schema():
                 continue
-            ids = stored.scan(manifest, role).select("record_id").collect()["record_id"].drop_nulls()
+            ids = rows.select("record_id").collect()["record_id"].drop_nulls()
             for each in ids.unique():
                 if each not in known:
-                    known[each] = key.tombstone(each) in gone
-            rows = sum(known[each] for each in ids)
-            checked, failures = checked + ids.len(), failures + rows
-            problems += [f"{name}: {rows} rows of {role}"] if rows else []
+                    known[each] = stored.key.tombstone(each) in gone
+            found = sum(known[each] for each in ids)
+            checked, failures = checked + ids.len(), failures + found
+            problems += [f"{name}: {found} rows of {role}"] if found else []
     return Finding(checked, failures, listed(problems) or f"{len(gone)} forgotten records are in no table")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,15 +21,15 @@ from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
 from fineline.resources.governance.forgetting.journal import Journal
 from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan
-from fineline.resources.governance.forgetting.names import forget_name, forget_names
+from fineline.resources.governance.forgetting.names import blank_names, name_of
 from fineline.resources.governance.forgetting.removal import remove
 from fineline.resources.governance.forgetting.request import ForgettingError, Request, finish, key_of, load
-from fineline.resources.governance.forgetting.sweep import Swept, sweep
+from fineline.resources.governance.forgetting.sweep import sweep
 from fineline.resources.governance.forgetting.targets import Targets
 from fineline.resources.governance.forgetting.tombstones import Tombstones
-from fineline.resources.models.exposure import ExposedModel, mark_forgotten
+from fineline.resources.models.exposure import mark_forgotten
 
-SCHEMA = ForgettingCertificate.create_empty().schema
+_SCHEMA = ForgettingCertificate.create_empty().schema
 
 
 def carry_out(
@@ -73,25 +74,40 @@ def carry_out(
     if found.tombstones:
         _empty_findings_cache(storage)
     sought = sorted({*request.needles, *found.sought})
-    cleansed = history.cleanse(sought)
-    forget_names(storage, sought)
-    if request.batch is not None:
-        forget_name(storage, request.batch, history.cleanse)
+    kept = history.cleanse([*sought, *(name_of(storage, request.batch) if request.batch else [])])
+    blank_names(storage, sought, request.batch)
     history.report_changes(request_id)
     history.report_flags(sightings, request_id)
+    outside = _outside(storage, sources, found)
     swept = sweep(storage, sought)
-    swept = Swept(swept.files, [*swept.remains, *cleansed.remains])
-    row = _row(request, key, found, journal, sightings, _outside(storage, sources, found), swept, len(sought))
-    if before.height and not resumed:
+    removed = Counter[str]()
+    for change in journal.changes:
+        removed[Partition.parse(change.table).asset] += change.rows
+    row = {
+        "request_id": request.request_id,
+        "reason": request.reason,
+        "asked_by": request.asked_by,
+        "asked": request.asked(key),
+        "completed_at": datetime.now(UTC),
+        "records": len(found.tombstones),
+        "removed": _listed(removed),
+        "files_rewritten": sum(change.files for change in journal.changes),
+        "seen_by": [{"model": s.asset, "data_version": s.data_version, "records": s.records} for s in sightings],
+        "outside": outside,
+        "files_swept": swept.files,
+        "sought": len(sought),
+        "remains": [*swept.remains, *_kept_names(kept)],
+    }
+    if before.height and before["completed_at"].item() < found.begun:
         row = _added(before.row(0, named=True), row)
     others = certificates(storage).filter(pl.col("request_id") != request_id)
-    return pl.concat([others, pl.DataFrame([row], schema=SCHEMA)]).sort("completed_at", "request_id")
+    return pl.concat([others, pl.DataFrame([row], schema=_SCHEMA)]).sort("completed_at", "request_id")
 
 
 def certificates(storage: Storage) -> pl.DataFrame:
     """All certificates in order of time."""
     manifest = storage.manifest(catalog.FORGETTING_CERTIFICATES.name)
-    return pl.DataFrame(schema=SCHEMA) if manifest is None else storage.scan(manifest).collect()
+    return pl.DataFrame(schema=_SCHEMA) if manifest is None else storage.scan(manifest).collect()
 
 
 def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFrame:
@@ -118,48 +134,31 @@ def _outside(storage: Storage, sources: Iterable[Source], found: Plan) -> list[s
     return [batch for batch in found.batches if batch in offered]
 
 
-def _row(
-    request: Request,
-    key: PseudonymKey,
-    found: Plan,
-    journal: Journal,
-    sightings: Sequence[ExposedModel],
-    outside: list[str],
-    swept: Swept,
-    sought: int,
-) -> dict[str, Any]:
-    removed: dict[str, int] = {}
-    for change in journal.changes:
-        table = Partition.parse(change.table).asset
-        removed[table] = removed.get(table, 0) + change.rows
-    return {
-        "request_id": request.request_id,
-        "reason": request.reason,
-        "asked_by": request.asked_by,
-        "asked": request.asked(key),
-        "completed_at": datetime.now(UTC),
-        "records": len(found.tombstones),
-        "removed": [{"table": table, "rows": rows} for table, rows in removed.items() if rows],
-        "files_rewritten": sum(change.files for change in journal.changes),
-        "seen_by": [{"model": s.asset, "data_version": s.data_version, "records": s.records} for s in sightings],
-        "outside": outside,
-        "files_swept": swept.files,
-        "sought": sought,
-        "remains": swept.remains,
-    }
+def _kept_names(columns: list[str]) -> list[str]:
+    """What a person must do about the names that Dagster keeps."""
+    if not columns:
+        return []
+    return [
+        f"Dagster needs names that contain it ({', '.join(columns)}): rename what bears them, and delete the old names "
+        "in Dagster"
+    ]
+
+
+def _listed(removed: Counter[str]) -> list[dict[str, Any]]:
+    return [{"table": table, "rows": rows} for table, rows in removed.items() if rows]
 
 
 def _added(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """The certificate of a repeated request: the former one if nothing more was found, else the sum of both."""
     if not now["records"] and not now["files_rewritten"] and now["remains"] == before["remains"]:
         return before
-    rows = {each["table"]: each["rows"] for each in before["removed"]}
-    for each in now["removed"]:
-        rows[each["table"]] = rows.get(each["table"], 0) + each["rows"]
+    removed = Counter[str]()
+    for each in [*before["removed"], *now["removed"]]:
+        removed[each["table"]] += each["rows"]
     return {
         **now,
         "records": before["records"] + now["records"],
-        "removed": [{"table": table, "rows": count} for table, count in rows.items()],
+        "removed": _listed(removed),
         "files_rewritten": before["files_rewritten"] + now["files_rewritten"],
         "seen_by": [*before["seen_by"], *now["seen_by"]],
         "outside": sorted({*before["outside"], *now["outside"]}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,64 +36,37 @@ _LOGS = (".out", ".err", ".log")
 
 
 @dataclass(frozen=True)
-class Cleansed:
-    """How many ``values`` and lines were removed, and the columns whose names contain a needle and were ``kept``."""
-
-    values: int
-    kept: list[str]
-
-    @property
-    def remains(self) -> list[str]:
-        """What a person must do about the names that were kept, in words for the certificate."""
-        if not self.kept:
-            return []
-        return [
-            f"Dagster needs names that contain it ({', '.join(self.kept)}): rename what bears them, and delete the "
-            "old names in Dagster"
-        ]
-
-
-@dataclass(frozen=True)
-class _Changes:
-    values: Counter[str]
-    kept: set[str]
-
-
-@dataclass(frozen=True)
 class DagsterHistory:
     """What Dagster keeps about the assets of a storage root."""
 
     instance: dg.DagsterInstance
     storage: Storage
 
-    def cleanse(self, needles: Sequence[str]) -> Cleansed:
+    def cleanse(self, needles: Sequence[str]) -> list[str]:
         """Remove everything that contains one of the needles from Dagster's storage and logs.
 
         A table in an asset's metadata loses the lines that contain one; the rest stays. The names of assets, batches,
-        steps and kinds of events stay, or Dagster could no longer read its history. The files of SQLite, and the
-        changed tables of PostgreSQL, are rewritten, so that nothing stays in free pages.
+        steps and kinds of events stay, or Dagster could no longer read its history: returns the columns, as
+        ``table.column``, in which such names contain a needle. The files of SQLite, and the changed tables of
+        PostgreSQL, are rewritten, so that nothing stays in free pages.
         """
         if not needles:
-            return Cleansed(0, [])
+            return []
         homes = {self.storage.local.path(layout.DAGSTER_HOME), Path(self.instance.root_directory)}
         databases = {path for home in homes for path in home.rglob("*.db")}
-        changes = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
-        changes += [_cleanse_server(connection, needles) for connection in _served(self.instance)]
-        logs = {path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}
-        lines = sum(_cleanse_log(path, needles) for path in sorted(logs))
-        kept = {place for each in changes for place in each.kept}
-        return Cleansed(lines + sum(each.values.total() for each in changes), sorted(kept))
+        kept = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
+        kept += [_cleanse_server(connection, needles) for connection in _served(self.instance)]
+        for path in sorted({path for home in homes for suffix in _LOGS for path in home.rglob(f"*{suffix}")}):
+            _cleanse_log(path, needles)
+        return sorted(set().union(*kept))
 
-    def report_changes(self, request_id: str) -> list[str]:
-        """Report each asset whose data version differs from the last one in Dagster's history; returns their names."""
+    def report_changes(self, request_id: str) -> None:
+        """Report each asset whose data version differs from the last one in Dagster's history."""
         inventory = Inventory(self.storage)
-        reported = []
         for manifest in (each for asset in inventory.in_order() for each in inventory.manifests(asset)):
             last = self._last(manifest)
             if last is not None and (last.tags or {}).get(DATA_VERSION_TAG) != manifest.data_version:
                 self.instance.report_runless_asset_event(self._materialization(manifest, last, request_id))
-                reported.append(manifest.asset)
-        return sorted(set(reported))
 
     def report_flags(self, sightings: Sequence[ExposedModel], request_id: str) -> None:
         """Report for each stored model that it saw forgotten records."""
@@ -129,13 +101,13 @@ class DagsterHistory:
         return records[0].asset_materialization if records else None
 
 
-def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
+def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> set[str]:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 60}, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        changes = _cleanse_tables(connection, needles)
+        changed, kept = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if changes.values or any(_bytes_contain(file, needles) for file in files):
+    if changed or any(_bytes_contain(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             # A reader such as the web server may hold the old pages for a moment.
@@ -144,25 +116,25 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> _Changes:
                 if not busy:
                     break
                 time.sleep(0.5)
-    return changes
+    return kept
 
 
-def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
-    changes = _cleanse_tables(connection, needles)
+def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> set[str]:
+    changed, kept = _cleanse_tables(connection, needles)
     engine = connection.engine
     connection.commit()
-    if changes.values and engine.dialect.name == "postgresql":
+    if changed and engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
-            for table in changes.values:
+            for table in sorted(changed):
                 alone.exec_driver_sql(f'VACUUM FULL "{table}"')
-    return changes
+    return kept
 
 
-def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Changes:
-    """Blank the free text that contains a needle; returns the values by table, and the columns that still do."""
+def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Blank the free text that contains a needle; returns the changed tables, and the columns that still do."""
     schema = sa.MetaData()
     schema.reflect(connection)
-    changes = _Changes(Counter(), set())
+    changed, kept = set[str](), set[str]()
     for table in schema.sorted_tables:
         keys, free = list(table.primary_key.columns), free_text(table)
         for column in table.columns if keys else ():
@@ -173,10 +145,10 @@ def _cleanse_tables(connection: sa.Connection, needles: Sequence[str]) -> _Chang
                 if text != row[-1]:
                     this = sa.and_(*(key == value for key, value in zip(keys, row[:-1], strict=True)))
                     connection.execute(sa.update(table).where(this).values({column: text}))
-                    changes.values[table.name] += 1
+                    changed.add(table.name)
                 if contains_any(pl.Series([text]), needles).any():
-                    changes.kept.add(f"{table.name}.{column.name}")
-    return changes
+                    kept.add(f"{table.name}.{column.name}")
+    return changed, kept
 
 
 def _containing(
@@ -199,13 +171,11 @@ def _blanked(stored: str, needles: Sequence[str]) -> str:
     return json.dumps(blanked(value, needles))
 
 
-def _cleanse_log(path: Path, needles: Sequence[str]) -> int:
-    if not _bytes_contain(path, needles):
-        return 0
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    found = contains_any(pl.Series(lines, dtype=pl.String), needles)
-    write_atomically(path, "".join(line for line, gone in zip(lines, found, strict=True) if not gone).encode())
-    return int(found.sum())
+def _cleanse_log(path: Path, needles: Sequence[str]) -> None:
+    if _bytes_contain(path, needles):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        found = contains_any(pl.Series(lines, dtype=pl.String), needles)
+        write_atomically(path, "".join(line for line, gone in zip(lines, found, strict=True) if not gone).encode())
 
 
 def _served(instance: dg.DagsterInstance) -> Iterator[sa.Connection]:
@@ -220,12 +190,8 @@ def _served(instance: dg.DagsterInstance) -> Iterator[sa.Connection]:
         opened.append(schedules.connect)
     for connect in opened:
         with connect() as connection:
-            if not _is_file(connection):
+            if connection.dialect.name != "sqlite" or not Path(str(connection.engine.url.database)).is_file():
                 yield connection
-
-
-def _is_file(connection: sa.Connection) -> bool:
-    return connection.dialect.name == "sqlite" and Path(str(connection.engine.url.database)).is_file()
 
 
 def _bytes_contain(path: Path, needles: Sequence[str]) -> bool:

@@ -12,29 +12,29 @@ from fineline.resources.governance.forgetting.texts import contains_any, fold
 from fineline.resources.governance.forgetting.tombstones import Tombstones
 
 
-def forget_names(storage: Storage, sought: Sequence[str]) -> None:
-    """Blank the names that contain one of the texts sought, which are in comparable form."""
-    _blank(storage, lambda names: contains_any(names, sought))
-
-
-def forget_name(storage: Storage, batch: str, cleanse: Callable[[Sequence[str]], object]) -> None:
-    """Blank the name of a batch, after ``cleanse`` has removed it from what else names it."""
+def name_of(storage: Storage, batch: str) -> list[str]:
+    """The name of a batch with its source, in comparable form; nothing for a batch without a name."""
     name = _names(storage).get(batch)
-    if name is not None:
-        cleanse(fold([f"{batch.partition('/')[0]}/{name}"]))
+    return [] if name is None else fold([f"{batch.partition('/')[0]}/{name}"])
+
+
+def blank_names(storage: Storage, sought: Sequence[str], batch: str | None) -> None:
+    """Blank the names that contain one of the texts sought, which are in comparable form, and that of the batch."""
+    _blank(storage, lambda names: contains_any(names, sought))
+    if batch is not None:
         blank(storage, [batch])
 
 
 def blank_forgotten_names(storage: Storage, tombstones: Tombstones) -> None:
-    """Blank the names of batches that came in since, if they contain a forgotten text."""
+    """Blank the names of batches that arrived since, if they contain a forgotten text."""
     _blank(storage, tombstones.recognise)
 
 
-def _blank(storage: Storage, telling: Callable[[pl.Series], pl.Series]) -> None:
+def _blank(storage: Storage, contain: Callable[[pl.Series], pl.Series]) -> None:
     names = _names(storage)
-    found = telling(pl.Series([*names.values()], dtype=pl.String))
+    found = contain(pl.Series([*names.values()], dtype=pl.String))
     if found.any():
-        blank(storage, [key for key, tells in zip(names, found, strict=True) if tells])
+        blank(storage, [key for key, hit in zip(names, found, strict=True) if hit])
 
 
 def _names(storage: Storage) -> dict[str, str]:

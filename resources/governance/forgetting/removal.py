@@ -42,7 +42,7 @@ def remove(storage: Storage, targets: Targets, journal: Journal, log: Callable[[
                 _clean(storage, each, targets)
                 manifest = storage.manifest(each.asset, each.batch)
                 if manifest is not None and "data" in manifest.roles:
-                    _remove_from(storage, _following(manifest, journal), manifest, targets, journal, log)
+                    _remove_from(storage, manifest, targets, journal, log)
 
 
 def _holds_tables(storage: Storage, partitions: Sequence[Partition]) -> bool:
@@ -74,23 +74,17 @@ def _clean(storage: Storage, partition: Partition, targets: Targets) -> None:
             storage.root.delete(key)
 
 
-def _following(manifest: Manifest, journal: Journal) -> Manifest:
-    """The manifest of a per-batch table with the new versions of its upstream, if only forgetting changed them."""
-    if manifest.batch is None:
-        return manifest
-    inputs = {name: journal.newest(name, version) for name, version in manifest.inputs.items()}
-    return manifest.model_copy(update={"inputs": inputs})
-
-
 def _remove_from(
-    storage: Storage,
-    manifest: Manifest,
-    stored: Manifest,
-    targets: Targets,
-    journal: Journal,
-    log: Callable[[str], None],
+    storage: Storage, stored: Manifest, targets: Targets, journal: Journal, log: Callable[[str], None]
 ) -> None:
-    """Rewrite the files of a table that hold a target; those of a merged table's other batches stay as they are."""
+    """Rewrite the files of a table that hold a target; those of a merged table's other batches stay as they are.
+
+    The manifest of a batch gets the new versions of its upstream, if only forgetting changed them.
+    """
+    manifest = stored
+    if stored.batch is not None:
+        inputs = {name: journal.newest(name, version) for name, version in stored.inputs.items()}
+        manifest = stored.model_copy(update={"inputs": inputs})
     keys = {(role, batch): key for role in manifest.tables for batch, key in storage.keys(manifest, role).items()}
     touched = {place: key for place, key in keys.items() if _is_touched(storage, key, targets)}
     facts = blanked(manifest.facts, [*targets.tombstones, *targets.needles])

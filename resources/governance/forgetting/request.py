@@ -17,8 +17,8 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import find_key
 from fineline.resources.governance.forgetting.texts import fold
 
-REQUEST_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-LONGEST_REASON = 500
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST_REASON = 500
 
 
 class ForgettingError(StorageError):
@@ -63,11 +63,13 @@ class Request(BaseModel):
 def check(request: Request) -> None:
     """Raise ForgettingError, without any of the texts, for a request that cannot be carried out."""
     key_of(request.request_id)
-    if not 0 < len(request.reason.strip()) <= LONGEST_REASON:
-        raise ForgettingError(f"a reason of at most {LONGEST_REASON} characters is needed; it stays in the certificate")
+    if not 0 < len(request.reason.strip()) <= _LONGEST_REASON:
+        raise ForgettingError(
+            f"a reason of at most {_LONGEST_REASON} characters is needed; it stays in the certificate"
+        )
     if sum(map(bool, (request.records, request.texts, request.source, request.batch))) != 1:
         raise ForgettingError("a request names either records, or texts, or a source, or a batch")
-    if not all(re.match(RECORD_ID_PATTERN, record_id) for record_id in request.records):
+    if not all(re.fullmatch(RECORD_ID_PATTERN, record_id) for record_id in request.records):
         raise ForgettingError("a record id has 32 hexadecimal digits")
     if "" in request.needles:
         raise ForgettingError("a text to forget has no letter and no digit, so it cannot be searched for")
@@ -80,7 +82,7 @@ def check(request: Request) -> None:
 
 def key_of(request_id: str, kind: str = "json") -> str:
     """The key of a request, of its plan or of its journal. Raises ForgettingError for a malformed id."""
-    if not re.match(REQUEST_ID, request_id):
+    if not _REQUEST_ID.fullmatch(request_id):
         raise ForgettingError("a request id has at most 64 letters, digits, dots, dashes and underscores, as in R-17")
     return layout.request(request_id, kind)
 
@@ -94,7 +96,7 @@ def put(storage: Storage, request: Request) -> None:
     check(request)
     request = _by_key(storage, request)
     key = key_of(request.request_id)
-    if storage.root.exists(key) and _content(load(storage, request.request_id)) != _content(request):
+    if storage.root.exists(key) and _named(load(storage, request.request_id)) != _named(request):
         folder = storage.root.location(layout.REQUESTS)
         raise ForgettingError(f"another request {request.request_id} waits in {folder}; give this one its own id")
     storage.root.put(key, request.model_dump_json().encode(), private=True)
@@ -121,7 +123,7 @@ def load(storage: Storage, request_id: str) -> Request:
 def waiting(storage: Storage) -> list[str]:
     """The ids of the waiting requests."""
     ids = [name.removesuffix(".json") for name in storage.root.names(layout.REQUESTS) if name.endswith(".json")]
-    return [request_id for request_id in ids if re.match(REQUEST_ID, request_id)]
+    return [request_id for request_id in ids if _REQUEST_ID.fullmatch(request_id)]
 
 
 def finish(storage: Storage, request_id: str) -> None:
@@ -140,5 +142,5 @@ def _by_key(storage: Storage, request: Request) -> Request:
     return request.model_copy(update={"batch": request.batch and find_key(storage, request.batch)})
 
 
-def _content(request: Request) -> Mapping[str, Any]:
+def _named(request: Request) -> Mapping[str, Any]:
     return request.model_dump(exclude={"confirmed", "reason"})

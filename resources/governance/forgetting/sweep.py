@@ -77,10 +77,11 @@ def bytes_contain(root: Root, key: str, needles: Sequence[str]) -> bool:
     end = b""
     with suppress(FileNotFoundError), root.open(key) as file:
         while chunk := file.read(_CHUNK):
-            text = (end + chunk).decode("utf-8", errors="replace").replace(BETWEEN, " ")
+            content = end + chunk
+            text = content.decode("utf-8", errors="replace").replace(BETWEEN, " ")
             if contains_any(pl.Series([text]), needles).any():
                 return True
-            end = chunk[-_OVERLAP:]
+            end = content[-_OVERLAP:]
     return False
 
 

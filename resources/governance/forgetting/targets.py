@@ -22,23 +22,23 @@ class Targets:
 
         A table without the column record_id loses the rows that name one of the records in any column.
         """
-        named = ["record_id"] if "record_id" in frame.columns else identifiers(frame.schema)
+        named = ["record_id"] if "record_id" in frame.columns else _strings(frame.schema)
         gone = frame.select(pl.any_horizontal(pl.lit(False), *(self.is_one(name) for name in named)).alias("gone"))
         return gone["gone"] | contains_any(strings(frame), self.needles)
 
     def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with tombstones where rows that stay name a record, such as the representative of a cluster."""
-        named = [name for name in identifiers(frame.schema) if frame.select(self._names_one(name).any()).item()]
+        named = [name for name in _strings(frame.schema) if frame.select(self._names_one(name).any()).item()]
         ids, instead = list(self.tombstones), list(self.tombstones.values())
         return frame.with_columns(pl.col(name).str.replace_many(ids, instead) for name in named)
 
     def searched(self, schema: pl.Schema) -> list[str]:
         """The columns of a table that show whether it changes; reading the others would take time."""
-        return text_columns(schema) if self.needles else identifiers(schema)
+        return text_columns(schema) if self.needles else _strings(schema)
 
     def touches(self, frame: pl.DataFrame) -> bool:
         """Whether a table would change."""
-        named = [self._names_one(name).any() for name in identifiers(frame.schema)]
+        named = [self._names_one(name).any() for name in _strings(frame.schema)]
         return frame.select(pl.any_horizontal(pl.lit(False), *named)).item() or bool(self.taken(frame).any())
 
     def is_one(self, column: str) -> pl.Expr:
@@ -52,6 +52,6 @@ class Targets:
         return pl.col(column).str.contains_any(list(self.tombstones)).fill_null(False)
 
 
-def identifiers(schema: pl.Schema) -> list[str]:
+def _strings(schema: pl.Schema) -> list[str]:
     """The columns that may name a record."""
     return [name for name, kind in schema.items() if kind == pl.String]

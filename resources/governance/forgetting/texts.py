@@ -170,15 +170,11 @@ def _blanked(value: Any, sought: _Sought) -> Any:
         return {name: each if name in IDENTIFIERS else _blanked(each, sought) for name, each in value.items()}
     if isinstance(value, list):
         return [_blanked(each, sought) for each in value]
-    if not isinstance(value, str) or not _contains(value, sought):
+    if not isinstance(value, str) or not _contain(pl.Series([value]), sought).any():
         return value
-    lines = value.splitlines()
-    rest = "\n".join(line for line, gone in zip(lines, _contain(pl.Series(lines), sought), strict=True) if not gone)
-    return rest if rest and not _contains(rest, sought) else BLANK
-
-
-def _contains(text: str, sought: _Sought) -> bool:
-    return bool(_contain(pl.Series([text]), sought).any())
+    lines = pl.Series(value.splitlines())
+    rest = "\n".join(lines.filter(~_contain(lines, sought)))
+    return rest if rest and not _contain(pl.Series([rest]), sought).any() else BLANK
 
 
 def _decoded(found: re.Match[str]) -> str:

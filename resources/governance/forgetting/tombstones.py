@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 
 import polars as pl
@@ -14,27 +14,31 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.request import ForgettingError
 from fineline.resources.governance.forgetting.texts import BETWEEN, folded, strings, unescaped
 
-SCHEMA = Tombstone.create_empty().schema
+_SCHEMA = Tombstone.create_empty().schema
 
 
 def of_records(key: PseudonymKey, request_id: str, record_ids: Iterable[str]) -> pl.DataFrame:
     """Tombstones of records."""
-    return _rows(key, request_id, "record", [key.tombstone(record_id) for record_id in record_ids])
+    return _rows(key, request_id, "record", tombstone=[key.tombstone(record_id) for record_id in record_ids])
 
 
 def of_source(key: PseudonymKey, request_id: str, source: str) -> pl.DataFrame:
     """The tombstone of a source."""
-    return _rows(key, request_id, "source", [_source_hash(key, source)])
+    return _rows(key, request_id, "source", tombstone=[_source_hash(key, source)])
 
 
 def of_texts(key: PseudonymKey, request_id: str, needles: Iterable[str]) -> pl.DataFrame:
     """Tombstones of texts in comparable form."""
     phrases = [needle.split(" ") for needle in needles]
     anchors = [max(words, key=len) for words in phrases]
-    return _rows(key, request_id, "phrase", [_phrase_hash(key, words) for words in phrases]).with_columns(
-        anchor=pl.Series([_anchor(key, word) for word in anchors], dtype=pl.UInt16),
-        words=pl.Series([len(words) for words in phrases], dtype=pl.UInt16),
-        position=pl.Series([words.index(word) for words, word in zip(phrases, anchors, strict=True)], dtype=pl.UInt16),
+    return _rows(
+        key,
+        request_id,
+        "phrase",
+        tombstone=[_phrase_hash(key, words) for words in phrases],
+        anchor=[_anchor(key, word) for word in anchors],
+        words=[len(words) for words in phrases],
+        position=[words.index(word) for words, word in zip(phrases, anchors, strict=True)],
     )
 
 
@@ -42,8 +46,8 @@ def add(storage: Storage, rows: pl.DataFrame) -> None:
     """Store tombstones for ever; those already stored stay as they are."""
     with storage.root.lock(layout.TOMBSTONES_LOCK):
         before = read(storage)
-        table = pl.concat([before, rows.select(SCHEMA.names()).cast(SCHEMA)])
-        table = table.unique(["request_id", "tombstone"], keep="first").sort("request_id", "kind", "tombstone")
+        table = pl.concat([before, rows]).unique(["request_id", "tombstone"], keep="first")
+        table = table.sort("request_id", "kind", "tombstone")
         if not table.equals(before):
             content = BytesIO()
             Tombstone.validate(table).write_parquet(content)
@@ -53,7 +57,7 @@ def add(storage: Storage, rows: pl.DataFrame) -> None:
 def read(storage: Storage) -> pl.DataFrame:
     """All tombstones."""
     stored = storage.root.get(layout.TOMBSTONES)
-    return pl.read_parquet(stored.content) if stored else pl.DataFrame(schema=SCHEMA)
+    return pl.read_parquet(stored.content) if stored else pl.DataFrame(schema=_SCHEMA)
 
 
 class Tombstones:
@@ -127,16 +131,11 @@ class Tombstones:
         )
 
 
-def _rows(key: PseudonymKey, request_id: str, kind: str, hashes: list[str]) -> pl.DataFrame:
-    nothing = {name: pl.lit(None) for name in ("anchor", "words", "position")}
-    table = pl.DataFrame({"tombstone": pl.Series(hashes, dtype=pl.String)})
-    return (
-        table.select(
-            "tombstone", request_id=pl.lit(request_id), kind=pl.lit(kind), key=pl.lit(key.fingerprint), **nothing
-        )
-        .select(SCHEMA.names())
-        .cast(SCHEMA)
-    )
+def _rows(key: PseudonymKey, request_id: str, kind: str, **columns: Sequence[object]) -> pl.DataFrame:
+    """``Tombstone`` rows with these columns; those that a kind has not are null."""
+    same = {"request_id": request_id, "kind": kind, "key": key.fingerprint}
+    rows = [same | dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return pl.DataFrame(rows, schema=_SCHEMA)
 
 
 def _source_hash(key: PseudonymKey, source: str) -> str:

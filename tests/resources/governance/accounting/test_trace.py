@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import asdict
 
 import polars as pl
 import pytest
@@ -25,12 +26,12 @@ def storage(tmp_path):
 
 
 def steps(storage, row, asset, role="data"):
-    (trace,) = tracing.trace(storage, [row["record_id"]])
+    trace = tracing.trace(storage, row["record_id"])
     return [(step.batch, step.facts) for step in trace.steps if (step.asset, step.role) == (asset, role)]
 
 
 def test_a_kept_record_is_traced_from_its_batch_to_the_models_that_saw_it(storage):
-    (trace,) = tracing.trace(storage, [HELD_OUT["record_id"]])
+    trace = tracing.trace(storage, HELD_OUT["record_id"])
     assert [(step.asset, step.batch, step.role) for step in trace.steps] == [
         ("raw_corpus", FIRST, "data"),
         ("raw_corpus", FIRST, "rows_read"),
@@ -45,7 +46,7 @@ def test_a_kept_record_is_traced_from_its_batch_to_the_models_that_saw_it(storag
 
 
 def test_a_step_names_the_version_of_its_table(storage):
-    (trace,) = tracing.trace(storage, [KEPT["record_id"]])
+    trace = tracing.trace(storage, KEPT["record_id"])
     versions = {(step.asset, step.batch, step.data_version) for step in trace.steps}
     assert ("raw_corpus", SECOND, storage.require("raw_corpus", SECOND).data_version) in versions
     assert ("release", None, storage.require("release").data_version) in versions
@@ -89,7 +90,7 @@ def test_a_quarantined_record_names_the_rule_that_it_broke(storage):
 
 
 def test_an_unknown_record_is_not_found(storage):
-    (trace,) = tracing.trace(storage, ["0" * 32])
+    trace = tracing.trace(storage, "0" * 32)
     assert not trace.found
 
 
@@ -135,11 +136,11 @@ def test_a_table_that_somebody_deletes_meanwhile_is_told(storage, monkeypatch):
     (_, key), *_ = storage.keys(storage.require("record_ledger"), "data").items()
     meanwhile(monkeypatch, lambda: storage.root.delete(key))
     with pytest.raises(FileNotFoundError):
-        tracing.trace(storage, [KEPT["record_id"]])
+        tracing.trace(storage, KEPT["record_id"])
 
 
 def test_an_empty_storage_root_holds_nothing(tmp_path):
-    (trace,) = tracing.trace(Storage(tmp_path), ["0" * 32])
+    trace = tracing.trace(Storage(tmp_path), "0" * 32)
     assert not trace.found
     assert tracing.trace_text(Storage(tmp_path), "Ada").records == 0
 
@@ -184,10 +185,8 @@ def test_of_many_records_fifty_are_traced(storage):
 
 
 def test_no_trace_holds_what_a_record_says(storage):
-    traces = [
-        tracing.trace(storage, [row["record_id"]])[0].as_dict() for row in (KEPT, HELD_OUT, AGAIN, SIMILAR, BROKEN)
-    ]
-    told = json.dumps([*traces, tracing.trace_text(storage, "name is").as_dict()])
+    traces = [asdict(tracing.trace(storage, row["record_id"])) for row in (KEPT, HELD_OUT, AGAIN, SIMILAR, BROKEN)]
+    told = json.dumps([*traces, asdict(tracing.trace_text(storage, "name is"))])
     for word in ("Lovelace", "numbers", "Hopper", "Bartik", "Green", "name"):
         assert word not in told
 
@@ -199,10 +198,10 @@ def test_a_forgotten_record_is_found_by_its_tombstone_and_names_the_request(stor
     rows = {"tombstone": [tombstone], "request_id": ["R-17"], "kind": ["record"]}
     storage.local.path(layout.TOMBSTONES).parent.mkdir()
     pl.DataFrame(rows).write_parquet(storage.local.path(layout.TOMBSTONES))
-    (trace,) = tracing.trace(storage, [record_id])
+    trace = tracing.trace(storage, record_id)
     assert trace.forgotten_by == "R-17"
     assert steps(storage, KEPT, "sft_model", "exposure") == [
         (None, {"dataset": "sft_dataset", "split": "train", "request": "R-17"})
     ]
-    (other,) = tracing.trace(storage, [HELD_OUT["record_id"]])
+    other = tracing.trace(storage, HELD_OUT["record_id"])
     assert other.forgotten_by is None

@@ -2,13 +2,12 @@ import shutil
 
 import polars as pl
 import pytest
-from support.audited import RECIPE, edit_manifest
+from support.audited import edit_manifest, evidence
 
 from fineline.data_contracts.models import HeldOutLoss
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.governance.audit import measures
-from fineline.resources.governance.audit.evidence import Evidence
 from fineline.resources.models.release.package import assemble
 
 
@@ -66,14 +65,14 @@ def store_losses(storage, losses):
 
 
 def test_a_release_with_its_checksums_its_weights_and_its_evidence_holds(released):
-    found = measures.release(Evidence(released[0]), RECIPE)
+    found = measures.release_has_evidence(evidence(released[0]))
     assert (found.failures, found.detail) == (0, "4 files with their checksums")
 
 
 def test_a_changed_file_of_a_release_is_named(released):
     storage, _ = released
     (storage.file(storage.require("release"), "release") / "README.md").write_text("better")
-    found = measures.release(Evidence(storage), RECIPE)
+    found = measures.release_has_evidence(evidence(storage))
     assert found.failures == 1
     assert "README.md was changed" in found.detail
 
@@ -81,14 +80,14 @@ def test_a_changed_file_of_a_release_is_named(released):
 def test_a_release_without_checksums_is_noticed(released):
     storage, _ = released
     (storage.file(storage.require("release"), "release") / "SHA256SUMS").unlink()
-    assert measures.release(Evidence(storage), RECIPE).failures == 1
+    assert measures.release_has_evidence(evidence(storage)).failures == 1
 
 
 def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released, tmp_path):
     storage, _ = released
     (tmp_path / "merged" / "model.safetensors").write_bytes(b"other")
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
-    found = measures.release(Evidence(storage), RECIPE)
+    found = measures.release_has_evidence(evidence(storage))
     assert (found.failures, found.checked) == (0, 4)
     assert "its evidence was not checked: release is behind sft_model" in found.detail
 
@@ -99,7 +98,7 @@ def test_losses_that_no_longer_show_that_it_is_better_are_noticed(released):
     store_losses(storage, losses.with_columns(loss=worse))
     version = storage.require("evaluation").data_version
     edit_manifest(storage, "release", inputs={**storage.require("release").inputs, "evaluation": version})
-    found = measures.release(Evidence(storage), RECIPE)
+    found = measures.release_has_evidence(evidence(storage))
     assert "the stored losses do not show that it is better" in found.detail
 
 
@@ -109,4 +108,6 @@ def test_weights_that_are_not_those_that_were_tested_are_noticed(released, tmp_p
     commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
     version = storage.require("sft_model").data_version
     edit_manifest(storage, "release", inputs={**storage.require("release").inputs, "sft_model": version})
-    assert "model.safetensors is not the file that was tested" in measures.release(Evidence(storage), RECIPE).detail
+    assert (
+        "model.safetensors is not the file that was tested" in measures.release_has_evidence(evidence(storage)).detail
+    )

@@ -1,32 +1,24 @@
 import fcntl
 import os
-import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.places import asset_folder
-from support.storage import BATCHES, make_small_storage, read, write_ledger
+from support.storage import BATCHES, read, write_ledger
 
 from fineline.resources.core.recipe.operations import Retention
 from fineline.resources.core.storage.integrity import read_last_whole, whole_file
-from fineline.resources.core.storage.store import Damaged, Storage
+from fineline.resources.core.storage.store import Damaged
 from fineline.resources.governance.audit.retention import removable, remove
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return make_small_storage(tmp_path_factory.mktemp("whole") / "root")
-
-
 @pytest.fixture
-def storage(whole, tmp_path):
+def storage(storage):
     """A storage of today, in which nothing is to be removed."""
-    shutil.copytree(whole.local.folder, tmp_path / "root")
-    for path in tmp_path.rglob("*"):
-        age(path, days=0)
-    return Storage(tmp_path / "root")
+    age_all(storage, days=0)
+    return storage
 
 
 def age(path, days):

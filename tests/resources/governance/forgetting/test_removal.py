@@ -10,13 +10,14 @@ from support.places import asset_folder
 from support.records import record, records
 from support.traced_storage import FIRST, HELD_OUT, KEPT, SECOND, SIMILAR
 
+from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.data_contracts.records import Record
 from fineline.resources.core.keys import PseudonymKey, load_key
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import whole_file
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.tables import Origin, jsonl_bytes, scan_table, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.ingestion.ingest import ingest
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.shapes.content import UNREADABLE_SCHEMA, BatchRows
@@ -329,6 +330,20 @@ def test_what_refuses_a_request_under_way_leaves_its_plan(storage, monkeypatch):
             forget(storage, texts=[PERSON])
     assert storage.root.exists(key_of("R-17", "plan"))
     assert forget(storage, texts=[PERSON])["records"] == 2
+
+
+def test_a_request_repeated_and_killed_keeps_what_it_removed_before(storage, monkeypatch):
+    before = forget(storage, texts=[PERSON])
+    made = TableOutput(pl.DataFrame([before], schema=ForgettingCertificate.create_empty().schema), rows_in=1)
+    origin = Origin("1", {}, "run")
+    write_table(storage, "forgetting_certificates", None, made, ForgettingCertificate, origin, maximum_quarantine=0)
+    finish(storage, "R-17")
+    with monkeypatch.context() as patch:
+        patch.setattr(certificate, "remove", kill)
+        with pytest.raises(Killed):
+            forget(storage, texts=[PERSON])
+    row = forget(storage, texts=[PERSON])
+    assert (row["records"], row["removed"]) == (2, before["removed"])
 
 
 def test_a_request_under_another_key_is_refused_and_changes_nothing(storage):

@@ -33,11 +33,13 @@ def test_a_request_is_read_as_it_was_put_and_only_its_owner_may_read_it(storage)
         ({"reason": "asked by margaret  THOMPSON herself"}, "the reason or the request id contains"),
         ({"request_id": "margaret-thompson"}, "the reason or the request id contains"),
         ({"request_id": "../R-17"}, "at most 64 letters"),
+        ({"request_id": "R-17\n"}, "at most 64 letters"),
         ({"reason": " "}, "a reason of at most"),
         ({"texts": ["--- !"]}, "no letter and no digit"),
         ({"texts": []}, "names either records, or texts"),
         ({"source": "docs"}, "names either records, or texts"),
         ({"texts": [], "records": ["abc"]}, "32 hexadecimal digits"),
+        ({"texts": [], "records": [f"{'0' * 32}\n"]}, "32 hexadecimal digits"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_without_the_text(storage, values, message):
