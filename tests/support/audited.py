@@ -6,6 +6,7 @@ from support.places import asset_folder
 
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.governance.audit.evidence import Evidence
 from fineline.resources.governance.audit.promises import audit
 
@@ -28,6 +29,14 @@ def evidence(storage):
 
 def audited(storage, code_versions=None, log=lambda _: None):
     return audit(storage, RECIPE, KEY, code_versions or {}, log)
+
+
+def commit_folder(storage, asset, make, inputs=None, **parts):
+    """Store a folder that ``make`` fills; ``parts`` are the paths inside it by role."""
+    with storage.new_folder(asset) as folder:
+        make(folder)
+        made = {"data_version": "", "code_version": "1", "inputs": inputs or {}, "files": {}, "run_id": "r"}
+        return storage.commit_folder(Manifest(asset=asset, batch=None, **made), folder, parts)
 
 
 def edit_manifest(storage, asset, batch=None, **values):

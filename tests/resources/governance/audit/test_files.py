@@ -1,9 +1,9 @@
 import pytest
-from support.audited import edit_manifest, evidence, rewrite
+from support.audited import commit_folder, edit_manifest, evidence, rewrite
 from support.places import asset_folder
 from support.storage import read, write
 
-from fineline.resources.core.storage.manifest import Manifest
+from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.governance.audit import measures, tables
 from fineline.resources.governance.audit.evidence import NotCheckable
 
@@ -49,13 +49,9 @@ def test_a_manifest_that_cannot_be_read_is_named(storage):
 
 
 def test_a_changed_model_folder_is_noticed(storage):
-    with storage.new_folder("sft_model") as folder:
-        (folder / "merged").mkdir()
-        (folder / "merged" / "weights").write_bytes(b"1")
-        manifest = Manifest(
-            asset="sft_model", batch=None, data_version="", code_version="1", inputs={}, files={}, run_id="r"
-        )
-        manifest = storage.commit_folder(manifest, folder, {"model": "merged"})
+    manifest = commit_folder(
+        storage, "sft_model", lambda folder: write_atomically(folder / "merged" / "weights", b"1"), model="merged"
+    )
     assert tables.files_are_whole(evidence(storage)).failures == 0
     assert tables.data_versions_are_of_content(evidence(storage)).failures == 0
     (storage.file(manifest, "model") / "weights").write_bytes(b"2")

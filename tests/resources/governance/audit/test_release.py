@@ -2,10 +2,9 @@ import shutil
 
 import polars as pl
 import pytest
-from support.audited import edit_manifest, evidence
+from support.audited import commit_folder, edit_manifest, evidence
 
 from fineline.data_contracts.models import HeldOutLoss
-from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 from fineline.resources.governance.audit import measures
 from fineline.resources.models.release.package import assemble
@@ -31,25 +30,20 @@ def released(storage, tmp_path):
             for model, loss in (("base_model", 2.0), ("unigram", 4.0), ("sft_model", 1.0))
         ]
     )
-    commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
+    commit_model(storage, tmp_path / "merged")
     store_losses(storage, losses)
-    with storage.new_folder("release") as folder:
-        assemble(
-            storage.file(storage.require("sft_model"), "model"), tmp_path / "adapter", "card", {}, folder / "release"
-        )
-        versions = {name: storage.require(name).data_version for name in ("sft_model", "evaluation")}
-        manifest = Manifest(
-            asset="release", batch=None, data_version="", code_version="1", inputs=versions, files={}, run_id="r"
-        )
-        storage.commit_folder(manifest, folder, {"release": "release"})
+    weights = storage.file(storage.require("sft_model"), "model")
+    versions = {name: storage.require(name).data_version for name in ("sft_model", "evaluation")}
+
+    def make(folder):
+        assemble(weights, tmp_path / "adapter", "card", {}, folder / "release")
+
+    commit_folder(storage, "release", make, versions, release="release")
     return storage, losses
 
 
-def commit(storage, asset, source, parts):
-    with storage.new_folder(asset) as folder:
-        shutil.copytree(source, folder / "merged")
-        manifest = Manifest(asset=asset, batch=None, data_version="", code_version="1", inputs={}, files={}, run_id="r")
-        storage.commit_folder(manifest, folder, parts)
+def commit_model(storage, weights):
+    commit_folder(storage, "sft_model", lambda folder: shutil.copytree(weights, folder / "merged"), model="merged")
 
 
 def store_losses(storage, losses):
@@ -86,7 +80,7 @@ def test_a_release_without_checksums_is_noticed(released):
 def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released, tmp_path):
     storage, _ = released
     (tmp_path / "merged" / "model.safetensors").write_bytes(b"other")
-    commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
+    commit_model(storage, tmp_path / "merged")
     found = measures.release_has_evidence(evidence(storage))
     assert (found.failures, found.checked) == (0, 4)
     assert "its evidence was not checked: release is behind sft_model" in found.detail
@@ -105,7 +99,7 @@ def test_losses_that_no_longer_show_that_it_is_better_are_noticed(released):
 def test_weights_that_are_not_those_that_were_tested_are_noticed(released, tmp_path):
     storage, _ = released
     (tmp_path / "merged" / "model.safetensors").write_bytes(b"other")
-    commit(storage, "sft_model", tmp_path / "merged", {"model": "merged"})
+    commit_model(storage, tmp_path / "merged")
     version = storage.require("sft_model").data_version
     edit_manifest(storage, "release", inputs={**storage.require("release").inputs, "sft_model": version})
     assert (
