@@ -104,17 +104,17 @@ class Evidence:
         name = Partition(asset, batch).label
         manifest = self.manifests.get(name)
         if manifest is None:
-            raise NothingThere(f"{name} is not made")
+            raise NothingThere(f"{name} is not materialized")
         if name in self.damaged:
             raise NotCheckable(f"{name} is damaged")
         return manifest
 
     def current(self, asset: str) -> Manifest:
-        """The same, if the current code and recipe made the asset from its stored inputs. Raises as ``usable``."""
+        """A usable manifest that the current code and recipe made from the stored inputs. Raises as ``usable``."""
         manifest = self.usable(asset)
         self._require_current_code(manifest)
         if behind := self.behind(manifest):
-            raise NotCheckable(f"{asset} is behind {first_few(behind)}; make it again, then audit")
+            raise NotCheckable(f"{asset} is behind {first_few(behind)}; materialize it again, then audit")
         return manifest
 
     def behind(self, manifest: Manifest) -> list[str]:
@@ -147,7 +147,7 @@ class Evidence:
     def _require_current_code(self, manifest: Manifest) -> None:
         if self._code_versions.get(manifest.asset, manifest.code_version) != manifest.code_version:
             raise NotCheckable(
-                f"the code or the recipe of {manifest.label} changed since it was made; make it again, then audit"
+                f"the code or the recipe of {manifest.label} changed since then; materialize it again, then audit"
             )
 
     def tables(self) -> Iterator[tuple[str, Manifest]]:

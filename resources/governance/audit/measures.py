@@ -102,7 +102,7 @@ def release_has_evidence(stored: Evidence) -> Finding:
 
     manifest = stored.manifests.get(catalog.RELEASE.name)
     if manifest is None:
-        raise NothingThere(f"{catalog.RELEASE.name} is not made")
+        raise NothingThere(f"{catalog.RELEASE.name} is not materialized")
     folder = stored.storage.file(manifest, "release")
     if not (folder / SUMS).is_file():
         return Finding(1, 1, f"the release has no {SUMS}")

@@ -121,7 +121,7 @@ def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFram
 
 
 def _empty_findings_cache(storage: Storage) -> None:
-    """Remove the cache, in which the hashes of forgotten texts cannot be told from others, for all settings."""
+    """Remove the cache for all settings, since the hashes of forgotten texts in it look like those of others."""
     with storage.root.lock(catalog.SCRUBBED_CORPUS.name):
         for name in storage.local.names(layout.FINDINGS_CACHE):
             storage.local.delete(f"{layout.FINDINGS_CACHE}/{name}")

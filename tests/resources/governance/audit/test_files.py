@@ -70,5 +70,5 @@ def test_what_is_behind_its_inputs_is_named_and_breaks_nothing(storage):
     found = tables.data_versions_are_of_content(checked_files(storage))
     assert found.failures == 0
     assert "behind their inputs: curated_corpus; record_ledger; scrubbed_corpus[notes/1]" in found.detail
-    with pytest.raises(NotCheckable, match=r"record_ledger is behind raw_corpus\[notes/1\]; make it again"):
+    with pytest.raises(NotCheckable, match=r"record_ledger is behind raw_corpus\[notes/1\]; materialize it again"):
         evidence(storage).current("record_ledger")

@@ -65,5 +65,5 @@ def test_near_duplicates_and_prompts_that_cross_splits_are_noticed(storage):
 
 def test_what_was_not_made_is_not_there(storage):
     (asset_folder(storage, "splits") / "manifest.json").unlink()
-    with pytest.raises(NothingThere, match="splits is not made"):
+    with pytest.raises(NothingThere, match="splits is not materialized"):
         measures.splits_do_not_leak(evidence(storage))
