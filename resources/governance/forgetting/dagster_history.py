@@ -121,10 +121,9 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> set[str]:
 
 def _cleanse_server(connection: sa.Connection, needles: Sequence[str]) -> set[str]:
     changed, kept = _cleanse_tables(connection, needles)
-    engine = connection.engine
     connection.commit()
-    if changed and engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
+    if changed and connection.dialect.name == "postgresql":
+        with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
             for table in sorted(changed):
                 alone.exec_driver_sql(f'VACUUM FULL "{table}"')
     return kept
