@@ -65,7 +65,7 @@ def duplicates_stay_verified(stored: Evidence) -> Finding:
 
 
 def splits_do_not_leak(stored: Evidence) -> Finding:
-    """No group, prompt or near-duplicate pair crosses splits, and no training record repeats a held-out prompt.
+    """No group, cluster, prompt or near-duplicate pair crosses splits; no training record repeats a held-out prompt.
 
     Nor does a record stand in another split than in an earlier assignment.
     """
