@@ -25,7 +25,7 @@ _WITH_CONTRACT = {asset.name: asset for asset in catalog.ASSETS if asset.contrac
 
 
 def files_are_whole(stored: Evidence) -> Finding:
-    """Every file and folder that a manifest names is there, with the hash that its name says."""
+    """Every file and folder that a manifest names is there, with the hash in its name."""
     checked = stored.check_files()
     problems = [f"{name}: its manifest cannot be read" for name in stored.unreadable]
     problems += [f"{name}: {file}" for name, files in stored.damaged.items() for file in files]
@@ -48,7 +48,7 @@ def data_versions_are_of_content(stored: Evidence) -> Finding:
 
 
 def rows_are_accounted_for(stored: Evidence) -> Finding:
-    """Counts are those of the tables, sums close, and the ledger, rebuilt from its inputs, has every row read once."""
+    """Counts match the tables, sums close, and a rebuilt ledger holds every row that was read exactly once."""
     problems, checked = [], 0
     for name, manifest in stored.tables():
         problems += [f"{name}: {problem}" for problem in _miscounted(stored, manifest)]
