@@ -25,7 +25,8 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
     section, storage, now = project.recipe.retention, project.storage, datetime.now(UTC)
     offered = context.instance.get_dynamic_partitions(str(BATCHES.name))
     found = retention.removable(storage, section, offered, now)
-    runs = old_runs(context.instance, Inventory(storage).readable(), now - timedelta(days=section.runs_days))
+    stored = [manifest for _, manifest in Inventory(storage).written() if manifest]
+    runs = old_runs(context.instance, stored, now - timedelta(days=section.runs_days))
     removed, busy = (found, []) if config.dry_run else retention.remove(storage, found)
     if not config.dry_run:
         for run_id in runs:

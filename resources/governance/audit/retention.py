@@ -75,8 +75,8 @@ def _gone_batches(storage: Storage, offered: Collection[str], days: int | None, 
         return
     needed = {
         name
-        for manifest in Inventory(storage).readable()
-        if manifest.batch is None or manifest.batch in offered
+        for _, manifest in Inventory(storage).written()
+        if manifest and (manifest.batch is None or manifest.batch in offered)
         for name in manifest.inputs
     }
     for asset in sorted(each.name for each in catalog.ASSETS if each.per_batch):
