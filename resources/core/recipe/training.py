@@ -12,6 +12,9 @@ from fineline.resources.core.recipe.base import Section, Share
 StageName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="The stage makes the model <name>_model; names must differ.")
 ]
+Steps = Annotated[int, Field(ge=1, description="Optimizer steps.")]
+BatchSize = Annotated[int, Field(ge=1, description="Rows a step.")]
+LearningRate = Annotated[float, Field(gt=0)]
 
 
 class Lora(Section):
@@ -33,9 +36,9 @@ class TrainingStage(Section):
 
     name: StageName
     method: str
-    steps: int = Field(ge=1, description="Optimizer steps.")
-    batch_size: int = Field(8, ge=1, description="Rows a step.")
-    learning_rate: float = Field(gt=0)
+    steps: Steps
+    batch_size: BatchSize = 8
+    learning_rate: LearningRate
     warmup: Share = Field(0.1, description="Share of the steps over which the learning rate rises.")
     maximum_tokens: int = Field(512, ge=16, description="Must cover the rows of the dataset.")
     lora: Lora = Lora()
@@ -54,8 +57,8 @@ class PretrainingStage(TrainingStage):
 
     name: StageName = "pretrained"
     method: Literal["pretraining"]
-    steps: int = Field(10, ge=1)
-    learning_rate: float = Field(2e-4, gt=0)
+    steps: Steps = 10
+    learning_rate: LearningRate = 2e-4
 
 
 class SftStage(TrainingStage):
@@ -65,8 +68,8 @@ class SftStage(TrainingStage):
 
     name: StageName = "sft"
     method: Literal["sft"]
-    steps: int = Field(60, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
+    steps: Steps = 60
+    learning_rate: LearningRate = 5e-4
 
 
 class DpoStage(TrainingStage):
@@ -76,9 +79,9 @@ class DpoStage(TrainingStage):
 
     name: StageName = "aligned"
     method: Literal["dpo"]
-    steps: int = Field(20, ge=1)
-    batch_size: int = Field(4, ge=1)
-    learning_rate: float = Field(5e-5, gt=0)
+    steps: Steps = 20
+    batch_size: BatchSize = 4
+    learning_rate: LearningRate = 5e-5
     beta: float = Field(0.1, gt=0, description="Strength of the tie to the reference model.")
 
 

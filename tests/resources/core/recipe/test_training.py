@@ -26,6 +26,14 @@ def test_usual_names_differ_from_method_to_method():
     assert sorted(names) == ["aligned", "pretrained", "sft"]
 
 
+def test_the_schema_of_every_stage_describes_its_steps():
+    (union, _) = get_args(AnyStage)
+    for stage in get_args(union):
+        described = stage.model_json_schema()["properties"]
+        assert described["steps"]["description"] == "Optimizer steps."
+        assert described["batch_size"]["description"] == "Rows a step."
+
+
 def test_two_stages_of_one_name_are_refused():
     with pytest.raises(ValidationError, match="the name 'sft' is given twice"):
         Training(stages=[sft_stage(), sft_stage()])

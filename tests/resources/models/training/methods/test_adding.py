@@ -15,8 +15,8 @@ class ToyStage(TrainingStage):
 
     name: StageName = "noisy"
     method: Literal["toy"]
-    steps: int = Field(2, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
+    steps: Steps = 2
+    learning_rate: LearningRate = 1e-4
     noise: float = Field(5.0, gt=0)
 
 
