@@ -136,7 +136,7 @@ def test_no_leak_a_group_in_two_splits_is_noticed(broken):
         torn = pl.when(turns).then(pl.lit("train")).otherwise(pl.lit("test")).cast(placed.schema["split"])
         return assigned._replace(records=placed.with_columns(split=torn, split_group=pl.col("record_id")))
 
-    broken("splits", "nothing_leaks", "fineline.resources.data.splitting.assignment.assign", tear_apart)
+    broken("splits", "nothing_leaks", "fineline.assets.splits.assign", tear_apart)
 
 
 @pytest.fixture
