@@ -18,7 +18,7 @@ from fineline.resources.core.compute.engine import worthwhile
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.scrubbing import Scrub
-from fineline.resources.core.storage.tables import StagedPart
+from fineline.resources.core.storage.tables import StoredPart
 from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
 from fineline.resources.data.pii.version import VERSION as PII_VERSION
 from fineline.resources.data.scrubbing.version import VERSION as SCRUBBING_VERSION
@@ -109,7 +109,7 @@ def _outline(records: pl.DataFrame) -> pl.DataFrame:
     return records.select("record_id", "kind", **lengths)
 
 
-def _parts(scrubbed: Iterable[ScrubbedRows], counted: list[pl.DataFrame]) -> Iterator[StagedPart]:
+def _parts(scrubbed: Iterable[ScrubbedRows], counted: list[pl.DataFrame]) -> Iterator[StoredPart]:
     """The parts of a batch; what was replaced in them goes to ``counted``."""
     for rows in scrubbed:
         counted.append(rows.entities)

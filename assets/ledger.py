@@ -30,7 +30,7 @@ def record_ledger(run: TableRun) -> None:
     for account in accounts(run.scan, run.batches):
         gaps += account.gaps()
         tallies.append(tally(account.entries.lazy()))
-        parts.append(run.stage(TableOutput(account.entries, rows_in=account.rows_read.height), account.batch))
+        parts.append(run.store_part(TableOutput(account.entries, rows_in=account.rows_read.height), account.batch))
     run.check("sums_close", gaps == Gaps(), metadata=asdict(gaps))
     tallied = pl.concat(tallies)
     run.write(

@@ -38,7 +38,7 @@ from fineline.resources.core.storage.manifest import Manifest  # noqa: E402
 from fineline.resources.core.storage.store import Storage  # noqa: E402
 from fineline.resources.core.storage.tables import (  # noqa: E402
     Origin,
-    StagedPart,
+    StoredPart,
     TableOutput,
     write_table,
 )
@@ -174,7 +174,7 @@ def _scrub(storage: Storage, raw: Manifest, section: Scrub) -> None:
             _write(storage, catalog.SCRUBBED_CORPUS, (each.part for each in rows))
 
 
-def _write(storage: Storage, asset: catalog.Asset, parts: Iterable[TableOutput | StagedPart]) -> Manifest:
+def _write(storage: Storage, asset: catalog.Asset, parts: Iterable[TableOutput | StoredPart]) -> Manifest:
     origin = Origin("1", {}, "bench")
     return write_table(storage, asset.name, "p3/a", parts, asset.schema, origin, maximum_quarantine=0.0).manifest
 

@@ -15,12 +15,12 @@ WISHED_RULES = [LICENCE_NOT_ALLOWED]
 
 
 class Drop(dy.Schema):
-    """A record that an asset, named by ``stage``, did not pass on: the rule that stopped it and why."""
+    """A record that an asset, named by ``asset``, did not pass on: the rule that stopped it and why."""
 
     record_id = dy.String(nullable=False)
     source = dy.String(nullable=False)
     batch = dy.String(nullable=False)
-    stage = dy.String(nullable=False)
+    asset = dy.String(nullable=False)
     fate = dy.Enum(FATES[1:], nullable=False)
     rule = dy.String(nullable=False)
     detail = dy.String(nullable=True)

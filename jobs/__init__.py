@@ -1,1 +1,1 @@
-"""Named selections of assets, the recipes, and the one place that gathers the definitions."""
+"""The definitions, the main job, the command line, named selections of assets, and the recipes."""

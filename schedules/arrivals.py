@@ -1,4 +1,4 @@
-"""The sensor that reports arrivals to Dagster, as partitions and events, so that the assets that follow are made."""
+"""The sensor that reports arrivals to Dagster, as partitions and events, so that downstream assets are rebuilt."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What one execution of an asset is asked for, what that is made from, and what of it is stale."""
+"""The batches that one execution is asked for, the versions of their inputs, and which of them are stale."""
 
 from __future__ import annotations
 

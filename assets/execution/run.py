@@ -1,4 +1,4 @@
-"""One execution of an asset: what its body may read."""
+"""One execution of an asset: what its body may read, log and check."""
 
 from __future__ import annotations
 

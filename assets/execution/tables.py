@@ -18,7 +18,7 @@ from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.resources.core.orchestrator.versions import row_count
 from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.manifest import Manifest
-from fineline.resources.core.storage.tables import StagedPart, StoredTable, TableOutput, stage_part, write_table
+from fineline.resources.core.storage.tables import StoredPart, StoredTable, TableOutput, store_part, write_table
 
 TABLE_CHECKS = {
     "accounted_for": "Rows in = rows kept + dropped by a named rule + in quarantine.",
@@ -35,7 +35,7 @@ class TableRun(Run):
 
     def write(
         self,
-        output: TableOutput | Iterable[TableOutput | StagedPart],
+        output: TableOutput | Iterable[TableOutput | StoredPart],
         batch: str | None = None,
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         shows: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
@@ -72,9 +72,9 @@ class TableRun(Run):
         self._written.append((replace(written, frame=written.frame.clear()), shown))
         return written
 
-    def stage(self, output: TableOutput, batch: str | None = None) -> StagedPart:
+    def store_part(self, output: TableOutput, batch: str | None = None) -> StoredPart:
         """Store a part ahead of its table, which :meth:`write` takes over once all checks are known."""
-        return stage_part(self.storage, self.name, batch, output)
+        return store_part(self.storage, self.name, batch, output)
 
     def stored(self, role: str = "data") -> pl.LazyFrame:
         """The table of all batches as this execution has stored it, lazily; for its metadata."""
@@ -122,8 +122,8 @@ class TableRun(Run):
             check_name="under_contract",
             passed=self._all_passed("under_contract"),
             metadata={"contract": schema.__name__, "quarantined": counts["quarantined"], **rules},
-            description=f"{counts['quarantined']} of {counts['rows in']} rows in quarantine, "
-            f"{sum(rules[rule] for rule in WISHED_RULES)} of them as the recipe wishes; "
-            f"at most {self._project.recipe.maximum_quarantine:.1%} of the others may be",
+            description=f"{counts['quarantined']} of {counts['rows in']} rows are in quarantine, "
+            f"{sum(rules[rule] for rule in WISHED_RULES)} of them by allowed_licences; "
+            f"at most {self._project.recipe.maximum_quarantine:.1%} of the rest may be",
         )
         yield from rule_results(schema, rules)

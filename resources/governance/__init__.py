@@ -1,1 +1,1 @@
-"""Where every record is; audit; forgetting."""
+"""The ledger and the trace of records, audit, and forgetting."""

@@ -18,7 +18,7 @@ ROWS = 3_000
 def table(version):
     """A table that takes some 200 kB, all of whose rows are of one version."""
     details = [os.urandom(32).hex() for _ in range(ROWS)]
-    columns = {"source": "docs", "batch": "docs/1", "stage": "x", "fate": "dropped", "rule": f"version {version}"}
+    columns = {"source": "docs", "batch": "docs/1", "asset": "x", "fate": "dropped", "rule": f"version {version}"}
     return (
         pl.DataFrame({"record_id": [str(n) for n in range(ROWS)], "detail": details})
         .with_columns(**{name: pl.lit(value) for name, value in columns.items()})

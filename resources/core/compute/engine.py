@@ -1,4 +1,4 @@
-"""The seam between a step's work and where that work runs."""
+"""The protocol of an engine, which runs units of work in this process or in several."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Counts:
     def failed_checks(self, maximum_quarantine: float) -> list[str]:
         """The checks of every table that fail: rows are not accounted for, or too many broke the contract.
 
-        Rows in quarantine as the recipe wishes count neither among the bad rows nor among all.
+        Rows that the recipe keeps out (``allowed_licences``) count neither among the bad rows nor among all.
         """
         wished = sum(self.broken_rules.get(rule, 0) for rule in WISHED_RULES)
         judged = self.rows_in - wished
@@ -73,12 +73,12 @@ def _quarantined(bad: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _quarantine_drops(quarantine: pl.DataFrame, stage: str) -> pl.DataFrame:
+def _quarantine_drops(quarantine: pl.DataFrame, asset: str) -> pl.DataFrame:
     return quarantine.select(
         pl.col("record_id").fill_null(""),
         pl.col("source").fill_null(""),
         pl.col("batch").fill_null(""),
-        stage=pl.lit(stage),
+        asset=pl.lit(asset),
         fate=pl.lit("quarantined", DROP_SCHEMA["fate"]),
         rule="rule",
         detail="detail",

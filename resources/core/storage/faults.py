@@ -1,4 +1,4 @@
-"""What an error of the machine means: come back later, make room, or a table is damaged; and what to do."""
+"""Tells transient errors, a full disk and damaged tables apart, with what to do about each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of one table by role and batch: written in a workspace, stored under names made of their content."""
+"""Writes the Parquet files of one table, one a role and batch, under names made of their content."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class TableOutput:
 
     ``rows_in`` counts the rows that the step was given; the sums must close: rows_in = kept + dropped + quarantined.
     ``quarantine`` holds rows that could not even be read; ``side_tables`` further tables, stored by their role, and
-    ``exports`` files in the form that another program reads, under the names given, which staged parts do not have.
+    ``exports`` files in the form that another program reads, under the names given, which stored parts lack.
     """
 
     frame: pl.DataFrame
@@ -41,7 +41,7 @@ class TableOutput:
 
 
 @dataclass(frozen=True)
-class StagedPart:
+class StoredPart:
     """A part of a table whose rows are stored already: the names and hashes of its files, and their counts.
 
     Small, and made to be sent from the process that made it. ``batch`` is the batch of all its rows, or None where
@@ -75,7 +75,7 @@ def write_table(
     storage: Storage,
     asset: str,
     batch: str | None,
-    output: TableOutput | Iterable[TableOutput | StagedPart],
+    output: TableOutput | Iterable[TableOutput | StoredPart],
     contract: type[dy.Schema],
     origin: Origin,
     *,
@@ -85,7 +85,7 @@ def write_table(
     """Validate a table, put its bad rows into quarantine, and store all of it with a manifest.
 
     A large table comes in parts, of which one at a time is in memory, or which units of work have stored already (see
-    :func:`stage_part`). Their counts and facts are added up, and a rule that looks at several rows sees those of one
+    :func:`store_part`). Their counts and facts are added up, and a rule that looks at several rows sees those of one
     part. The data version is the hash of the stored rows and drops: the same rows give the same version, however they
     were cut into parts.
 
@@ -98,7 +98,7 @@ def write_table(
     by_batch = batch is None and "batch" in contract.column_names()
     with TableFiles(storage.root, folder, by_batch=by_batch) as files:
         for part in [output] if isinstance(output, TableOutput) else output:
-            if isinstance(part, StagedPart):
+            if isinstance(part, StoredPart):
                 files.add_stored(part.files, part.batch)
                 counts += part.counts
                 if first is None:
@@ -134,7 +134,7 @@ def write_table(
     return StoredTable(manifest, first, dict(sorted(counts.broken_rules.items())))
 
 
-def stage_part(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> StagedPart:
+def store_part(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> StoredPart:
     """Validate a part of a table and store its rows ahead of the table, for :func:`write_table` to take over.
 
     For units of work, in whatever process: the part is small and can be pickled. ``batch`` is that of all its rows;
@@ -152,7 +152,7 @@ def stage_part(storage: Storage, asset: str, batch: str | None, output: TableOut
     with TableFiles(storage.root, layout.folder(asset, partition)) as files:
         files.add(tables)
         stored = {role: file for (role, _), file in files.finish().items()}
-    return StagedPart(batch, stored, counts)
+    return StoredPart(batch, stored, counts)
 
 
 def scan_table(
@@ -188,13 +188,13 @@ def scan_table(
     return storage.root.scan(keys)
 
 
-def dropped(rows: pl.DataFrame, stage: str, rule: str | pl.Expr, detail: pl.Expr | None = None) -> pl.DataFrame:
+def dropped(rows: pl.DataFrame, asset: str, rule: str | pl.Expr, detail: pl.Expr | None = None) -> pl.DataFrame:
     """The drops of a step: rows with record_id, source and batch, the rule that stopped them, and why."""
     return rows.select(
         "record_id",
         "source",
         "batch",
-        stage=pl.lit(stage),
+        asset=pl.lit(asset),
         fate=pl.lit("dropped", DROP_SCHEMA["fate"]),
         rule=pl.lit(rule) if isinstance(rule, str) else rule,
         detail=pl.lit(None, pl.String) if detail is None else detail,

@@ -1,4 +1,4 @@
-"""What the units of a step read and leave in the root: tables in fixed versions, their rows, and scratch tables."""
+"""Units of rows, snapshots of upstream tables and scratch tables, for steps that run in units."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
+from fineline.resources.core.storage.tables import StoredPart, TableOutput, store_part
 
 R = TypeVar("R")
 
@@ -82,7 +82,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class TableWork(ABC):
-    """A step that computes a table from rows of scrubbed batches; builds the worker that stages the part of a unit.
+    """A step that computes a table from rows of scrubbed batches; builds the worker that stores the part of a unit.
 
     A subclass names its asset, the rows of a unit and the seconds that a processor needs for a row.
     """
@@ -92,11 +92,11 @@ class TableWork(ABC):
     unit_rows: ClassVar[int]
     seconds_a_row: ClassVar[float]
 
-    def __call__(self) -> Callable[[Rows], StagedPart]:
+    def __call__(self) -> Callable[[Rows], StoredPart]:
         """The worker of a process."""
-        return lambda unit: stage_part(self.snapshot.storage, self.asset, unit.batch, self.output(unit))
+        return lambda unit: store_part(self.snapshot.storage, self.asset, unit.batch, self.output(unit))
 
-    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StagedPart]:
+    def parts(self, engine: Engine, batches: Sequence[str], report: Callable[[int, int], None]) -> Iterator[StoredPart]:
         """The parts of the table, batch by batch; ``report`` gets (rows done, rows)."""
         units = self.snapshot.units(catalog.SCRUBBED_CORPUS.name, batches, self.unit_rows)
         return run_units(engine, self, units, report, seconds_a_row=self.seconds_a_row)

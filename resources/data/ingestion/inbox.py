@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fineline.resources.core.recipe.base import Location
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.assignment import Found, assign
+from fineline.resources.data.ingestion.file_batches import Found, assign
 from fineline.resources.data.ingestion.registry import SeenFile, SourceState, batch_key
 from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.data.sources.connector import Folder

@@ -12,8 +12,8 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.assignment import Found, renewed
 from fineline.resources.data.ingestion.batches import origin, versions_of
+from fineline.resources.data.ingestion.file_batches import Found, renewed
 from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, FolderScan
 from fineline.resources.data.ingestion.registry import (
     Arrival,

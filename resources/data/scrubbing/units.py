@@ -17,7 +17,7 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.core.storage.tables import StagedPart, TableOutput, stage_part
+from fineline.resources.core.storage.tables import StoredPart, TableOutput, store_part
 from fineline.resources.data.scrubbing.canaries import CanaryReport, Outcome, count, planted_types, scrub_canaries
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 
@@ -60,10 +60,10 @@ class ScrubWorker(Scrubber):
 
 @dataclass(frozen=True)
 class ScrubbedRows:
-    """The staged part of one unit, and what was replaced in it: see Scrubbed."""
+    """The stored part of one unit, and what was replaced in it: see Scrubbed."""
 
     batch: str
-    part: StagedPart
+    part: StoredPart
     entities: pl.DataFrame
 
 
@@ -77,12 +77,12 @@ class Records:
     rows: int
 
     def __call__(self, worker: ScrubWorker) -> ScrubbedRows:
-        """Scrub the rows and stage them as a part of the scrubbed batch."""
+        """Scrub the rows and store them as a part of the scrubbed batch."""
         raw = worker.storage.root.scan([self.file]).slice(self.first, self.rows).collect()
         scrubbed = worker.scrub(raw)
         facts = {"replaced spans": int(scrubbed.entities["spans"].sum())}
         output = TableOutput(scrubbed.records, rows_in=raw.height, facts=facts)
-        part = stage_part(worker.storage, catalog.SCRUBBED_CORPUS.name, self.batch, output)
+        part = store_part(worker.storage, catalog.SCRUBBED_CORPUS.name, self.batch, output)
         return ScrubbedRows(self.batch, part, scrubbed.entities)
 
 
@@ -121,7 +121,7 @@ def measure(engine: Engine, scrubbing: Scrubbing, hosts: Manifest) -> CanaryRepo
 def scrub_batches(
     engine: Engine, scrubbing: Scrubbing, batches: Sequence[Manifest], report: Callable[[int, int | None], None]
 ) -> Iterator[tuple[str, Iterator[ScrubbedRows]]]:
-    """Scrub stored batches of raw records; gives each batch with its staged parts, in order.
+    """Scrub stored batches of raw records; gives each batch with its stored parts, in order.
 
     The parts of a batch must be taken before the next batch. ``report`` gets the records done and in all.
 

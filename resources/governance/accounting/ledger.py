@@ -83,7 +83,7 @@ def build(raw: pl.DataFrame, drops: pl.DataFrame, assignment: pl.DataFrame) -> p
         rule=pl.lit(None, pl.String),
         detail=pl.lit(None, pl.String),
     )
-    on_arrival = pl.col("stage") == _FIRST
+    on_arrival = pl.col("asset") == _FIRST
     repeat = on_arrival & (pl.col("rule") == REPEATED)
     number = pl.int_range(pl.len()).over("record_id", "batch", repeat)
     place = pl.when(pl.col("fate") == "quarantined").then(pl.lit("quarantine")).otherwise(pl.lit("drops"))
@@ -93,7 +93,7 @@ def build(raw: pl.DataFrame, drops: pl.DataFrame, assignment: pl.DataFrame) -> p
         "source",
         copy=pl.when(repeat).then(number + 1).when(on_arrival).then(number).otherwise(0),
         fate=pl.col("fate").cast(pl.String),
-        place=pl.format("{}/{}", "stage", place),
+        place=pl.format("{}/{}", "asset", place),
         rule="rule",
         detail="detail",
     )

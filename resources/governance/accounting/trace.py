@@ -44,7 +44,7 @@ _FACTS = (
     "split",
     "fate",
     "place",
-    "stage",
+    "asset",
     "rule",
     "detail",
     "request",

@@ -1,4 +1,4 @@
-"""Machine code over hashes of shingles: signatures, keys of their bands, the pairs that share one, Jaccard."""
+"""Compiled kernels over hashes of shingles: signatures, keys of their bands, the pairs that share one, Jaccard."""
 
 from typing import Any
 

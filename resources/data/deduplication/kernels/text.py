@@ -1,4 +1,4 @@
-"""Machine code over normalised texts: cut into units, hash shingles, describe.
+"""Compiled kernels over normalised texts: cut into units, hash shingles, describe.
 
 Strings are the bytes of all of them and offsets, row r being ``data[offsets[r]:offsets[r + 1]]``.
 """

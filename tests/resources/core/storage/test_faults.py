@@ -124,7 +124,7 @@ def test_work_is_tried_again_a_bounded_number_of_times_and_only_where_it_helps()
 @pytest.fixture
 def storage(tmp_path):
     storage = Storage(tmp_path)
-    rows = {"record_id": "1", "source": "s", "batch": "s/1", "stage": "x", "fate": "dropped", "rule": "r"}
+    rows = {"record_id": "1", "source": "s", "batch": "s/1", "asset": "x", "fate": "dropped", "rule": "r"}
     frame = pl.DataFrame({**rows, "detail": "d"}).cast(Drop.create_empty().schema)
     for batch in ("s/1", "s/2"):
         write_table(

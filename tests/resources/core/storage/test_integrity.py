@@ -10,7 +10,7 @@ from fineline.resources.core.storage.store import Damaged
 from fineline.resources.core.storage.tables import Origin, TableOutput, write_table
 
 DROPS = pl.DataFrame(
-    {"record_id": "1", "source": "docs", "batch": "docs/1", "stage": "splits", "fate": "dropped", "rule": "r"},
+    {"record_id": "1", "source": "docs", "batch": "docs/1", "asset": "splits", "fate": "dropped", "rule": "r"},
 ).with_columns(detail=pl.lit(None, pl.String))
 
 

@@ -15,7 +15,7 @@ from fineline.resources.core.storage.checking import QUARANTINE_SCHEMA
 from fineline.resources.core.storage.integrity import find_damaged
 from fineline.resources.core.storage.store import Damaged
 from fineline.resources.core.storage.table_files import TableFiles
-from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, stage_part, write_table
+from fineline.resources.core.storage.tables import Origin, TableOutput, dropped, scan_table, store_part, write_table
 
 ASSET = "curated_corpus"
 
@@ -82,16 +82,16 @@ def test_the_version_is_that_of_the_rows_whatever_parts_they_come_in(storage):
     one, two = rows("notes/1", 1, 2, 3), rows("notes/2", 4)
     expected = write(storage, whole(one, two))
 
-    def staged(batch, *tables):
-        return stage_part(storage, ASSET, batch, whole(*tables))
+    def ahead(batch, *tables):
+        return store_part(storage, ASSET, batch, whole(*tables))
 
     ways = [
         lambda: [whole(one), whole(two)],
         lambda: [whole(one.head(2)), whole(one.tail(1)), whole(two)],
         lambda: [whole(two), whole(one)],
-        lambda: [staged("notes/1", one), staged("notes/2", two)],
-        lambda: [staged("notes/1", one.head(2)), whole(one.tail(1)), whole(two)],
-        lambda: [staged(None, one, two)],
+        lambda: [ahead("notes/1", one), ahead("notes/2", two)],
+        lambda: [ahead("notes/1", one.head(2)), whole(one.tail(1)), whole(two)],
+        lambda: [ahead(None, one, two)],
     ]
     for parts in ways:
         stored = write(storage, parts())
@@ -105,7 +105,7 @@ def test_the_parts_of_a_batch_follow_one_another(storage):
         write(storage, [whole(one.head(1)), whole(two), whole(one.tail(1))])
     assert storage.manifest(ASSET) is None
     with pytest.raises(ValueError, match="rows of other batches than notes/1"):
-        stage_part(storage, ASSET, "notes/1", whole(one, two))
+        store_part(storage, ASSET, "notes/1", whole(one, two))
 
 
 def test_drops_and_side_tables_that_name_a_batch_are_stored_by_it_and_others_whole(storage):

@@ -35,7 +35,7 @@ def test_each_record_is_kept_or_dropped_with_its_rule():
     assert output.frame["record_id"].to_list() == [table["record_id"][0]]
     assert output.drops.filter(rule="contaminated")["detail"].to_list() == ["repeats gsm8k_test"]
     assert curate(table, clusters, quality, {}).frame.height == 2
-    drops = {row["record_id"]: (row["stage"], row["rule"]) for row in output.drops.iter_rows(named=True)}
+    drops = {row["record_id"]: (row["asset"], row["rule"]) for row in output.drops.iter_rows(named=True)}
     assert drops == {
         table["record_id"][1]: ("duplicate_clusters", "near_duplicate"),
         table["record_id"][2]: ("record_quality", "refusal"),

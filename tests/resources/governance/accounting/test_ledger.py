@@ -19,12 +19,12 @@ def raw(*rows: tuple[str, str, int]) -> pl.DataFrame:
     return pl.DataFrame(made, schema=RAW_SCHEMA, orient="row")
 
 
-def drop(name: str, stage: str, rule: str, batch: str = "a", fate: str = "dropped", **more: Any) -> dict[str, Any]:
+def drop(name: str, asset: str, rule: str, batch: str = "a", fate: str = "dropped", **more: Any) -> dict[str, Any]:
     return {
         "record_id": content_hash(name),
         "source": "corpus",
         "batch": batch,
-        "stage": stage,
+        "asset": asset,
         "fate": fate,
         "rule": rule,
         "detail": None,
@@ -54,13 +54,13 @@ def test_a_kept_record_is_in_its_split():
     assert entries(LedgerEntry.validate(ledger)) == [("a", 0, "kept", "splits/test", None)]
 
 
-def test_a_dropped_record_names_the_stage_and_the_rule():
+def test_a_dropped_record_names_the_asset_and_the_rule():
     rows = raw(("x", "a", 0))
     ledger = build(rows, drops_of(drop("x", "record_quality", "refusal")), kept())
     assert entries(ledger) == [("a", 0, "dropped", "record_quality/drops", "refusal")]
 
 
-def test_a_quarantined_row_is_in_the_quarantine_of_its_stage():
+def test_a_quarantined_row_is_in_the_quarantine_of_its_asset():
     rows = raw(("x", "a", 0))
     drops = drops_of(drop("x", "scrubbed_corpus", "completion_has_text", fate="quarantined"))
     assert entries(build(rows, drops, kept())) == [
@@ -128,7 +128,7 @@ def test_a_drop_that_the_ledger_does_not_hold_is_unrecorded():
 
 
 FATES = st.sampled_from(["train", "validation", "test", "unreadable", "scrub", "duplicate", "quality"])
-STAGES = {
+DROPS = {
     "unreadable": ("raw_corpus", "unreadable_row", "quarantined"),
     "scrub": ("scrubbed_corpus", "completion_has_text", "quarantined"),
     "duplicate": ("duplicate_clusters", "near_duplicate", "dropped"),
@@ -151,12 +151,12 @@ def accounts(draw: st.DrawFn) -> Account:
     for (name, batch), (copies, fate) in arrivals.items():
         rows += [(name, batch, copy) for copy in range(copies)]
         if fate == "unreadable":
-            drops += [drop(name, *STAGES[fate][:2], batch, STAGES[fate][2])] * copies
+            drops += [drop(name, *DROPS[fate][:2], batch, DROPS[fate][2])] * copies
             continue
         drops += [drop(name, "raw_corpus", "repeated_row", batch)] * (copies - 1)
-        if fate in STAGES:
-            stage, rule, gone = STAGES[fate]
-            drops.append(drop(name, stage, rule, batch, gone))
+        if fate in DROPS:
+            asset, rule, gone = DROPS[fate]
+            drops.append(drop(name, asset, rule, batch, gone))
         elif name in stays:
             drops.append(drop(name, "duplicate_clusters", "exact_duplicate", batch))
         else:
@@ -221,7 +221,7 @@ LEDGER = pl.DataFrame(
 )
 
 
-def test_the_funnel_shows_what_each_stage_left_and_ends_in_the_splits():
+def test_the_funnel_shows_what_each_step_left_and_ends_in_the_splits():
     assert funnel(tally(LEDGER.lazy())) == {
         "came in": 7,
         "read": 6,
@@ -235,7 +235,7 @@ def test_the_funnel_shows_what_each_stage_left_and_ends_in_the_splits():
     }
 
 
-def test_a_stage_that_the_funnel_does_not_know_is_an_error_and_not_a_wrong_sum():
+def test_an_asset_that_the_funnel_does_not_know_is_an_error_and_not_a_wrong_sum():
     elsewhere = LEDGER.lazy().with_columns(place=pl.col("place").str.replace("raw_corpus", "elsewhere"))
     with pytest.raises(ValueError, match="1 records were stopped by elsewhere"):
         funnel(tally(elsewhere))

@@ -1,7 +1,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fineline.resources.data.ingestion.assignment import Found, assign
+from fineline.resources.data.ingestion.file_batches import Found, assign
 from fineline.resources.data.sources.batch import FilePlace
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
