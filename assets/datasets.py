@@ -44,7 +44,7 @@ def sft_dataset(run: TableRun, sft: Sft, balance: Balance, threads: int | None) 
     """
     rows = _candidates(run, "chat", sft.sources)
     counts = _count(run, rows, sft.maximum_tokens, threads)
-    _write(run, sets.selected(rows, counts, sft, balance, ["prompt", "completion"]), counts)
+    _write(run, sets.selected(run.name, rows, counts, sft, balance, ["prompt", "completion"]), counts)
 
 
 @dataset(catalog.PREFERENCE_DATASET, reads={"preference": "datasets.preference", "threads": "training.threads"})
@@ -60,8 +60,8 @@ def preference_dataset(run: TableRun, preference: Preference, balance: Balance, 
         rows = pl.concat([rows, pairs.select(rows.columns)])
     counts = _count(run, rows, preference.maximum_tokens, threads)
     chosen = rows.rename({"completion": "chosen"})
-    output = sets.selected(chosen, counts, preference, balance, ["prompt", "chosen", "rejected"])
-    _write(run, output if unusable is None else sets.with_unusable_answers(output, unusable), counts)
+    output = sets.selected(run.name, chosen, counts, preference, balance, ["prompt", "chosen", "rejected"])
+    _write(run, output if unusable is None else sets.with_unusable_answers(run.name, output, unusable), counts)
 
 
 @dataset(catalog.PRETRAINING_DATASET, reads={"pretraining": "datasets.pretraining", "threads": "training.threads"})
@@ -72,7 +72,7 @@ def pretraining_dataset(run: TableRun, pretraining: Pretraining, balance: Balanc
     """
     rows = sets.texts(_candidates(run, "text"))
     counts = _count(run, rows, pretraining.maximum_tokens, threads)
-    _write(run, sets.selected(rows, counts, pretraining, balance, ["text"]), counts)
+    _write(run, sets.selected(run.name, rows, counts, pretraining, balance, ["text"]), counts)
 
 
 def _candidates(run: TableRun, kind: str, sources: list[str] | None = None) -> pl.DataFrame:
@@ -100,7 +100,7 @@ def _count(run: TableRun, rows: pl.DataFrame, maximum_tokens: int, threads: int 
 def _sampled_pairs(
     run: TableRun, section: SampledRejections, balance: Balance, threads: int | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    wanted, _ = balanced(_candidates(run, "chat"), balance)
+    wanted, _ = balanced(_candidates(run, "chat"), balance, run.name)
     prompts = sets.sample(wanted, section)
     with run.storage.new_folder(run.name) as folder:
         prompts.select("record_id", "prompt").write_parquet(folder / "prompts.parquet")

@@ -55,12 +55,11 @@ class ScrubbedRecord(Record):
 
 
 class CuratedRecord(ScrubbedRecord):
-    """A record that is unique and passed every quality rule, with its ``cluster`` and ``family``."""
+    """A record that is unique and passed every quality rule, with its ``cluster`` and ``family``.
 
+    Deduplication keeps one row of a record that several batches brought: its record_id alone is the primary key.
+    """
+
+    batch = dy.String(nullable=False, min_length=1)
     cluster = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
     family = dy.String(nullable=False, regex=RECORD_ID_PATTERN)
-
-    @dy.rule()
-    def record_id_is_unique(cls) -> pl.Expr:
-        """Deduplication keeps one row of a record that several batches brought."""
-        return pl.col("record_id").is_unique()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -30,9 +30,15 @@ from fineline.resources.project import Project
 from fineline.schedules.arrivals import sync_arrivals
 from fineline.schedules.failures import most_telling_error
 
+RUN_AGAIN = "What is complete is kept: mend the cause and run the same command again."
+
 
 class RunFailed(Exception):
-    """A run that did not succeed; the message says where, why, and what to do."""
+    """A run that did not succeed; the message says where and why. ``assets`` are those whose step failed."""
+
+    def __init__(self, message: str, assets: Collection[str] = ()) -> None:
+        super().__init__(message)
+        self.assets = assets
 
 
 def prepare_home(project: Project) -> Path:
@@ -71,7 +77,8 @@ def plan_recipe(project: Project) -> list[Task]:
 def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[list[Task], list[Task]]:
     """Make everything that is missing or has changed. Returns the tasks that were made, and those that were skipped.
 
-    Raises RunFailed where a step or a blocking check failed; complete results are kept.
+    Raises RunFailed in the end where a step or a blocking check failed. Complete results are kept, and what does not
+    follow from the failed step is made.
     """
     close_interrupted(instance)
     _look(project)
@@ -81,7 +88,9 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
         print(with_names(project.storage, f"  note  {label} was stored by a run that was interrupted; it is kept"))
     made: list[Task] = []
     before: list[tuple[Task, Manifest | None]] = []
-    while wave := next_wave(graph, tasks):
+    failures: list[RunFailed] = []
+    failed: set[str] = set()
+    while wave := next_wave(graph, tasks, failed):
         state = [(task, project.storage.manifest(task.asset, task.batch)) for task in wave]
         if state == before:
             raise RunFailed(
@@ -91,8 +100,15 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
         before = state
         lines = "\n".join(f"  make  {task.label}: {task.reason}" for task in wave)
         print(with_names(project.storage, lines), flush=True)
-        made += _run_wave(definitions, instance, project, wave)
+        try:
+            made += _run_wave(definitions, instance, project, wave)
+        except RunFailed as failure:
+            failures.append(failure)
         tasks = _tasks(project, graph, instance)
+        if failures:
+            failed |= {task.label for task in tasks if task.reason and task.asset in failures[-1].assets}
+    if failures:
+        raise RunFailed("\n".join([*dict.fromkeys(map(str, failures)), RUN_AGAIN]))
     done = {task.label for task in made}
     return made, [task for task in tasks if task.label not in done]
 
@@ -139,7 +155,7 @@ def _run_wave(
         if _was_interrupted(result):
             raise KeyboardInterrupt
         if not result.success:
-            raise RunFailed(explain(result))
+            raise RunFailed(explain(result), {str(event.step_key) for event in _step_failures(result)})
     return list(wave)
 
 
@@ -150,15 +166,18 @@ def _ranges(known: Sequence[str], wanted: set[str]) -> list[list[str]]:
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     """Whether Ctrl-C ended a step: Dagster turns it into a failure of that step."""
-    failures = result.filter_events(lambda event: event.is_step_failure)
-    errors = [event.step_failure_data.error for event in failures]
+    errors = [event.step_failure_data.error for event in _step_failures(result)]
     return any(error is not None and error.cls_name == INTERRUPTED for error in errors)
+
+
+def _step_failures(result: dg.ExecuteInProcessResult) -> Sequence[dg.DagsterEvent]:
+    return result.filter_events(lambda event: event.is_step_failure)
 
 
 def explain(result: dg.ExecuteInProcessResult) -> str:
     """What failed, and what to do: in the words of this project's own error, if there is one, else of the innermost."""
     lines = []
-    for event in result.filter_events(lambda event: event.is_step_failure):
+    for event in _step_failures(result):
         name, words, _ = most_telling_error(event.step_failure_data.error)
         if name != CHECK_FAILED:
             lines.append(f"{event.step_key}: {words}")
@@ -167,4 +186,4 @@ def explain(result: dg.ExecuteInProcessResult) -> str:
         for c in result.get_asset_check_evaluations()
         if not c.passed and c.severity == dg.AssetCheckSeverity.ERROR
     ]
-    return "\n".join([*failed, *lines, "What is complete is kept: mend the cause and run the same command again."])
+    return "\n".join([*failed, *lines])

@@ -11,7 +11,7 @@ are the only sections that a body can read, and their values are part of the ass
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -24,12 +24,12 @@ from fineline.assets.execution.events import publish_unchanged
 from fineline.assets.execution.folders import FolderRun
 from fineline.assets.execution.partitions import ALL_MISSING_IN_ONE_STEP, BATCHES, Launch
 from fineline.assets.execution.rules import rule_checks
-from fineline.assets.execution.run import Run
 from fineline.assets.execution.tables import TABLE_CHECKS, TableRun
-from fineline.data_contracts.catalog import Asset
+from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
+from fineline.resources.core.storage.store import Storage
 from fineline.resources.project import Project
 
 Body = Callable[..., None]
@@ -98,24 +98,29 @@ class Definition:
         def compute(context: dg.AssetExecutionContext, config: dg.Config, project: Project) -> Iterator[Any]:
             launch = config if isinstance(config, Launch) else Launch(force=True, batches=[])
             storage = project.storage
-            with storage.root.lock(entry.name), storage.reading(entry.upstream):
+            reads: list[Partition] = []
+            with (
+                storage.root.lock(entry.name),
+                storage.reading(entry.upstream),
+                _explained_faults(context, storage, entry, reads),
+            ):
                 run = run_type(context, project, entry, launch)
-                with _explained_faults(run):
-                    for batch in run.asked:
-                        storage.remove_unfinished(entry.name, batch)
-                    if not run.stale:
-                        context.log.info(f"{entry.name} is up to date; launch it with force: true to make it again")
-                        manifests = [storage.require(entry.name, batch) for batch in run.asked]
-                        yield from publish_unchanged(context, storage, manifests)
-                        return
-                    try:
-                        self.body(run, **parameters, **({} if config_type is Launch else {"config": config}))
-                    except Exception:
-                        yield from run.stored_so_far()
-                        raise
-                    finally:
-                        run.close()
-                    yield from run.results()
+                reads += run.read_from()
+                for batch in run.asked:
+                    storage.remove_unfinished(entry.name, batch)
+                if not run.stale:
+                    context.log.info(f"{entry.name} is up to date; launch it with force: true to make it again")
+                    manifests = [storage.require(entry.name, batch) for batch in run.asked]
+                    yield from publish_unchanged(context, storage, manifests)
+                    return
+                try:
+                    self.body(run, **parameters, **({} if config_type is Launch else {"config": config}))
+                except Exception:
+                    yield from run.stored_so_far()
+                    raise
+                finally:
+                    run.close()
+                yield from run.results()
 
         # Dagster reads the annotations, and would not resolve them as text.
         compute.__annotations__ = {"context": dg.AssetExecutionContext, "config": config_type, "project": Project}
@@ -137,16 +142,21 @@ def asset(
 
 
 @contextmanager
-def _explained_faults(run: Run) -> Iterator[None]:
-    """Turn errors of the machine into what to do about them. Raises RetryRequested for those that may pass."""
+def _explained_faults(
+    context: dg.AssetExecutionContext, storage: Storage, entry: Asset, reads: Sequence[Partition]
+) -> Iterator[None]:
+    """Turn errors of the machine into what to do about them. Raises RetryRequested for those that may pass.
+
+    ``reads`` may grow meanwhile: everything that the execution may read.
+    """
     try:
         yield
     except Exception as error:
-        wait = seconds_to_wait(error, run.context.retry_number, run.context.run.run_id)
+        wait = seconds_to_wait(error, context.retry_number, context.run.run_id)
         if wait is not None:
-            run.log.warning(f"{run.name}: {type(error).__name__}; it may pass and is tried again in {wait:.0f} s")
+            context.log.warning(f"{entry.name}: {type(error).__name__}; it may pass and is tried again in {wait:.0f} s")
             raise dg.RetryRequested(MAXIMUM_RETRIES, seconds_to_wait=wait) from error
-        explained = explain(error, run.storage, [(each.asset, each.batch) for each in run.read_from()])
+        explained = explain(error, storage, [(each.asset, each.batch) for each in reads])
         if explained is error:
             raise
         raise explained from error

@@ -19,7 +19,9 @@ class Launch(dg.Config):
 
     force: bool = Field(False, description="Make the asset again although nothing that it is made from has changed.")
     batches: list[str] = Field(
-        [], description="Make only these of the batches asked for; an empty list stands for all of them."
+        [],
+        description="Make only these of the selected partitions, and leave what is stored of the others as it is; an "
+        "empty list stands for all of them.",
     )
 
 

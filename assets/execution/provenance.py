@@ -11,6 +11,7 @@ import dagster as dg
 from fineline.assets.execution.partitions import Launch, batch_keys
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset, Partition
+from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin
@@ -37,9 +38,8 @@ class Execution:
         self.forced = launch.force
         self._project = project
         self.batches = _batches_read(self.storage, asset, batch_keys(context.instance))
-        self.asked: Sequence[str | None] = [None]
-        if asset.per_batch:
-            self.asked = [each for each in context.partition_keys if not launch.batches or each in launch.batches]
+        self.asked: Sequence[str | None] = context.partition_keys if asset.per_batch else [None]
+        self._chosen = _chosen(launch, self.asked)
         code_version = str(context.assets_def.get_asset_spec(context.asset_key).code_version)
         self._origins = {batch: Origin(code_version, self._inputs(batch), context.run.run_id) for batch in self.asked}
 
@@ -51,9 +51,9 @@ class Execution:
     def stale(self) -> list[Any]:
         """The batches asked for that are to be made; what is stored of the others is up to date."""
         always = self.forced or self.asset.governs
-        stale = [batch for batch in self.asked if always or self._why_stale(batch)]
-        if stale and len(stale) < len(self.asked):
-            self.log.info(f"{self.name}: {len(self.asked) - len(stale)} batches are up to date")
+        stale = [batch for batch in self._chosen if always or self._why_stale(batch)]
+        if stale and len(stale) < len(self._chosen):
+            self.log.info(f"{self.name}: {len(self._chosen) - len(stale)} batches are up to date")
         return stale
 
     def read_from(self) -> list[Partition]:
@@ -81,6 +81,21 @@ class Execution:
     def _why_stale(self, batch: str | None) -> str | None:
         now = self.origin(batch)
         return why_stale(self.asset, self.storage.manifest(self.name, batch), now.code_version, now.inputs)
+
+
+def _chosen(launch: Launch, asked: Sequence[str | None]) -> Sequence[str | None]:
+    """Those of the batches asked for that a person chose to make at launch; all, where none are named.
+
+    Raises Failure for a name that is not among them.
+    """
+    unknown = sorted(set(launch.batches).difference(batch for batch in asked if batch))
+    if unknown:
+        raise dg.Failure(
+            f"{first_few(unknown)} is not among the batches of this run: name batches of the partitions that are "
+            "selected, or none",
+            allow_retries=False,
+        )
+    return [batch for batch in asked if batch in launch.batches] if launch.batches else asked
 
 
 def _batches_read(storage: Storage, asset: Asset, arrived: Sequence[str]) -> list[str]:

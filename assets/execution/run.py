@@ -20,7 +20,7 @@ from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.sources import Source
-from fineline.resources.core.storage.integrity import find_damaged, whole_file
+from fineline.resources.core.storage.integrity import find_damaged, require_whole, whole_file
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.core.storage.units import Scratch, Snapshot
 from fineline.resources.data.ingestion.batches import arrived
@@ -97,24 +97,27 @@ class Run(Execution):
     def previous(self, role: str = "data", same: Collection[str] | None = None) -> pl.DataFrame | None:
         """A table of this asset as it was last made; None where it has none, or failed a check.
 
-        Where ``same`` is given, also None unless it was made by the same code and recipe from these inputs as they are.
+        Where ``same`` is given, also None unless it was made by the same code and recipe from these inputs as they are;
+        an execution that is forced reuses nothing. Raises Damaged.
         """
         manifest, origin = self.storage.manifest(self.name), self.origin()
         if manifest is None or manifest.failed_checks or role not in manifest.roles:
             return None
-        if same is not None and manifest.code_version != origin.code_version:
+        if same is not None and (self.forced or manifest.code_version != origin.code_version):
             return None
         if any(manifest.inputs.get(name) != origin.inputs[name] for name in same or ()):
             return None
+        require_whole(self.storage, manifest, role)
         return self.storage.scan(manifest, role).collect()
 
     def unchanged_batches(self, table: str) -> list[str]:
         """The batches of a table that have not changed since this asset was last stored, by the same code and recipe.
 
-        Its results on single records of these batches can be reused. Empty where it failed a check, or is damaged.
+        Its results on single records of these batches can be reused. Empty where it failed a check, or is damaged, and
+        in an execution that is forced.
         """
         origin, before = self.origin(), self.storage.manifest(self.name)
-        if before is None or before.failed_checks or find_damaged(self.storage, before, "data"):
+        if self.forced or before is None or before.failed_checks or find_damaged(self.storage, before, "data"):
             return []
         return unchanged_batches(before, origin.code_version, origin.inputs, table)
 

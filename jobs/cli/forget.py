@@ -58,7 +58,7 @@ def forget(project: Project, arguments: argparse.Namespace) -> str:
 
 def carry_out(definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project, request_id: str) -> None:
     """Run the job ``forget`` in this process for a waiting request. Raises RunFailed."""
-    from fineline.jobs.runner import RunFailed, close_interrupted, explain
+    from fineline.jobs.runner import RUN_AGAIN, RunFailed, close_interrupted, explain
     from fineline.resources.core.orchestrator.runs import runner_tags
 
     close_interrupted(instance)
@@ -72,7 +72,7 @@ def carry_out(definitions: dg.Definitions, instance: dg.DagsterInstance, project
         raise_on_error=False,
     )
     if not result.success:
-        raise RunFailed(explain(result))
+        raise RunFailed(f"{explain(result)}\n{RUN_AGAIN}")
 
 
 def certificate(storage: Storage, request_id: str) -> str:

@@ -48,7 +48,7 @@ def check_memory(needed_gib: float = MEMORY_GIB, available_gib: float | None = N
         return []
     return [
         f"about {needed_gib:.1f} GiB of memory are needed, {available_gib:.1f} are available. Close other programs, "
-        "or lower training.*.batch_size and maximum_tokens in the recipe"
+        "or lower batch_size and maximum_tokens of training.stages in the recipe"
     ]
 
 

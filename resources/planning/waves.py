@@ -7,7 +7,7 @@ run, and makes an existing asset only once its inputs have changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from fineline.data_contracts import catalog
@@ -18,25 +18,42 @@ from fineline.resources.planning.plan import Node, Task
 Batches = set[str | None]
 
 
-def next_wave(graph: Sequence[Node], tasks: Sequence[Task]) -> list[Task]:
+def next_wave(graph: Sequence[Node], tasks: Sequence[Task], failed: Collection[str] = ()) -> list[Task]:
     """The tasks that the command line runs now, in one run.
 
-    Those are stale with nothing stale above them, or were never made and follow such a task.
+    Those are stale with nothing stale above them, or were never made and follow such a task. One run has one set of
+    batches: of batches that lack different assets, those that have come furthest go first, so that a batch that cannot
+    be read holds no other back. ``failed`` are the labels of tasks that are not tried again.
     """
     stale = _stale_batches(tasks)
-    wave: dict[str, list[Task]] = {}
-    batches: Batches | None = None
-    for node, above in _with_stale_ancestors(graph, stale):
-        mine = [task for task in tasks if task.asset == node.name and task.reason]
-        if not mine or not above <= wave.keys() or (above and not all(task.missing for task in mine)):
+    open_tasks = [task for task in tasks if task.reason and task.label not in failed]
+    order = list(_with_stale_ancestors(graph, stale))
+    wave = _furthest_batches([(node, above) for node, above in order if node.asset.per_batch], stale, open_tasks)
+    for node, above in order:
+        mine = [task for task in open_tasks if task.asset == node.name]
+        if node.asset.per_batch or not mine or (above and not all(task.missing for task in mine)):
             continue
-        if node.asset.per_batch:
-            # One run has one set of batches.
-            if batches is not None and stale[node.name] != batches:
-                continue
-            batches = stale[node.name]
-        wave[node.name] = mine
+        if all(stale[each] <= {task.batch for task in wave.get(each, [])} for each in above):
+            wave[node.name] = mine
     return [task for group in wave.values() for task in group]
+
+
+def _furthest_batches(
+    order: Sequence[tuple[Node, set[str]]], stale: Mapping[str, Batches], tasks: Sequence[Task]
+) -> dict[str, list[Task]]:
+    """The per-batch tasks of one run, by asset: those of the batches that have come furthest."""
+    lacking: dict[str | None, list[Task]] = {}
+    for node, above in order:
+        for task in tasks:
+            mine = lacking.setdefault(task.batch, [])
+            before = {each for each in above if task.batch in stale[each]}
+            if task.asset == node.name and before <= {each.asset for each in mine} and (task.missing or not before):
+                mine.append(task)
+    runs: dict[tuple[str, ...], list[Task]] = {}
+    for mine in lacking.values():
+        runs.setdefault(tuple(task.asset for task in mine), []).extend(mine)
+    furthest = max(filter(None, runs), key=lambda assets: catalog.position(assets[0]), default=())
+    return {asset: [task for task in runs[furthest] if task.asset == asset] for asset in furthest}
 
 
 def ready(graph: Sequence[Node], tasks: Sequence[Task]) -> dict[str, dict[str | None, str]]:

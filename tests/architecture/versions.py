@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = Path(__file__).parent / "versions.json"
 VERSION_FILE = "version.py"
 # Packages that stand under the version of another one.
-UNDER = {"resources/data/ingestion": [f"resources/data/{name}" for name in ("formats", "shapes", "sources")]}
+UNDER = {
+    "resources/data/ingestion": [
+        *(f"resources/data/{name}" for name in ("formats", "shapes", "sources")),
+        "data_contracts/messages.py",
+    ]
+}
 
 
 def packages(root):
@@ -42,7 +47,8 @@ def modules(package, root):
     """
     others = [path.parent for path in package.rglob(VERSION_FILE) if path.parent != package]
     folders = [package, *(root / name for name in UNDER.get(package.relative_to(root).as_posix(), ()))]
-    files = sorted(path for folder in folders for path in folder.rglob("*.py") if path.name != VERSION_FILE)
+    found = {path for each in folders for path in ([each] if each.is_file() else each.rglob("*.py"))}
+    files = sorted(path for path in found if path.name != VERSION_FILE)
     return [path for path in files if not any(path.is_relative_to(other) for other in others)]
 
 

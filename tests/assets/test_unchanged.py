@@ -35,7 +35,7 @@ class World:
         give_key(self.project.storage_root)
         self.first = self.ask()
 
-    def ask(self, assets=CORPUS, batches=BATCHES, force=False):
+    def ask(self, assets=CORPUS, batches=BATCHES, force=False, only=()):
         """One run over all batches, as a click on Materialize all would start it."""
         for path in (self.folder / "corpus").iterdir():
             os.utime(path, (0, 0))
@@ -47,7 +47,7 @@ class World:
             instance=self.instance,
             asset_selection=keys,
             tags=tags,
-            run_config=forced(*assets) if force else {},
+            run_config=forced(*assets, batches=list(only)) if force else {},
             raise_on_error=False,
         )
 
@@ -103,6 +103,21 @@ def test_of_several_batches_only_the_changed_one_is_made(world):
     assert world.ask().success
     changed = {key for key, time in world.times().items() if time != times[key]}
     assert changed == {(asset, FIRST) for asset in CORPUS}
+
+
+def test_of_the_selected_partitions_a_launch_makes_those_that_it_names(world):
+    times, versions = world.times(), [world.latest("raw_corpus", batch).tags for batch in BATCHES]
+    assert world.ask(["raw_corpus"], force=True, only=[FIRST]).success
+    changed = {key for key, time in world.times().items() if time != times[key]}
+    assert changed == {("raw_corpus", FIRST)}
+    now = [world.latest("raw_corpus", batch).tags for batch in BATCHES]
+    assert [tags["dagster/data_version"] for tags in now] == [tags["dagster/data_version"] for tags in versions]
+
+
+def test_a_launch_that_names_other_batches_is_refused(world):
+    times = world.times()
+    assert not world.ask(["raw_corpus"], force=True, only=["colours/unknown"]).success
+    assert world.times() == times
 
 
 def test_a_launch_with_force_makes_it_although_nothing_has_changed(world):

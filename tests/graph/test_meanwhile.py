@@ -122,7 +122,9 @@ def test_a_file_that_cannot_be_read_is_told_and_keeps_no_other_back(world):
     with pytest.raises(run.RunFailed, match=f"raw_corpus: {key('colours/bad.jsonl')} is UTF-16, not UTF-8"):
         world.make()
     good = sorted(map(key, ["colours/first.jsonl", "colours/second.jsonl"]))
-    assert all(world.project.storage.manifest("raw_corpus", batch) for batch in good)
+    per_batch = ("raw_corpus", "scrubbed_corpus", "minhash_signatures")
+    assert all(world.project.storage.manifest(asset, batch) for asset in per_batch for batch in good)
+    assert world.project.storage.manifest("duplicate_clusters") is None
     told = world.instance.get_materialized_partitions(dg.AssetKey("raw_corpus"))
     assert sorted(told) == good
     world.drop("bad.jsonl", line("Because it rained."))

@@ -180,7 +180,8 @@ class _Pool:
         """End the processes at once."""
         with self._changing:
             self._ended = True
-            for worker in self._workers:
+            # A thread may take a lost worker out meanwhile.
+            for worker in list(self._workers):
                 worker.process.kill()
         # Only then does no thread wait for an answer any more.
         self._threads.shutdown()

@@ -85,9 +85,9 @@ def write_table(
     """Validate a table, put its bad rows into quarantine, and store all of it with a manifest.
 
     A large table comes in parts, of which one at a time is in memory, or which units of work have stored already (see
-    :func:`store_part`). Their counts and facts are added up, and a rule that looks at several rows sees those of one
-    part. The data version is the hash of the stored rows and drops: the same rows give the same version, however they
-    were cut into parts.
+    :func:`store_part`). Their counts and facts are added up. Rows of different parts with one primary key fail the
+    check ``under_contract``. The data version is the hash of the stored rows and drops: the same rows give the same
+    version, however they were cut into parts.
 
     A table of all batches whose contract has a ``batch`` is stored in one file a batch and role, in the order of the
     batches; files of a batch whose rows are as before are left untouched. The parts of a batch follow one another.
@@ -115,6 +115,10 @@ def write_table(
         if first is None:
             raise ValueError(f"{asset} has no parts")
         stored = files.finish()
+    # Within one part, the contract itself has found them.
+    data = [f"{folder}/{file.name}" for (role, _), file in stored.items() if role == "data"]
+    repeated = _repeated_keys(storage.root.scan(data), contract)
+    failing = [*counts.failed_checks(maximum_quarantine), *(["under_contract"] if repeated else [])]
     manifest = Manifest(
         asset=asset,
         batch=batch,
@@ -126,12 +130,13 @@ def write_table(
         dropped=counts.dropped,
         quarantined=counts.quarantined,
         files=exports,
-        failed_checks=[*failed_checks, *counts.failed_checks(maximum_quarantine)],
+        failed_checks=list(dict.fromkeys([*failed_checks, *failing])),
         run_id=origin.run_id,
         facts=dict(counts.facts),
     ).with_files({place: file.name for place, file in stored.items()})
     storage.commit(manifest)
-    return StoredTable(manifest, first, dict(sorted(counts.broken_rules.items())))
+    broken = {**counts.broken_rules, "primary_key": counts.broken_rules.get("primary_key", 0) + repeated}
+    return StoredTable(manifest, first, {rule: rows for rule, rows in sorted(broken.items()) if rows})
 
 
 def store_part(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> StoredPart:
@@ -204,6 +209,15 @@ def dropped(rows: pl.DataFrame, asset: str, rule: str | pl.Expr, detail: pl.Expr
 def jsonl_bytes(rows: pl.DataFrame) -> bytes:
     """A frame as JSON lines, one object a row, in the order of the columns."""
     return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows.iter_rows(named=True))
+
+
+def _repeated_keys(rows: pl.LazyFrame, contract: type[dy.Schema]) -> int:
+    """How many rows of a table have the primary key of another one."""
+    keys = contract.primary_key()
+    if not keys:
+        return 0
+    counted = rows.select(repeated=pl.len() - pl.struct(keys).n_unique()).collect(engine="streaming")
+    return int(counted.item())
 
 
 def _checked(asset: str, contract: type[dy.Schema], output: TableOutput) -> tuple[Mapping[str, pl.DataFrame], Counts]:

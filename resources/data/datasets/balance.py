@@ -6,8 +6,8 @@ from fineline.resources.core.recipe.curation import Balance
 from fineline.resources.core.storage.tables import dropped
 
 
-def balanced(rows: pl.DataFrame, section: Balance) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that caps and mixing weights leave, and drops of the others, each with its rule.
+def balanced(rows: pl.DataFrame, section: Balance, asset: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of an asset that caps and mixing weights leave, and drops of the others, each with its rule.
 
     Only train rows are dropped. The first rows in their order are kept;
     :func:`fineline.resources.data.datasets.rows.candidates` orders them by hash, so that with more data or a higher cap
@@ -19,9 +19,9 @@ def balanced(rows: pl.DataFrame, section: Balance) -> tuple[pl.DataFrame, pl.Dat
     train, over_source = _cap(train, section.maximum_per_source, "source")
     train, unmixed = _mix(train, section.weights)
     drops = [
-        dropped(over_label, "datasets", "over_cap", pl.lit(f"maximum_per_label {section.maximum_per_label}")),
-        dropped(over_source, "datasets", "over_cap", pl.lit(f"maximum_per_source {section.maximum_per_source}")),
-        dropped(unmixed, "datasets", "mixing", pl.format("more {} than its weight", "source")),
+        dropped(over_label, asset, "over_cap", pl.lit(f"maximum_per_label {section.maximum_per_label}")),
+        dropped(over_source, asset, "over_cap", pl.lit(f"maximum_per_source {section.maximum_per_source}")),
+        dropped(unmixed, asset, "mixing", pl.format("more {} than its weight", "source")),
     ]
     return pl.concat([train, others]), pl.concat(drops)
 

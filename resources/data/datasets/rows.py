@@ -37,7 +37,7 @@ def sample(rows: pl.DataFrame, section: Rows | SampledRejections) -> pl.DataFram
 
 
 def selected(
-    rows: pl.DataFrame, counts: pl.DataFrame, section: Rows, balance: Balance, columns: list[str]
+    asset: str, rows: pl.DataFrame, counts: pl.DataFrame, section: Rows, balance: Balance, columns: list[str]
 ) -> TableOutput:
     """The rows that fit, have trained tokens and are in balance and sample; the others are drops with their rule.
 
@@ -46,12 +46,12 @@ def selected(
     counted = rows.join(counts, on="record_id", maintain_order="left")
     long = pl.col("tokens") > section.maximum_tokens
     detail = pl.format("{} tokens, at most {}", "tokens", pl.lit(section.maximum_tokens))
-    too_long = dropped(counted.filter(long), "datasets", "too_long", detail)
-    silent = dropped(counted.filter(~long & (pl.col("trained_tokens") == 0)), "datasets", "no_trained_tokens")
+    too_long = dropped(counted.filter(long), asset, "too_long", detail)
+    silent = dropped(counted.filter(~long & (pl.col("trained_tokens") == 0)), asset, "no_trained_tokens")
     fits = counted.filter(~long & (pl.col("trained_tokens") > 0))
-    wanted, unbalanced = balanced(fits, balance)
+    wanted, unbalanced = balanced(fits, balance, asset)
     kept = sample(wanted, section)
-    left = dropped(wanted.join(kept, on="record_id", how="anti"), "datasets", "not_sampled")
+    left = dropped(wanted.join(kept, on="record_id", how="anti"), asset, "not_sampled")
     by_split = {split: kept.filter(pl.col("split") == split) for split in SPLITS}
     return TableOutput(
         kept.sort("record_id"),
@@ -88,9 +88,9 @@ def with_rejected(rows: pl.DataFrame, answers: pl.DataFrame) -> tuple[pl.DataFra
     return joined.filter(usable), joined.filter(~usable)
 
 
-def with_unusable_answers(output: TableOutput, unusable: pl.DataFrame) -> TableOutput:
+def with_unusable_answers(asset: str, output: TableOutput, unusable: pl.DataFrame) -> TableOutput:
     """The output with drops of the records whose sampled answer was empty or equal to their own."""
-    drops = dropped(unusable, "datasets", "unusable_sample")
+    drops = dropped(unusable, asset, "unusable_sample")
     return replace(output, rows_in=output.rows_in + unusable.height, drops=pl.concat([output.drops, drops]))
 
 

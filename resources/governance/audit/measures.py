@@ -75,7 +75,7 @@ def splits_do_not_leak(stored: Evidence) -> Finding:
     manifest = stored.current(catalog.SPLITS.name)
     assignment, drops = storage.scan(manifest).collect(), storage.scan(manifest, "drops").collect()
     curated = storage.scan(stored.usable(catalog.CURATED_CORPUS.name)).collect()
-    history = storage.scan(manifest, "history").collect() if "history" in manifest.files else None
+    history = storage.scan(manifest, "history").collect() if "history" in manifest.roles else None
     leaks = dataclasses.asdict(
         measure_leakage(
             curated.join(assignment, on="record_id", how="semi"),

@@ -13,7 +13,7 @@ from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.root import Root
 from fineline.resources.core.storage.store import Damaged, Storage
 
-# A file that is being written, or read in an older version, is younger than this.
+# A file that is being written is younger than this.
 UNFINISHED = timedelta(days=1)
 
 
@@ -48,12 +48,14 @@ def removable(storage: Storage, section: Retention, offered: Collection[str], no
 
 
 def remove(storage: Storage, removals: Collection[Removal]) -> tuple[list[Removal], list[Removal]]:
-    """Remove them, each under its asset's lock. Returns what was removed, and what a run at work kept busy."""
+    """Remove them, each under its asset's locks. Returns what was removed, and what a run or a reader kept busy."""
     removed: list[Removal] = []
     busy: list[Removal] = []
     for asset in dict.fromkeys(each.asset for each in removals):
         mine = [each for each in removals if each.asset == asset]
-        with storage.root.lock(asset, wait=False) as free:
+        lock, readers = storage.root.lock, layout.readers_lock(asset)
+        with lock(asset, wait=False) as no_writer, lock(readers, wait=False) as no_reader:
+            free = no_writer and no_reader
             for each in mine if free else []:
                 each.root.delete(each.key)
             (removed if free else busy).extend(mine)

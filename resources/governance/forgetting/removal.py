@@ -12,6 +12,7 @@ from fineline.data_contracts import catalog
 from fineline.data_contracts.accounting import FORGOTTEN, LEDGER_ORDER
 from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.integrity import is_whole
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.manifest import Manifest, Place
 from fineline.resources.core.storage.parquet import row_groups
@@ -62,13 +63,25 @@ def _files_beside(storage: Storage, partition: Partition) -> list[str]:
 
 
 def _clean(storage: Storage, partition: Partition, targets: Targets) -> None:
-    """Remove the leftovers of killed runs, and the files of a table without manifest that contain a target."""
+    """Remove the leftovers of killed runs, and the files of a table without manifest that contain a target.
+
+    Of an asset set aside as damaged, the side tables that are whole lose the targets alone: what they keep, such as the
+    history of the splits, cannot be computed again.
+    """
     asset, batch = partition.asset, partition.batch
     # A reader keeps old files, but nobody reads unfinished ones.
     storage.remove_unfinished(asset, batch)
     if storage.manifest(asset, batch) is not None:
         storage.remove_old(asset, batch)
         return
+    damaged = storage.last_stored(asset, batch)
+    if damaged is not None:
+        side_tables = [role for role in damaged.tables if role not in (*VERSIONED, "quarantine")]
+        places = {(role, part): key for role in side_tables for part, key in storage.keys(damaged, role).items()}
+        whole = {place: key for place, key in places.items() if is_whole(storage, damaged, key)}
+        touched = {place: key for place, key in whole.items() if _is_touched(storage, key, targets)}
+        _, rewritten = _rewrite(storage, damaged, touched, targets)
+        storage.root.put(layout.damaged_manifest(asset, batch), damaged.with_files(rewritten).content)
     for key in _files_beside(storage, partition):
         if file_contains(storage.root, key, [*targets.tombstones, *targets.needles]):
             storage.root.delete(key)

@@ -114,6 +114,16 @@ def test_a_new_batch_runs_with_what_was_never_made_and_merged_assets_follow(worl
     assert world.stale() == {"splits": "changed: scrubbed_corpus[docs/3]"}
 
 
+def test_a_batch_that_cannot_be_read_holds_no_other_back(world):
+    world.make("raw_corpus", "docs/1")
+    assert world.wave() == ["scrubbed_corpus[docs/1]"], "the batch that has come furthest goes first"
+    world.make("scrubbed_corpus", "docs/1")
+    wave = ["raw_corpus[docs/2]", "scrubbed_corpus[docs/2]", "splits", "record_ledger"]
+    assert world.wave() == wave
+    failed = [task.label for task in next_wave(world.graph, world.plan(), ["raw_corpus[docs/2]"])]
+    assert failed == [], "what failed is not tried again, and nothing that follows from it"
+
+
 def test_a_changed_recipe_part_makes_only_its_asset_and_what_follows(world):
     world.make_all()
     world.graph[3] = node("record_ledger", "splits", code="2")

@@ -74,6 +74,13 @@ def test_a_table_in_parts_is_one_table_with_the_sums_of_their_counts(write):
     assert manifest.failed_checks == []
 
 
+def test_one_primary_key_in_two_parts_fails_the_contract_check(write):
+    one = TableOutput(records(record("one answer")), rows_in=1)
+    _, written = write([one, one])
+    assert written.manifest.failed_checks == ["under_contract"]
+    assert written.broken_rules == {"primary_key": 1}
+
+
 def test_a_part_that_fails_leaves_the_table_as_it_was(write):
     rows = records(record("one answer"))
     storage, before = write(TableOutput(rows, rows_in=1))

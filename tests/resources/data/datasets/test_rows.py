@@ -66,7 +66,7 @@ def test_a_larger_sample_holds_the_smaller_one():
 def test_a_row_that_is_left_out_has_a_rule(counts, rule):
     rows = candidates(corpus(2), assigned(corpus(2)), "chat")
     both = pl.concat([counted(rows.head(1)), counted(rows.tail(1), **counts)])
-    made = selected(rows, both, Sft(train_rows=1), Balance(), ["prompt", "completion"])
+    made = selected("sft_dataset", rows, both, Sft(train_rows=1), Balance(), ["prompt", "completion"])
     assert made.drops["rule"].to_list() == [rule]
     assert made.rows_in == made.frame.height + made.drops.height == 2
 
@@ -75,7 +75,7 @@ def test_rows_beyond_a_cap_and_a_mix_are_left_out_with_their_rules():
     table = pl.concat([corpus(6), corpus(3, source="other"), corpus(2, source="third", label="a")]).unique("record_id")
     rows = candidates(table, assigned(table), "chat")
     section = Balance(maximum_per_source=5, maximum_per_label=1, weights={"other": 2, "third": 0})
-    made = selected(rows, counted(rows), Sft(), section, ["prompt", "completion"])
+    made = selected("sft_dataset", rows, counted(rows), Sft(), section, ["prompt", "completion"])
     assert made.rows_in == made.frame.height + made.drops.height == 11
     assert counts_by(made.drops, "rule") == {"mixing": 5, "over_cap": 2}
     assert counts_by(made.frame, "source") == {"notes": 1, "other": 3}
@@ -83,7 +83,7 @@ def test_rows_beyond_a_cap_and_a_mix_are_left_out_with_their_rules():
 
 def test_json_lines_hold_just_the_columns_that_trl_reads():
     rows = candidates(corpus(4), assigned(corpus(4), ("train", "test")), "chat")
-    made = selected(rows, counted(rows), Sft(), Balance(), ["prompt", "completion"])
+    made = selected("sft_dataset", rows, counted(rows), Sft(), Balance(), ["prompt", "completion"])
     lines = [json.loads(line) for line in made.exports["test.jsonl"].splitlines()]
     assert [list(line) for line in lines] == [["prompt", "completion"]] * 2
     assert made.exports["validation.jsonl"] == b""
@@ -92,7 +92,7 @@ def test_json_lines_hold_just_the_columns_that_trl_reads():
 
 def test_untrained_stop_tokens_are_counted():
     rows = candidates(corpus(3), assigned(corpus(3)), "chat")
-    made = selected(rows, counted(rows, stop=False), Sft(), Balance(), ["prompt", "completion"])
+    made = selected("sft_dataset", rows, counted(rows, stop=False), Sft(), Balance(), ["prompt", "completion"])
     assert made.facts["rows without a trained stop token"] == 3
 
 
@@ -104,5 +104,7 @@ def test_a_sampled_answer_becomes_the_rejected_one():
     assert pairs["rejected"].to_list() == [[{"role": "assistant", "content": "a guess"}]]
     assert unusable["record_id"].to_list() == rows["record_id"].to_list()[1:]
     columns = ["prompt", "chosen", "rejected"]
-    made = selected(pairs.rename({"completion": "chosen"}), counted(pairs), Preference(), Balance(), columns)
+    made = selected(
+        "sft_dataset", pairs.rename({"completion": "chosen"}), counted(pairs), Preference(), Balance(), columns
+    )
     assert enforce(PreferenceRow, made.frame).bad.is_empty()

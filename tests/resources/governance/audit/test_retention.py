@@ -179,3 +179,13 @@ def test_the_lock_is_the_one_that_a_run_holds(storage):
     with storage.root.lock("splits"):
         removed, busy = remove(storage, removable(storage, Retention(), BATCHES, NOW))
     assert (len(removed), len(busy)) == (0, 1)
+
+
+def test_what_a_reader_of_an_older_version_may_read_is_left(storage):
+    old = put(asset_folder(storage, "splits") / "data-0123456789abcdef.parquet", days=3)
+    with storage.reading(["splits"]):
+        removed, busy = remove(storage, removable(storage, Retention(), BATCHES, NOW))
+        assert (len(removed), len(busy)) == (0, 1)
+        assert old.exists()
+    removed, _ = remove(storage, removable(storage, Retention(), BATCHES, NOW))
+    assert len(removed) == 1

@@ -10,12 +10,13 @@ from support.places import asset_folder
 from support.records import record, records
 from support.traced_storage import FIRST, HELD_OUT, KEPT, SECOND, SIMILAR
 
+from fineline.data_contracts.curation import SplitAssignment
 from fineline.data_contracts.forgetting import ForgettingCertificate
 from fineline.data_contracts.records import Record
 from fineline.resources.core.keys import PseudonymKey, load_key
 from fineline.resources.core.recipe.sources import Files
 from fineline.resources.core.storage import layout
-from fineline.resources.core.storage.integrity import whole_file
+from fineline.resources.core.storage.integrity import read_last_whole, whole_file
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, jsonl_bytes, scan_table, write_table
 from fineline.resources.data.ingestion.ingest import ingest
@@ -377,3 +378,15 @@ def test_a_detail_that_names_a_forgotten_record_names_its_tombstone():
     assert targets.touches(drops)
     assert not targets.taken(drops).any()
     assert targets.renamed(drops)["detail"].to_list() == [f"0.875 similar to {'f' * 32}"]
+
+
+def test_what_a_damaged_asset_keeps_of_others_stays(storage):
+    whole = scan_table(storage, "splits").collect()
+    table = TableOutput(whole, whole.height, side_tables={"history": whole})
+    origin = Origin("1", {}, "run")
+    write_table(storage, "splits", None, table, SplitAssignment, origin, maximum_quarantine=0.0)
+    storage.set_aside(storage.require("splits"))
+    forget(storage, texts=[PERSON])
+    history = read_last_whole(storage, "splits", "history")
+    assert set(history["record_id"]) == set(whole["record_id"]) - BOTH
+    assert history.height
