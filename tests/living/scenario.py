@@ -39,7 +39,7 @@ automation: {follow_data: true}
 alerts: {webhook_variable: FINELINE_TEST_WEBHOOK}
 """
 # A tick of each sensor, the start of a run and its work, on a machine that has other things to do.
-PATIENCE = 240
+PATIENCE = 480
 
 
 class Scenario:
