@@ -7,7 +7,7 @@ import dagster as dg
 from fineline.assets.arrivals import arrivals
 from fineline.assets.pipeline import pipeline_assets
 from fineline.data_contracts import catalog
-from fineline.jobs.retention import prune
+from fineline.jobs.prune import prune
 from fineline.jobs.selections import audit, forget, main
 from fineline.resources.core.orchestrator.console import plain_console
 from fineline.resources.core.recipe.recipe import Recipe

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.addresses import ENTITY as STREET_ADDRESS
 from fineline.resources.data.pii.addresses import addresses
-from fineline.resources.data.pii.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
+from fineline.resources.data.pii.analyzer import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.data.pii.ensemble import Ensemble
 from fineline.resources.data.pii.false_positives import is_false_positive
 from fineline.resources.data.pii.names import NameFilter

@@ -6,7 +6,7 @@ from support.records import record, records
 
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.addresses import ENTITY as ADDRESS
-from fineline.resources.data.pii.engine import LoadedSpacyEngine, build_analyzer, load_spacy
+from fineline.resources.data.pii.analyzer import LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.scrubbing import canaries
 from fineline.resources.data.scrubbing.canaries import Canary, measure, plant, planted_types, survives

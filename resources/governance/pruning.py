@@ -1,4 +1,4 @@
-"""Retention: files that the policy does not keep and that no stored asset, release or audit needs."""
+"""Pruning: removes the files that the policy does not keep and that no stored asset, release or audit needs."""
 
 from __future__ import annotations
 

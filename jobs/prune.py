@@ -9,7 +9,7 @@ from fineline.assets.execution.partitions import BATCHES
 from fineline.resources.core.orchestrator.runs import delete_run, old_runs
 from fineline.resources.core.presentation.tables import markdown_table
 from fineline.resources.core.storage.inventory import Inventory
-from fineline.resources.governance.audit import retention
+from fineline.resources.governance import pruning
 from fineline.resources.project import Project
 
 
@@ -24,10 +24,10 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
     """Removes superseded checkpoints, tables of batches that are gone, leftovers of killed runs, and old runs."""
     section, storage, now = project.recipe.retention, project.storage, datetime.now(UTC)
     offered = context.instance.get_dynamic_partitions(str(BATCHES.name))
-    found = retention.removable(storage, section, offered, now)
+    found = pruning.removable(storage, section, offered, now)
     stored = [manifest for _, manifest in Inventory(storage).written() if manifest]
     runs = old_runs(context.instance, stored, now - timedelta(days=section.runs_days))
-    removed, busy = (found, []) if config.dry_run else retention.remove(storage, found)
+    removed, busy = (found, []) if config.dry_run else pruning.remove(storage, found)
     if not config.dry_run:
         for run_id in runs:
             delete_run(context.instance, run_id)

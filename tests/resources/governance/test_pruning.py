@@ -9,7 +9,7 @@ from support.storage import BATCHES, read, write_ledger
 from fineline.resources.core.recipe.operations import Retention
 from fineline.resources.core.storage.integrity import read_last_whole, whole_file
 from fineline.resources.core.storage.store import Damaged
-from fineline.resources.governance.audit.retention import removable, remove
+from fineline.resources.governance.pruning import removable, remove
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
