@@ -44,10 +44,10 @@ def _furthest_batches(
     """The per-batch tasks of one run, by asset: those of the batches that have come furthest."""
     lacking: dict[str | None, list[Task]] = {}
     for node, above in order:
-        for task in tasks:
+        for task in (each for each in tasks if each.asset == node.name):
             mine = lacking.setdefault(task.batch, [])
             before = {each for each in above if task.batch in stale[each]}
-            if task.asset == node.name and before <= {each.asset for each in mine} and (task.missing or not before):
+            if before <= {each.asset for each in mine} and (task.missing or not before):
                 mine.append(task)
     runs: dict[tuple[str, ...], list[Task]] = {}
     for mine in lacking.values():

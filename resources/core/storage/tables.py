@@ -93,11 +93,12 @@ def write_table(
     batches; files of a batch whose rows are as before are left untouched. The parts of a batch follow one another.
     """
     folder = layout.folder(asset, batch)
-    counts, exports = Counts(), dict[str, str]()
+    counts, parts, exports = Counts(), 0, dict[str, str]()
     first: pl.DataFrame | None = None
     by_batch = batch is None and "batch" in contract.column_names()
     with TableFiles(storage.root, folder, by_batch=by_batch) as files:
         for part in [output] if isinstance(output, TableOutput) else output:
+            parts += 1
             if isinstance(part, StoredPart):
                 files.add_stored(part.files, part.batch)
                 counts += part.counts
@@ -117,7 +118,7 @@ def write_table(
         stored = files.finish()
     # Within one part, the contract itself has found them.
     data = [f"{folder}/{file.name}" for (role, _), file in stored.items() if role == "data"]
-    repeated = _repeated_keys(storage.root.scan(data), contract)
+    repeated = _repeated_keys(storage.root.scan(data), contract) if parts > 1 else 0
     failing = [*counts.failed_checks(maximum_quarantine), *(["under_contract"] if repeated else [])]
     manifest = Manifest(
         asset=asset,
