@@ -87,6 +87,9 @@ DESCRIPTIONS = {
     "files_swept": "Files that were read again to verify.",
     "sought": "Texts that were sought in them.",
     "remains": "Places where something of it was still found.",
+    "resembles": "Places where something only resembles it, for a person to decide.",
+    "looked_for": "Written forms that were looked for.",
+    "searched": "Files that were searched, by kind, and those that were not.",
     # Audit
     "promise": "The promise that was checked.",
     "state": "Held, broken, not checked, or nothing there.",

@@ -29,7 +29,11 @@ class Tombstone(dy.Schema):
 
 
 class ForgettingCertificate(dy.Schema):
-    """What one request to forget removed, which models had seen it, and where it still is. Holds no personal data."""
+    """What one request to forget removed, which models had seen it, and where it still is. Holds no personal data.
+
+    ``looked_for`` lists the written forms that were looked for, ``searched`` the files; ``resembles`` are places that a
+    person must look at, since what stands there may be the same person or another.
+    """
 
     request_id = dy.String(nullable=False, primary_key=True)
     reason = dy.String(nullable=False)
@@ -57,3 +61,6 @@ class ForgettingCertificate(dy.Schema):
     files_swept = dy.UInt32(nullable=False)
     sought = dy.UInt32(nullable=False)
     remains = dy.List(dy.String(nullable=False), nullable=False)
+    resembles = dy.List(dy.String(nullable=False), nullable=False)
+    looked_for = dy.List(dy.String(nullable=False), nullable=False)
+    searched = dy.List(dy.String(nullable=False), nullable=False)

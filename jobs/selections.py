@@ -3,6 +3,7 @@
 import dagster as dg
 
 from fineline.data_contracts import catalog
+from fineline.resources.governance.forgetting.request import JOB
 
 main = dg.define_asset_job(
     "main",
@@ -17,8 +18,8 @@ audit = dg.define_asset_job(
 )
 
 forget = dg.define_asset_job(
-    "forget",
+    JOB,
     selection=dg.AssetSelection.assets(catalog.FORGETTING_CERTIFICATES.name),
-    description="Carries out the requests to forget that `fineline forget` has written under the storage root. "
-    "The run's configuration holds at most the id of one.",
+    description="Carries out one request to forget, which `fineline forget` has written under the storage root and the "
+    "run's configuration names. No other run carries out a request.",
 )

@@ -60,9 +60,10 @@ def carry_out(definitions: dg.Definitions, instance: dg.DagsterInstance, project
     """Run the job ``forget`` in this process for a waiting request. Raises RunFailed."""
     from fineline.jobs.runner import RUN_AGAIN, RunFailed, close_interrupted, explain
     from fineline.resources.core.orchestrator.runs import runner_tags
+    from fineline.resources.governance.forgetting.request import JOB
 
     close_interrupted(instance)
-    result = definitions.resolve_job_def("forget").execute_in_process(
+    result = definitions.resolve_job_def(JOB).execute_in_process(
         instance=instance,
         run_config={
             "loggers": {"console": {}},
@@ -89,7 +90,11 @@ def certificate(storage: Storage, request_id: str) -> str:
         f"  rows removed   {removed or 'none'}",
         f"  seen by        {seen_by or 'none'}",
         f"  still outside  {outside}",
-        f"  searched       {row['files_swept']:,} files under {storage.root.location('')}: nothing remains",
+        f"  searched       {row['files_swept']:,} files under {storage.root.location('')}",
+        *(f"                 {files}" for files in row["searched"]),
+        *(f"  looked for     {form}" for form in row["looked_for"]),
+        "  result         nothing remains of these forms",
+        *(f"  resembles      {place}: look at it; name what is to go in another request" for place in row["resembles"]),
     ]
     return "\n".join(lines)
 

@@ -19,6 +19,7 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.governance.forgetting import tombstones
 from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
+from fineline.resources.governance.forgetting.inspection import LOOKED_FOR
 from fineline.resources.governance.forgetting.journal import Journal
 from fineline.resources.governance.forgetting.matches import CORPORA, Plan, plan
 from fineline.resources.governance.forgetting.names import blank_names, name_of
@@ -75,11 +76,11 @@ def carry_out(
         _empty_findings_cache(storage)
     sought = sorted({*request.needles, *found.sought})
     kept = history.cleanse([*sought, *(name_of(storage, request.batch) if request.batch else [])])
-    blank_names(storage, sought, request.batch)
+    named = blank_names(storage, sought, request.batch)
     history.report_changes(request_id)
     history.report_flags(sightings, request_id)
-    outside = _outside(storage, sources, found)
-    swept = sweep(storage, sought)
+    outside = _outside(storage, sources, [*found.batches, *named])
+    swept = sweep(storage, request.texts, found.sought)
     removed = Counter[str]()
     for change in journal.changes:
         removed[Partition.parse(change.table).asset] += change.rows
@@ -97,6 +98,9 @@ def carry_out(
         "files_swept": swept.files,
         "sought": len(sought),
         "remains": [*swept.remains, *_kept_names(kept)],
+        "resembles": swept.resembles,
+        "looked_for": LOOKED_FOR if request.texts else ["record_ids and the beginnings of texts"],
+        "searched": swept.searched,
     }
     if before.height and before["completed_at"].item() < found.begun:
         row = _added(before.row(0, named=True), row)
@@ -107,7 +111,12 @@ def carry_out(
 def certificates(storage: Storage) -> pl.DataFrame:
     """All certificates in order of time."""
     manifest = storage.manifest(catalog.FORGETTING_CERTIFICATES.name)
-    return pl.DataFrame(schema=_SCHEMA) if manifest is None else storage.scan(manifest).collect()
+    nothing = pl.DataFrame(schema=_SCHEMA)
+    if manifest is None:
+        return nothing
+    # Earlier certificates lack the columns that came later.
+    stored = pl.concat([nothing, storage.scan(manifest).collect()], how="diagonal")
+    return stored.with_columns(pl.col("resembles", "looked_for", "searched").fill_null([]))
 
 
 def _tombstones(key: PseudonymKey, request: Request, found: Plan) -> pl.DataFrame:
@@ -127,11 +136,11 @@ def _empty_findings_cache(storage: Storage) -> None:
             storage.local.delete(f"{layout.FINDINGS_CACHE}/{name}")
 
 
-def _outside(storage: Storage, sources: Iterable[Source], found: Plan) -> list[str]:
-    """The batches of forgotten records that a source still offers, or that cannot be looked for."""
-    concerned = {batch.partition("/")[0] for batch in found.batches}
+def _outside(storage: Storage, sources: Iterable[Source], batches: Iterable[str]) -> list[str]:
+    """The batches that a source still offers, or that cannot be looked for: of forgotten records, or of such a name."""
+    concerned = {batch.partition("/")[0] for batch in batches}
     offered = scan_sources(storage, [source for source in sources if source.name in concerned], ask=False).versions
-    return [batch for batch in found.batches if batch in offered]
+    return sorted({*batches} & {*offered})
 
 
 def _kept_names(columns: list[str]) -> list[str]:
@@ -150,7 +159,11 @@ def _listed(removed: Counter[str]) -> list[dict[str, Any]]:
 
 def _added(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """The certificate of a repeated request: the former one if nothing more was found, else the sum of both."""
-    if not now["records"] and not now["files_rewritten"] and now["remains"] == before["remains"]:
+    if (
+        not now["records"]
+        and not now["files_rewritten"]
+        and all(now[each] == before[each] for each in ("remains", "resembles"))
+    ):
         return before
     removed = Counter[str]()
     for each in [*before["removed"], *now["removed"]]:

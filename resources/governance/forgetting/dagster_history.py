@@ -26,7 +26,7 @@ from fineline.resources.core.storage.files import write_atomically
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.sweep import bytes_contain
+from fineline.resources.governance.forgetting.reading import file_contains
 from fineline.resources.governance.forgetting.texts import blanked, contains_any
 from fineline.resources.models.exposure import ExposedModel
 
@@ -107,7 +107,7 @@ def _cleanse_sqlite(path: Path, needles: Sequence[str]) -> set[str]:
         changed, kept = _cleanse_tables(connection, needles)
         connection.commit()
     files = [path, path.with_name(f"{path.name}-wal")]
-    if changed or any(_bytes_contain(file, needles) for file in files):
+    if changed or any(_file_contains(file, needles) for file in files):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             # A reader such as the web server may hold the old pages for a moment.
@@ -171,7 +171,7 @@ def _blanked(stored: str, needles: Sequence[str]) -> str:
 
 
 def _cleanse_log(path: Path, needles: Sequence[str]) -> None:
-    if _bytes_contain(path, needles):
+    if _file_contains(path, needles):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         found = contains_any(pl.Series(lines, dtype=pl.String), needles)
         write_atomically(path, "".join(line for line, gone in zip(lines, found, strict=True) if not gone).encode())
@@ -193,5 +193,5 @@ def _served(instance: dg.DagsterInstance) -> Iterator[sa.Connection]:
                 yield connection
 
 
-def _bytes_contain(path: Path, needles: Sequence[str]) -> bool:
-    return bytes_contain(DiskRoot(path.parent), path.name, needles)
+def _file_contains(path: Path, needles: Sequence[str]) -> bool:
+    return file_contains(DiskRoot(path.parent), path.name, needles)

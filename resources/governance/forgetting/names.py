@@ -18,11 +18,15 @@ def name_of(storage: Storage, batch: str) -> list[str]:
     return [] if name is None else fold([f"{batch.partition('/')[0]}/{name}"])
 
 
-def blank_names(storage: Storage, sought: Sequence[str], batch: str | None) -> None:
-    """Blank the names that contain one of the texts sought, which are in comparable form, and that of the batch."""
-    _blank(storage, lambda names: contains_any(names, sought))
+def blank_names(storage: Storage, sought: Sequence[str], batch: str | None) -> list[str]:
+    """Blank the names that contain one of the texts sought, which are in comparable form, and that of the batch.
+
+    Returns the keys of the batches of such names, whose files outside still bear them.
+    """
+    named = _blank(storage, lambda names: contains_any(names, sought))
     if batch is not None:
         blank(storage, [batch])
+    return named
 
 
 def blank_forgotten_names(storage: Storage, tombstones: Tombstones) -> None:
@@ -30,11 +34,13 @@ def blank_forgotten_names(storage: Storage, tombstones: Tombstones) -> None:
     _blank(storage, tombstones.recognise)
 
 
-def _blank(storage: Storage, contain: Callable[[pl.Series], pl.Series]) -> None:
+def _blank(storage: Storage, contain: Callable[[pl.Series], pl.Series]) -> list[str]:
     names = _names(storage)
     found = contain(pl.Series([*names.values()], dtype=pl.String))
-    if found.any():
-        blank(storage, [key for key, hit in zip(names, found, strict=True) if hit])
+    keys = [key for key, hit in zip(names, found, strict=True) if hit]
+    if keys:
+        blank(storage, keys)
+    return keys
 
 
 def _names(storage: Storage) -> dict[str, str]:

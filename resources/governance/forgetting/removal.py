@@ -20,7 +20,7 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.table_files import VERSIONED, TableFiles, data_version
 from fineline.resources.core.storage.tables import dropped, jsonl_bytes
 from fineline.resources.governance.forgetting.journal import Change, Journal
-from fineline.resources.governance.forgetting.sweep import file_contains
+from fineline.resources.governance.forgetting.reading import file_contains
 from fineline.resources.governance.forgetting.targets import Targets
 from fineline.resources.governance.forgetting.texts import blanked
 

@@ -15,8 +15,11 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import find_key
+from fineline.resources.governance.forgetting.forms import forms
 from fineline.resources.governance.forgetting.texts import fold
 
+# The job that carries out a request.
+JOB = "forget"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_REASON = 500
 
@@ -51,12 +54,12 @@ class Request(BaseModel):
 
     @property
     def needles(self) -> list[str]:
-        """The texts in comparable form."""
-        return sorted(set(fold(self.texts)))
+        """The texts in comparable form, in every form that is forgotten with them."""
+        return sorted({form for text in fold(self.texts) for form in forms(text)})
 
     def asked(self, key: PseudonymKey) -> str:
         """A keyed hash of what the request names, as 32 hexadecimal digits."""
-        content = [sorted(set(self.records)), self.needles, self.source, self.batch]
+        content = [sorted(set(self.records)), sorted(set(fold(self.texts))), self.source, self.batch]
         return key.digest("request to forget", json.dumps(content)).hex()[:32]
 
 
@@ -120,10 +123,21 @@ def load(storage: Storage, request_id: str) -> Request:
     return _by_key(storage, request)
 
 
-def waiting(storage: Storage) -> list[str]:
-    """The ids of the waiting requests."""
-    ids = [name.removesuffix(".json") for name in storage.root.names(layout.REQUESTS) if name.endswith(".json")]
-    return [request_id for request_id in ids if _REQUEST_ID.fullmatch(request_id)]
+def named(storage: Storage, job: str, request_id: str | None) -> str | None:
+    """The request that a run of a job carries out; None for a run of any other job, which carries out none.
+
+    Raises:
+        ForgettingError: the job ``forget`` names no request, or another job names one.
+    """
+    if job != JOB:
+        if request_id is not None:
+            raise ForgettingError(f"nothing was forgotten: launch the job {JOB} for request {request_id}")
+        return None
+    if request_id is None:
+        names = (name.removesuffix(".json") for name in storage.root.names(layout.REQUESTS) if name.endswith(".json"))
+        waiting = ", ".join(filter(_REQUEST_ID.fullmatch, names)) or "none"
+        raise ForgettingError(f"name the request in the run's configuration, under config: request; waiting: {waiting}")
+    return request_id
 
 
 def finish(storage: Storage, request_id: str) -> None:

@@ -1,103 +1,90 @@
-"""The sweep: every file under the storage root that still contains one of some texts, of any kind of file."""
+"""The sweep: every file under the storage root that still contains what was forgotten, of any kind of file."""
 
 from __future__ import annotations
 
-import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import polars as pl
-import pyarrow as pa
-
 from fineline.data_contracts import catalog
 from fineline.resources.core.storage import layout
-from fineline.resources.core.storage.parquet import row_groups
 from fineline.resources.core.storage.root import Root
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.governance.forgetting.texts import BETWEEN, contains_any, strings
+from fineline.resources.governance.forgetting.inspection import Inspection, Verdict
+from fineline.resources.governance.forgetting.reading import DAMAGED, parts
 
 # Requests are destroyed when they are done; the key and the locks hold nothing of a record.
 _SKIPPED = (layout.REQUESTS, layout.PSEUDONYM_KEY, layout.LOCKS, ".lock")
 WEIGHTS = ".safetensors"
-_CHUNK = 2**22
-_OVERLAP = 2**14
-_ROWS = 2_000
-_SQLITE = b"SQLite format 3\0"
-_PARQUET = b"PAR1"
+_MOST_RECORDS = 5
 
 
 @dataclass(frozen=True)
 class Swept:
-    """How many files were read, and the places that still contain something that was sought."""
+    """How many files were read, the places that still contain something, and those where something resembles it.
+
+    ``searched`` lists for people what was read, and what was not.
+    """
 
     files: int
     remains: list[str]
+    resembles: list[str]
+    searched: list[str]
 
 
-def sweep(storage: Storage, needles: Sequence[str]) -> Swept:
-    """Search every file under the storage root, and on its local disk, for texts in comparable form.
+def sweep(storage: Storage, texts: Sequence[str], others: Sequence[str] = ()) -> Swept:
+    """Search every file under the storage root, and on its local disk, for texts in all their forms, and for others.
 
     Parquet files are decoded. A database is searched cell by cell and, for deleted rows, byte by byte. Other files are
-    read as text, plain and with JSON's escapes resolved. The weights of models are not searched, nor are files that
-    equal one of the base model's, whose vocabulary has the words of any text.
+    read as text. The weights of models are not searched, nor are files that equal one of the base model's, whose
+    vocabulary has the words of any text.
     """
+    inspection = Inspection(texts, others)
     given = {_digest(storage.root, key) for key in _keys(storage.root, layout.folder(catalog.BASE_MODEL.name))} - {None}
+    every = [(root, key) for root in storage.roots for key in _keys(root)]
     read = [
-        (root, key) for root in storage.roots for key in _keys(root) if not given or _digest(root, key) not in given
+        (root, key)
+        for root, key in every
+        if not key.endswith(WEIGHTS) and (not given or _digest(root, key) not in given)
     ]
-    found = [(root, key) for root, key in read if file_contains(root, key, needles)] if needles else []
-    names = _names(read)
-    named = int(contains_any(names, needles).sum())
-    shown = _names(found)
-    remains = shown.filter(~contains_any(shown, needles)).to_list()
-    if named:
-        remains.append(f"{named} files whose name contains it: give the source file another name")
-    return Swept(len(read), remains)
+    names = [unquote(key) for _, key in read]
+    remains, resembles, named = [], [], Counter(inspection.each(names))
+    for (root, key), name in zip(read, names, strict=True) if texts or others else ():
+        verdict, records = _inspect(inspection, root, key)
+        shown = name if inspection.each([name]) == [Verdict.NOTHING] else f"a file in {key.split('/')[0]}"
+        if verdict is Verdict.HOLDS:
+            remains.append(shown)
+        elif verdict is Verdict.RESEMBLES:
+            resembles.append(f"{shown}: {', '.join(records)}" if records else shown)
+    if held := named[Verdict.HOLDS]:
+        remains.append(f"{held} files whose name contains it: give the source file another name")
+    if alike := named[Verdict.RESEMBLES]:
+        resembles.append(f"{alike} files whose name resembles it")
+    kinds = Counter(key.rpartition("/")[2].rpartition(".")[2] or "none" for _, key in read)
+    searched = [f"{count:,} files of kind {kind}" for kind, count in sorted(kinds.items())]
+    return Swept(
+        len(read), remains, resembles, [*searched, f"not searched: {len(every) - len(read):,} files of models"]
+    )
 
 
-def file_contains(root: Root, key: str, needles: Sequence[str]) -> bool:
-    """Whether a file contains one of the needles. A missing file does not; a damaged table counts as if it did."""
+def _inspect(inspection: Inspection, root: Root, key: str) -> tuple[Verdict, list[str]]:
+    """The worst verdict on any part of a file, and some records that resemble what was sought."""
+    worst, records = Verdict.NOTHING, list[str]()
     try:
-        with root.open(key) as file:
-            start = file.read(len(_SQLITE))
-        # A file that a run is writing, or left unfinished, has no suffix yet.
-        if key.endswith(".parquet") or start.startswith(_PARQUET):
-            return any(contains_any(strings(rows), needles).any() for rows in row_groups(root, key))
-        return bytes_contain(root, key, needles) or (start == _SQLITE and _cells_contain(root, key, needles))
+        for part in parts(root, key):
+            verdicts = inspection.each(part["text"].to_list())
+            worst = max(worst, *verdicts, Verdict.NOTHING)
+            if worst is Verdict.HOLDS:
+                break
+            if "record_id" in part.columns and len(records) < _MOST_RECORDS:
+                found = zip(part["record_id"], verdicts, strict=True)
+                records += [record_id for record_id, verdict in found if verdict is Verdict.RESEMBLES]
     except FileNotFoundError:
-        return False
-    except (pa.ArrowInvalid, pl.exceptions.ComputeError):
-        return True
-
-
-def bytes_contain(root: Root, key: str, needles: Sequence[str]) -> bool:
-    """Whether a file's bytes, read as text, contain one of the needles. A missing file does not."""
-    end = b""
-    with suppress(FileNotFoundError), root.open(key) as file:
-        while chunk := file.read(_CHUNK):
-            content = end + chunk
-            text = content.decode("utf-8", errors="replace").replace(BETWEEN, " ")
-            if contains_any(pl.Series([text]), needles).any():
-                return True
-            end = content[-_OVERLAP:]
-    return False
-
-
-def _cells_contain(root: Root, key: str, needles: Sequence[str]) -> bool:
-    """Search the cells of a database. SQLite stores a long value in several places, so its bytes are not enough."""
-    uri = f"{root.local(key).absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=60)) as database:
-        database.text_factory = bytes
-        tables = [name.decode() for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            rows = database.execute('SELECT * FROM "{}"'.format(table.replace('"', '""')))
-            while some := rows.fetchmany(_ROWS):
-                texts = [BETWEEN.join(_text(cell) for cell in row if isinstance(cell, bytes)) for row in some]
-                if contains_any(pl.Series(texts, dtype=pl.String), needles).any():
-                    return True
-    return False
+        return Verdict.NOTHING, []
+    except DAMAGED:
+        return Verdict.HOLDS, []
+    return worst, records[:_MOST_RECORDS]
 
 
 def _digest(root: Root, key: str) -> str | None:
@@ -108,15 +95,7 @@ def _digest(root: Root, key: str) -> str | None:
         return None
 
 
-def _text(cell: bytes) -> str:
-    return cell.decode("utf-8", errors="replace")
-
-
 def _keys(root: Root, folder: str = "") -> Iterator[str]:
     for entry in root.list(folder):
-        if not entry.key.endswith(WEIGHTS) and entry.key.split("/")[0] not in _SKIPPED:
+        if entry.key.split("/")[0] not in _SKIPPED:
             yield entry.key
-
-
-def _names(files: Sequence[tuple[Root, str]]) -> pl.Series:
-    return pl.Series([unquote(key) for _, key in files], dtype=pl.String)

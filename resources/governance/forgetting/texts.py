@@ -1,8 +1,9 @@
 """Comparison of texts: all strings of a row in one comparable form, and the rows that contain one of some texts.
 
 The comparable form has letters and digits only, in lower case and Unicode form NFKC, with one space between words, so
-that line ends, markup, punctuation and the width of letters make no difference. In scripts without spaces between
-words, each character is a word.
+that line ends, markup, punctuation, invisible characters and the width of letters make no difference. In scripts
+without spaces between words, each character is a word. A string is compared in every reading: as it stands, with
+escapes, entities, tags and encodings resolved, and without accents.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
+from fineline.resources.governance.forgetting.forms import spellings
+from fineline.resources.governance.forgetting.wrappings import DIGESTS, WRAPPED, unwrapped
 
 # Separates two strings of a row, so that no text is found across them.
 BETWEEN = "\x1e"
@@ -59,7 +62,8 @@ _CODE_UNITS = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 def folded(text: pl.Expr) -> pl.Expr:
     """The comparable form of a string column."""
-    lower = text.str.normalize("NFKC").str.to_lowercase().str.replace_many(["ß", "ς"], ["ss", "σ"])
+    visible = text.str.replace_all(r"\p{Cf}", "")
+    lower = visible.str.normalize("NFKC").str.to_lowercase().str.replace_many(["ß", "ς"], ["ss", "σ"])
     spaced = lower.str.replace_all(_SPACELESS, " ${1} ")
     return spaced.str.replace_all(_NO_WORD, " ").str.strip_chars(" ")
 
@@ -113,17 +117,41 @@ def _contain(texts: pl.Series, sought: _Sought) -> pl.Series:
     possible = rows.filter(_may_contain(rows["text"], sought))
     if possible.is_empty():
         return _none(texts)
-    escaped = possible.filter(pl.col("text").str.contains("\\", literal=True))
-    forms = pl.concat([possible, escaped.with_columns(text=unescaped(escaped["text"]))])
-    compared = forms.select(folded(pl.col("text")))["text"]
-    found = forms["index"].filter(_holds_id(compared, sought.ids) | _holds_text(compared, sought.texts))
+    compared = readings(possible)
+    found = compared["index"].filter(
+        _holds_id(compared["text"], sought.ids) | _holds_text(compared["text"], sought.texts)
+    )
     return rows.select(found=pl.col("index").is_in(found.implode()))["found"]
 
 
+def readings(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every reading of strings, in comparable form: the columns ``index`` and ``text``, as given, with more rows."""
+    escaped = rows.filter(pl.col("text").str.contains("\\", literal=True))
+    wrapped = rows.filter(_is_wrapped(pl.col("text")))
+    inner = [(index, text) for index, outer in wrapped.iter_rows() for text in unwrapped(outer)]
+    every = pl.concat(
+        [
+            rows,
+            escaped.with_columns(text=unescaped(escaped["text"])),
+            pl.DataFrame(inner, schema=rows.schema, orient="row"),
+        ]
+    ).with_columns(folded(pl.col("text")))
+    wide = every.filter(~_is_ascii(pl.col("text")))
+    return pl.concat([every, *(wide.with_columns(spelt) for spelt in spellings(pl.col("text")))])
+
+
 def _may_contain(texts: pl.Series, sought: _Sought) -> pl.Series:
-    """A fast test that excludes most texts: in plain ASCII, an id or a text's longest word must occur literally."""
-    plain = (texts.str.len_bytes() == texts.str.len_chars()) & ~texts.str.contains(r"\u", literal=True)
+    """A fast test that excludes most texts: plain ASCII without an id, and without the longest word of any text."""
+    plain = texts.to_frame("text").select(_is_ascii(pl.col("text")) & ~_is_wrapped(pl.col("text")))["text"]
     return ~plain | _holds_id(texts, sought.ids) | _holds_text(texts, sought.anchors, ascii_case_insensitive=True)
+
+
+def _is_ascii(text: pl.Expr) -> pl.Expr:
+    return text.str.len_bytes() == text.str.len_chars()
+
+
+def _is_wrapped(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(DIGESTS, "").str.contains(WRAPPED)
 
 
 def _holds_id(texts: pl.Series, ids: frozenset[str]) -> pl.Series:

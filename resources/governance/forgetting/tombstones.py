@@ -12,7 +12,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.request import ForgettingError
-from fineline.resources.governance.forgetting.texts import BETWEEN, folded, strings, unescaped
+from fineline.resources.governance.forgetting.texts import BETWEEN, readings, strings
 
 _SCHEMA = Tombstone.create_empty().schema
 
@@ -105,18 +105,18 @@ class Tombstones:
         found = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
         if not self._places or texts.is_empty():
             return found
-        for form in (texts, unescaped(texts)):
-            words = form.to_frame().select(
-                words=folded(pl.col("text")).str.replace_all(BETWEEN, f" {BETWEEN} ", literal=True).str.split(" ")
-            )["words"]
-            hot = self._hot(words.explode().unique().drop_nulls())
-            candidates = words.list.eval(pl.element().is_in(list(hot))).list.any() if hot else found
-            confirmed = [
-                bool(candidate) and self._confirm(row.to_list(), hot)
-                for row, candidate in zip(words, candidates, strict=True)
-            ]
-            found = found | pl.Series(confirmed, dtype=pl.Boolean)
-        return found
+        rows = readings(texts.fill_null("").to_frame().with_row_index())
+        rows = rows.with_columns(
+            words=pl.col("text").str.replace_all(BETWEEN, f" {BETWEEN} ", literal=True).str.split(" ")
+        )
+        hot = self._hot(rows["words"].explode().unique().drop_nulls())
+        if not hot:
+            return found
+        candidates = rows.filter(pl.col("words").list.eval(pl.element().is_in(list(hot))).list.any())
+        confirmed = {
+            index for index, words in candidates.select("index", "words").iter_rows() if self._confirm(words, hot)
+        }
+        return pl.Series([index in confirmed for index in range(len(texts))], dtype=pl.Boolean)
 
     def _hot(self, words: pl.Series) -> dict[str, set[tuple[int, int]]]:
         """The words whose keyed hash is an anchor, with the length of its phrases and the word's position in them."""

@@ -13,10 +13,11 @@ from fineline.jobs.runner import RunFailed
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.governance.forgetting import matches as plan
+from fineline.resources.governance.forgetting.certificate import certificates
 from fineline.resources.governance.forgetting.request import Request, put
 from fineline.resources.project import current_project
 
-PERSON = "Ada Lovelace"
+PERSON, CERTIFICATES = "Ada Lovelace", "forgetting_certificates"
 RECIPE = "name: small\nsources: [{name: notes, kind: files, path: notes, licence: CC0-1.0}]\n"
 
 
@@ -74,22 +75,53 @@ def test_without_a_reason_a_request_that_waits_goes_on(project):
     assert "1 records are forgotten" in run(project)
 
 
-def test_a_run_that_names_no_request_carries_out_all_that_wait_and_then_changes_nothing(project, instance):
+def waiting(project):
+    return sorted(path.stem for path in (project.storage.local.folder / "requests").glob("*.json"))
+
+
+def test_no_selection_of_assets_carries_out_a_request(project, instance):
+    put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))
+    assets = [build().resolve_assets_def(CERTIFICATES)]
+    assert dg.materialize(assets, instance=instance).success
+    assert waiting(project) == ["R-17"]
+    assert KEPT["record_id"] in record_ids(project)
+    config = {"ops": {CERTIFICATES: {"config": {"request": "R-17"}}}}
+    refused = dg.materialize(assets, instance=instance, run_config=config, raise_on_error=False)
+    assert "launch the job forget for request R-17" in str(refused.all_events)
+    assert waiting(project) == ["R-17"]
+
+
+def test_the_job_names_its_request_and_without_one_names_those_that_wait(project, instance):
     put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))
     put(project.storage, Request(request_id="R-18", reason="contract ended", batch=SECOND))
     job = build().resolve_job_def("forget")
-    assert job.execute_in_process(instance=instance).success
-    table = scan_table(project.storage, "forgetting_certificates").collect()
-    assert table.sort("request_id").select("request_id", "asked_by").rows() == [("R-17", "text"), ("R-18", "batch")]
-    version = project.storage.require("forgetting_certificates").data_version
-    assert job.execute_in_process(instance=instance).success
-    assert project.storage.require("forgetting_certificates").data_version == version
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert "name the request in the run's configuration, under config: request; waiting: R-17, R-18" in str(
+        result.all_events
+    )
+    assert waiting(project) == ["R-17", "R-18"]
+
+
+def test_a_request_that_cannot_be_finished_fails_none_after_it(project, instance):
+    (project.storage.local.folder / "notes.txt").write_text(f"somebody wrote: {PERSON}")
+    put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))
+    put(project.storage, Request(request_id="R-18", reason="contract ended", batch=SECOND))
+    job = build().resolve_job_def("forget")
+
+    def carry_out(request):
+        config = {"ops": {CERTIFICATES: {"config": {"request": request}}}}
+        return job.execute_in_process(instance=instance, run_config=config, raise_on_error=False).success
+
+    assert [carry_out("R-17"), carry_out("R-18"), carry_out("R-17")] == [False, True, False]
+    assert waiting(project) == ["R-17"]
+    table = certificates(project.storage)
+    assert dict(table.select("request_id", pl.col("remains").list.len()).rows()) == {"R-17": 1, "R-18": 0}
 
 
 def test_no_run_holds_what_a_request_names_and_the_failed_check_of_one_names_the_files(project, instance):
     (project.storage.local.folder / "notes.txt").write_text(f"somebody wrote: {PERSON}")
     put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))
-    config = {"ops": {"forgetting_certificates": {"config": {"request": "R-17"}}}}
+    config = {"ops": {CERTIFICATES: {"config": {"request": "R-17"}}}}
     result = (
         build().resolve_job_def("forget").execute_in_process(instance=instance, run_config=config, raise_on_error=False)
     )
@@ -101,6 +133,6 @@ def test_no_run_holds_what_a_request_names_and_the_failed_check_of_one_names_the
     assert "Lovelace" not in logged
     (project.storage.local.folder / "notes.txt").unlink()
     assert build().resolve_job_def("forget").execute_in_process(instance=instance, run_config=config).success
-    table = scan_table(project.storage, "forgetting_certificates").collect()
+    table = scan_table(project.storage, CERTIFICATES).collect()
     assert table.select("records", pl.col("remains").list.len()).rows() == [(2, 0)]
     assert dg.DagsterRunStatus.FAILURE in {run.status for run in instance.get_runs()}
