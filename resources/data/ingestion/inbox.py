@@ -129,6 +129,8 @@ class FolderScan:
                 self.found.waiting[called] = "until it is renamed"
             elif name != file.name:
                 self.found.waiting[called] = "its name is not UTF-8; rename it"
+            elif file.refused:
+                self.found.waiting[called] = file.refused
             else:
                 known[hashed] = file
         return known

@@ -35,6 +35,8 @@ class FilesConnector(Connector[Files]):
         if not known:
             what = "no file of a known format" if found else "no files (sub-folders are not read)"
             raise SourceError(f"{source.name}: {source.path} holds {what}. Known formats: {KNOWN}.")
+        for file in known:
+            _require_plain(file, f"{source.name}/{printable(file.name)}")
         others = [single(source.name, place).fingerprint(str(place)) for place in _companions(source)]
         return [
             Batch(file.name, "-".join([file.fingerprint(str(file.path)), *others]), place_of(file)) for file in known
@@ -101,7 +103,13 @@ def single(source: str, place: Location) -> File:
     found = files_at(place)
     if len(found) != 1 or not is_known(found[0].name):
         raise SourceError(f"{source}: {place} must be one file. Known formats: {KNOWN}.")
+    _require_plain(found[0], f"{source}: {place}")
     return found[0]
+
+
+def _require_plain(file: File, called: str) -> None:
+    if file.refused:
+        raise SourceError(f"cannot read {called}: {file.refused}.")
 
 
 def _companions(source: Files) -> list[Location]:
@@ -155,6 +163,7 @@ def _unchanged(source: Files, key: str, batch: Batch) -> File:
         if isinstance(error.__cause__, FileNotFoundError):
             raise SourceError(vanished(key, f"its file is no longer at {source.path}")) from error
         raise
+    _require_plain(file, key)
     if place_of(file) != batch.place:
         raise SourceError(
             f"{key}: its file has changed since it arrived. Nothing of it was taken; run again when it is complete."

@@ -1,9 +1,15 @@
-"""The files of a location: in a folder of this machine, or at a URL that fsspec can open."""
+"""The files of a location: in a folder of this machine, or at a URL that fsspec can open.
+
+Links are not followed, since whoever may put a file into a folder could make any file of this machine a record. A hard
+link cannot be told from the file itself.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +23,7 @@ import fsspec
 from fineline.resources.core.recipe.base import Location
 from fineline.resources.data.formats.rows import SourceError
 
+LINK = "it is a link, and links are not followed; put the file itself in its place"
 # How stores call what changes when a file does: s3, gcs and http, abfs, local ones over the network, memory.
 VERSIONS = ["ETag", "etag", "md5Hash", "Content-MD5", "generation", "mtime", "LastModified", "last_modified"]
 VERSIONS += ["Last-Modified", "modify", "last_write_time", "created"]
@@ -27,13 +34,15 @@ class LocalFile:
     """A file of this machine, as it was when it was listed.
 
     ``size`` is in bytes, as stored. ``mark`` changes when the file is written to, renamed, or replaced by another
-    one, even of the same time. ``modified`` is the time of the last write, in seconds since 1970.
+    one, even of the same time. ``modified`` is the time of the last write, in seconds since 1970. ``refused`` is why it
+    is not read, or empty.
     """
 
     path: Path
     size: int
     mark: str
     modified: float
+    refused: str = ""
 
     @property
     def name(self) -> str:
@@ -42,12 +51,12 @@ class LocalFile:
 
     def fingerprint(self, called: str) -> str:
         """SHA-256 of the bytes."""
-        with as_source_error(called), self.path.open("rb") as file:
+        with as_source_error(called), self.open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def open(self) -> BinaryIO:
-        """The bytes. Raises OSError."""
-        return self.path.open("rb", buffering=0)
+        """The bytes. Raises OSError, also where a link or a pipe has taken the place of the file."""
+        return open(self.path, "rb", buffering=0, opener=_open_plain_file)
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class RemoteFile:
     size: int
     mark: str
     modified: None = None
+    refused: str = ""
 
     @property
     def name(self) -> str:
@@ -84,7 +94,7 @@ File = LocalFile | RemoteFile
 
 
 def files_at(location: Location) -> list[File]:
-    """The file, or the visible files of the folder (not of its sub-folders), by name.
+    """The file, or the visible files of the folder (not of its sub-folders), by name; also those that are refused.
 
     Raises:
         SourceError: there is nothing, it may not be read, or no installed package can open such a URL.
@@ -103,7 +113,7 @@ def file_at(location: Location, name: str, called: str) -> File:
     if isinstance(place, Path):
         path = place / name if place.is_dir() else place
         with as_source_error(called):
-            return _local_file(path, path.stat())
+            return _local_file(path)
     store, root = _store(place)
     with as_source_error(called):
         store.invalidate_cache()
@@ -133,22 +143,43 @@ def _local_path(location: Location) -> Location:
 def _local(path: Path) -> list[File]:
     with as_source_error(str(path)):
         if not path.is_dir():
-            return [_local_file(path, path.stat())]
+            return [_local_file(path)]
         found: list[File] = []
         with os.scandir(path) as entries:
             for entry in entries:
                 # What is gone since it was listed was renamed, or taken away again.
                 with suppress(FileNotFoundError):
-                    if not entry.name.startswith(".") and entry.is_file():
-                        found.append(_local_file(path / entry.name, entry.stat()))
+                    if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False):
+                        found.append(_entry(path / entry.name))
         return found
 
 
-def _local_file(path: Path, stat: os.stat_result) -> LocalFile:
+def _entry(path: Path) -> LocalFile:
+    """A file of a folder; one that the system does not describe is refused, and stops none of the others."""
+    try:
+        return _local_file(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return LocalFile(path, 0, "", 0.0, f"it cannot be read: {error.strerror}")
+
+
+def _local_file(path: Path) -> LocalFile:
+    info = path.lstat()
+    refused = LINK if stat.S_ISLNK(info.st_mode) else "" if stat.S_ISREG(info.st_mode) else "it is no file"
     # The time of change is the one that nobody can set: an archive gives its files their old times again, and the
     # inode of a file that was removed is soon that of another.
-    mark = f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
-    return LocalFile(path, stat.st_size, mark, stat.st_mtime)
+    mark = f"{info.st_ino}-{info.st_mtime_ns}-{info.st_ctime_ns}"
+    return LocalFile(path, info.st_size, mark, info.st_mtime, refused)
+
+
+def _open_plain_file(path: str, flags: int) -> int:
+    """A descriptor of a file, for ``open``. Neither follows a link nor waits for a pipe's other end."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file")
+    return descriptor
 
 
 def _store(url: str) -> tuple[Any, str]:
@@ -174,7 +205,7 @@ def _remote(url: str) -> list[File]:
         store.invalidate_cache()
         listed = [store.info(path)] if store.isfile(path) else store.ls(path, detail=True)
     visible = [each for each in listed if not each["name"].rstrip("/").rpartition("/")[2].startswith(".")]
-    return [_remote_file(store, each, url) for each in visible if each["type"] == "file"]
+    return [_remote_file(store, each, url) for each in visible if each["type"] == "file" or _is_link(each)]
 
 
 def _remote_file(store: Any, info: Mapping[str, Any], called: str) -> RemoteFile:
@@ -184,4 +215,10 @@ def _remote_file(store: Any, info: Mapping[str, Any], called: str) -> RemoteFile
     version = next((info[each] for each in VERSIONS if info.get(each)), "")
     # Some stores give the time of one file as a date, and those of a folder's files in seconds.
     version = version.timestamp() if isinstance(version, datetime) else version
-    return RemoteFile(store, path, info["size"], hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16])
+    mark = hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16]
+    return RemoteFile(store, path, info["size"], mark, refused=LINK if _is_link(info) else "")
+
+
+def _is_link(info: Mapping[str, Any]) -> bool:
+    """Whether an entry of a store is a link, as those of local:// and sftp:// may be."""
+    return info["type"] == "link" or bool(info.get("islink"))

@@ -1,6 +1,8 @@
 """One file, source, store or address that is bad stops none of the others."""
 
 import os
+import socket
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -9,10 +11,12 @@ from support.mailbox import Inbox, key_for, row
 
 from fineline.resources.core.recipe.sources import Files, Sql
 from fineline.resources.core.storage.files import StorageError
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion import inbox
 from fineline.resources.data.ingestion.inbox import Budget
 from fineline.resources.data.ingestion.registry import registry_of
 from fineline.resources.data.ingestion.scan import scan_sources, scan_until_settled
+from fineline.resources.data.sources import locations
 from fineline.resources.data.sources.locations import LocalFile
 
 
@@ -105,6 +109,68 @@ class ClosedStore(MemoryFileSystem):
 def closed():
     fsspec.register_implementation("closed", ClosedStore, clobber=True)
     return Files(name="far", kind="files", licence="MIT", path="closed://bucket/in")
+
+
+def test_links_and_what_is_no_file_are_refused_by_name_and_those_beside_them_are_taken(mail, tmp_path):
+    secret = tmp_path / "pseudonym.key"
+    secret.write_text("secret-key-of-the-root")
+    mail.drop("good.jsonl")
+    links = {
+        "key.txt": secret,
+        "relative.jsonl": "../pseudonym.key",
+        "chain.txt": "key.txt",
+        "inside.jsonl": "good.jsonl",
+        "broken.txt": "nowhere",
+        "loop.txt": "loop.txt",
+        "folder.txt": tmp_path,
+        "device.txt": "/dev/zero",
+    }
+    for name, target in links.items():
+        (mail.folder / name).symlink_to(target)
+    os.mkfifo(mail.folder / "pipe.jsonl")
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(mail.folder / "socket.jsonl"))
+    (mail.folder / "line\nbreak.jsonl").write_text(row("Fine."))
+    found = mail.scan_sources()
+    assert set(found.versions) == {mail.key("good.jsonl"), mail.key("line\nbreak.jsonl")}
+    assert {found.shown(key) for key in found.waiting} == {
+        f"mail/{name}" for name in [*links, "pipe.jsonl", "socket.jsonl"]
+    }
+    assert all("links are not followed" in found.waiting[mail.key(name)] for name in links)
+    assert found.waiting[mail.key("pipe.jsonl")] == "it is no file"
+
+
+def test_an_entry_that_the_system_does_not_describe_stops_no_other(mail, monkeypatch):
+    mail.drop("a.jsonl")
+    mail.drop("b.jsonl", "So.")
+    describe = Path.lstat
+
+    def fail(path):
+        if path.name == "a.jsonl":
+            raise OSError(5, "Input/output error")
+        return describe(path)
+
+    monkeypatch.setattr(Path, "lstat", fail)
+    found = mail.scan_sources()
+    assert list(found.versions) == [mail.key("b.jsonl")]
+    assert found.waiting == {mail.key("a.jsonl"): "it cannot be read: Input/output error"}
+
+
+@pytest.mark.parametrize("place", ["link", "pipe"])
+def test_what_takes_the_place_of_a_file_that_has_arrived_is_not_read(mail, tmp_path, monkeypatch, place):
+    mail.drop("a.jsonl")
+    [key] = mail.scan_sources().versions
+    secret = tmp_path / "secret.jsonl"
+    secret.write_text(row("secret-key-of-the-root"))
+    listed = locations._local_file(mail.folder / "a.jsonl")
+    (mail.folder / "a.jsonl").unlink()
+    os.mkfifo(mail.folder / "a.jsonl") if place == "pipe" else (mail.folder / "a.jsonl").symlink_to(secret)
+    with pytest.raises(SourceError, match="cannot read"):
+        mail.read(key)
+    # Also where it is replaced just before it is opened.
+    monkeypatch.setattr(locations, "_local_file", lambda _: listed)
+    with pytest.raises(SourceError, match="cannot read"):
+        mail.read(key)
 
 
 def test_a_store_that_raises_what_it_likes_is_told_by_the_name_of_that_and_stops_no_other_source(mail, closed):

@@ -14,6 +14,7 @@ from support.reading import list_batches, read_batch, read_only_batch
 from fineline.data_contracts.records import Record
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources.locations import LocalFile
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS)
@@ -270,9 +271,19 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(LocalFile, "open", refuse)
     with pytest.raises(SourceError, match="Permission denied; give this user the right to read it"):
         list_batches(files(path))
+
+
+def test_a_link_is_refused_by_name_also_where_the_recipe_names_it(tmp_path):
+    path = written(tmp_path, "part.jsonl", JSONL)
+    link = tmp_path / "in" / "link.jsonl"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    for source in [files(link), files(link.parent), files(f"local://{link.parent}"), files(path, services=link)]:
+        with pytest.raises(SourceError, match=r"link\.jsonl: it is a link, and links are not followed"):
+            list_batches(source)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
