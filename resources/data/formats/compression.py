@@ -22,6 +22,19 @@ UNPACKERS: dict[str, Callable[[BinaryIO], Any]] = {
 }
 
 
+def allowed_bytes(size: int) -> int:
+    """How many bytes a file of so many may unpack to."""
+    return max(ALWAYS_ALLOWED, MAXIMUM_RATIO * size)
+
+
+def too_many_bytes(name: str) -> SourceError:
+    """The error of a file that unpacks to more."""
+    return SourceError(
+        f"{name} unpacks to more than {MAXIMUM_RATIO} times its size, which no text does; it was read no further. If "
+        "that is how it should be, unpack it by hand and put a plain file, such as JSON Lines, in its place."
+    )
+
+
 class Unpacked(io.RawIOBase):
     """The bytes that a packed file holds; ``size`` is that of the packed file, in bytes.
 
@@ -33,7 +46,7 @@ class Unpacked(io.RawIOBase):
         super().__init__()
         self._stream = UNPACKERS[ending](packed)
         self._ending, self._name = ending, name
-        self._left = max(ALWAYS_ALLOWED, MAXIMUM_RATIO * size)
+        self._left = allowed_bytes(size)
 
     def readable(self) -> bool:
         """Always."""
@@ -49,10 +62,7 @@ class Unpacked(io.RawIOBase):
             ) from error
         self._left -= len(found)
         if self._left < 0:
-            raise SourceError(
-                f"{self._name} unpacks to more than {MAXIMUM_RATIO} times its size, which no text does; it was read no "
-                "further. If that is how it should be, unpack it by hand and put the plain file in its place."
-            )
+            raise too_many_bytes(self._name)
         buffer[: len(found)] = found
         return len(found)
 

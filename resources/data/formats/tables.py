@@ -1,34 +1,55 @@
 """Table files as rows: Parquet, and Arrow's file and stream formats."""
 
+import hashlib
+import io
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fineline.resources.data.formats.rows import Row, SourceError, without_nulls
+from fineline.resources.data.formats.compression import BUFFER, allowed_bytes, too_many_bytes
+from fineline.resources.data.formats.rows import MAXIMUM_RECORD, RawRow, Row, SourceError, shown, without_nulls
 
 BATCH_ROWS = 1_000
 ARROW_MARK = b"ARROW1"
+# What a batch may take while it is decoded, by its first rows: a text may be stored once, and stand in all rows.
+DECODED_BYTES = 64 * 2**20
+FEWEST_ROWS = 8
+# Of an object in Python, beside its content: a null is no byte in a table.
+BYTES_A_ROW, BYTES_A_VALUE = 64, 8
+NOT_HELD = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError)
 
 
-def parquet_rows(file: BinaryIO, key: str) -> Iterator[Row]:
-    """One row for each row of a Parquet file. Raises SourceError where it is damaged, or its footer is wrong."""
+def parquet_rows(file: BinaryIO, key: str) -> Iterator[Row | RawRow]:
+    """One row for each row of a Parquet file.
+
+    Raises:
+        SourceError: it is damaged, its footer is wrong, it unpacks to too much, or a column is of a type that polars
+            does not have.
+    """
     read = 0
     with _damage_named(key, "Parquet"):
-        table = pq.ParquetFile(file)
-        for row in frame_rows(_frames(table.iter_batches(batch_size=BATCH_ROWS))):
+        table = pq.ParquetFile(file, buffer_size=BUFFER)
+        claimed = table.metadata
+        groups = range(claimed.num_row_groups)
+        if sum(claimed.row_group(number).total_byte_size for number in groups) > allowed_bytes(_size_of(file)):
+            raise too_many_bytes(key)
+        batches = (batch for number in groups for batch in _group_batches(table, number))
+        for row in table_rows(batches, key, allowed_bytes(_size_of(file))):
             read += 1
             yield row
-    claimed = table.metadata.num_rows
-    if read != claimed:
-        raise SourceError(f"{key} holds {read:,} rows, its footer says {claimed:,}; copy or write it again.")
+    if read != claimed.num_rows:
+        raise SourceError(f"{key} holds {read:,} rows, its footer says {claimed.num_rows:,}; copy or write it again.")
 
 
-def arrow_rows(file: BinaryIO, key: str) -> Iterator[Row]:
-    """One row for each row of an Arrow IPC file or stream. Raises SourceError where it is damaged."""
+def arrow_rows(file: BinaryIO, key: str) -> Iterator[Row | RawRow]:
+    """One row for each row of an Arrow IPC file or stream. Raises SourceError as ``parquet_rows`` does."""
     with _damage_named(key, "Arrow"):
         mark = file.read(len(ARROW_MARK))
         file.seek(0)
@@ -37,36 +58,143 @@ def arrow_rows(file: BinaryIO, key: str) -> Iterator[Row]:
             batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
         else:
             batches = iter(pa.ipc.open_stream(file))
-        yield from frame_rows(_frames(batches))
+        yield from table_rows(batches, key, allowed_bytes(_size_of(file)))
 
 
-def frame_rows(frames: Iterable[pl.DataFrame]) -> Iterator[Row]:
-    """The rows of frames, numbered from 1 on, each a dictionary of its columns.
+def table_rows(batches: Iterable[pa.RecordBatch], key: str, allowed: float) -> Iterator[Row | RawRow]:
+    """The rows of batches of at most ``allowed`` bytes in all, numbered from 1 on.
+
+    A row of more than 16 MiB, or with a value that Python does not have, is kept as a hash, with the reason.
+
+    Raises:
+        SourceError: there are more bytes, or a column is of a type that polars does not have.
+        pa.ArrowException: the content of a batch does not fit its type.
+    """
+    first = 1
+    for batch in batches:
+        # What comes from outside may point anywhere in memory.
+        batch.validate(full=True)
+        allowed -= _decoded_size(batch)
+        if allowed < 0:
+            raise too_many_bytes(key)
+        for piece in _pieces(batch):
+            yield from _piece_rows(piece, first, key)
+            first += piece.num_rows
+
+
+def frame_rows(frames: Iterable[pl.DataFrame], first: int = 1) -> Iterator[Row]:
+    """The rows of frames, numbered from ``first`` on, each a dictionary of its columns.
 
     Nulls inside nested values are left out: a table has them for every field that only other rows have.
     """
-    read = 0
     for frame in frames:
         nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
         size = int(frame.estimated_size()) // max(frame.height, 1)
-        for number, values in enumerate(frame.iter_rows(named=True), start=read + 1):
+        for number, values in enumerate(frame.iter_rows(named=True), start=first):
             for name in nested:
                 values[name] = without_nulls(values[name])
             yield Row(f"row {number}", values, size)
-        read += frame.height
+        first += frame.height
 
 
-TABLE_READERS: Mapping[str, Callable[[BinaryIO, str], Iterator[Row]]] = {
+TABLE_READERS: Mapping[str, Callable[[BinaryIO, str], Iterator[Row | RawRow]]] = {
     ".parquet": parquet_rows,
     ".arrow": arrow_rows,
     ".feather": arrow_rows,
 }
 
 
-def _frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-    for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_ROWS):
-            yield pl.DataFrame(pa.Table.from_batches([batch.slice(start, BATCH_ROWS)]))
+def _size_of(file: BinaryIO) -> int:
+    place = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(place)
+    return size
+
+
+def _group_batches(table: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a row group: a few rows first, whose size shows how many may be decoded at once."""
+    for few in itertools.islice(table.iter_batches(FEWEST_ROWS, row_groups=[number]), 1):
+        yield few
+        skipped = few.num_rows
+        at_once = DECODED_BYTES // (1 + _decoded_size(few)) * skipped
+        for batch in table.iter_batches(min(max(at_once, FEWEST_ROWS), BATCH_ROWS), row_groups=[number]):
+            yield batch.slice(min(skipped, batch.num_rows))
+            skipped = max(skipped - batch.num_rows, 0)
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of at most 1,000 rows and 16 MiB, or of one row that is larger."""
+    if batch.num_rows <= BATCH_ROWS and (batch.num_rows <= 1 or _decoded_size(batch) <= MAXIMUM_RECORD):
+        yield batch
+    else:
+        half = batch.num_rows // 2
+        yield from _pieces(batch.slice(0, half))
+        yield from _pieces(batch.slice(half))
+
+
+def _decoded_size(batch: pa.RecordBatch) -> int:
+    """About how many bytes the values of a batch take as rows, where each stands for itself."""
+    return BYTES_A_ROW * batch.num_rows + sum(_value_bytes(column) for column in batch.columns)
+
+
+def _value_bytes(array: Any) -> int:
+    if not len(array):
+        return 0
+    kind = array.type
+    pointers = BYTES_A_VALUE * len(array)
+    if isinstance(array, pa.ExtensionArray):
+        return _value_bytes(array.storage)
+    if pa.types.is_dictionary(kind):
+        if kind.value_type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+            lengths = pc.binary_length(array.dictionary).take(array.indices)
+            return pointers + int(pc.sum(lengths).as_py() or 0)
+        return pointers + len(array) * _value_bytes(array.dictionary)
+    if kind in (pa.string_view(), pa.binary_view()):
+        # Of the 16 bytes of each view, the first four are the length of its value.
+        end = array.offset + len(array)
+        lengths = np.frombuffer(array.buffers()[1], dtype=np.int32, count=4 * end)[4 * array.offset :: 4]
+        return pointers + int(lengths.clip(min=0).sum(dtype=np.int64))
+    if isinstance(array, (pa.ListArray, pa.LargeListArray, pa.FixedSizeListArray)) and not pa.types.is_map(kind):
+        return pointers + _value_bytes(array.flatten())
+    if pa.types.is_struct(kind):
+        return pointers + sum(_value_bytes(field) for field in array.flatten())
+    return max(pointers, int(array.nbytes))
+
+
+def _piece_rows(piece: pa.RecordBatch, first: int, key: str) -> Iterable[Row | RawRow]:
+    if piece.num_rows == 1 and _decoded_size(piece) > MAXIMUM_RECORD:
+        return [_raw_row(piece, first, f"is longer than {MAXIMUM_RECORD >> 20} MiB")]
+    table = pa.Table.from_batches([piece])
+    try:
+        frame = pl.DataFrame(table)
+    except NOT_HELD:
+        raise SourceError(
+            f"{key}: {_not_held(table)} cannot be read. Write the columns as texts, numbers, lists or objects, each "
+            "under its own name."
+        ) from None
+    try:
+        return list(frame_rows([frame], first))
+    except NOT_HELD:
+        if piece.num_rows == 1:
+            return [_raw_row(piece, first, "holds a value that cannot be read, such as a date after the year 9999")]
+    half = piece.num_rows // 2
+    rest = _piece_rows(piece.slice(half), first + half, key)
+    return [*_piece_rows(piece.slice(0, half), first, key), *rest]
+
+
+def _raw_row(row: pa.RecordBatch, number: int, reason: str) -> RawRow:
+    digest = hashlib.sha256(row.serialize()).hexdigest()
+    return RawRow(f"row {number}", digest.encode(), reason)
+
+
+def _not_held(table: pa.Table) -> str:
+    """The first column that polars does not hold, for a message."""
+    for number, field in enumerate(table.schema):
+        try:
+            pl.DataFrame(table.select([number]))
+        except NOT_HELD:
+            return f"column {number + 1}, {shown(field.name)}, of a type that polars does not have,"
+    return "two columns of one name"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from fineline.resources.data.formats.json_array import array_values
@@ -51,14 +52,14 @@ def csv_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
     A record of more fields than the header, or with bytes that are not UTF-8, is kept as it is, with the reason.
 
     Raises:
-        SourceError: quotes are not closed, a name stands twice in the header, or a field is longer than 16 MiB.
+        SourceError: quotes are not closed, a name stands twice in the header, or a line or field is longer than 16 MiB.
     """
     csv.field_size_limit(MAXIMUM_RECORD)
     header: list[str] = []
     line = 1
     # Bytes that are not UTF-8 become half surrogates, which mark their record.
     with io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="") as text:
-        lines = csv.reader(text, strict=True)
+        lines = csv.reader(_csv_lines(text), strict=True)
         try:
             for fields in lines:
                 location, line = f"line {line}", lines.line_num + 1
@@ -69,7 +70,7 @@ def csv_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
         except csv.Error:
             raise SourceError(
                 f"{key} line {line} is not readable as CSV. A field that holds a comma, a quote or a line break must "
-                "stand in quotes, each quote in it doubled; no field may be longer than 16 MiB."
+                "stand in quotes, each quote in it doubled; no line or field may be longer than 16 MiB."
             ) from None
 
 
@@ -164,9 +165,17 @@ def _json_row(location: str, line: bytes) -> Row | RawRow:
     return Row(location, value, len(line))
 
 
+def _csv_lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines. Raises csv.Error for one that is too long, before it is in memory."""
+    while line := text.readline(MAXIMUM_RECORD + 1):
+        if len(line) > MAXIMUM_RECORD:
+            raise csv.Error
+        yield line
+
+
 def _without_repeats(header: list[str], key: str) -> list[str]:
-    for name in header:
-        if header.count(name) > 1:
+    for name, count in Counter(header).items():
+        if count > 1:
             raise SourceError(f"{key}: the header has the column {shown(name)} more than once; rename one of them.")
     return header
 

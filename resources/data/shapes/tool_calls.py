@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import SourceError, is_too_deep
 from fineline.resources.data.shapes.content import Message, UnfitRowError
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -18,11 +18,14 @@ Services = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def from_json(text: str, refusal: str) -> Any:
-    """The value of a JSON text. Raises UnfitRowError with the refusal where the text is no JSON."""
+    """The value of a JSON text. Raises UnfitRowError with the refusal where it is no JSON or nested too deeply."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnfitRowError(refusal) from error
+    if is_too_deep(value):
+        raise UnfitRowError(refusal)
+    return value
 
 
 def call_text(calls: Any, place: str) -> str:
@@ -70,7 +73,7 @@ def read_services(content: bytes, source: str) -> Services:
             each["service_name"]: [_function(each, intent) for intent in each["intents"]]
             for each in json.loads(content)
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(
             f"{source}: the file of `services` is no Schema-Guided schema: a list of objects with service_name, slots "
             "and intents."

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pyarrow as pa
 
 from fineline.resources.core.recipe.sources import HuggingFace
-from fineline.resources.data.formats.rows import Row, SourceError
-from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
+from fineline.resources.data.formats.rows import RawRow, Row, SourceError
+from fineline.resources.data.formats.tables import BATCH_ROWS, table_rows
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.sources.batch import Batch, Bound, CommitPlace
@@ -30,15 +30,16 @@ SAVED_DATASET, SAVED_SPLITS = "state.json", "dataset_dict.json"
 class HuggingFaceConnector(Connector[HuggingFace]):
     """A split of a dataset: as a whole, or each new commit of a branch as a batch of its own."""
 
+    reads_files = True
+
     def batches(self, source: HuggingFace) -> list[Batch]:
         """One batch, the split. The hub is not asked: its content is what the recipe gives.
 
         The content of a local folder includes the names, sizes and times of change of its files. Raises SourceError
         also where a dataset of the hub has no revision, so that it could change unseen.
         """
-        folder = Path(source.id)
-        files = _files(folder)
-        if folder.is_dir() and not files:
+        files = _files(source)
+        if Path(source.id).is_dir() and not files:
             raise SourceError(f"{source.name}: the folder {source.id} is empty.")
         if not files and source.id.startswith((".", "/", "~")):
             raise SourceError(f"{source.name}: there is no folder {source.id}. Correct the id in the recipe.")
@@ -64,6 +65,7 @@ class HuggingFaceConnector(Connector[HuggingFace]):
 
     def read(self, source: HuggingFace, key: str, batch: Batch) -> Iterator[BatchRows]:
         """The rows of the split, as they are streamed. Raises SourceError where the dataset cannot be loaded."""
+        _files(source)
         commit = {"revision": batch.place.revision} if isinstance(batch.place, CommitPlace) else {}
         source = source.model_copy(update=commit)
         return fit_rows(key, _rows(source), source)
@@ -93,13 +95,14 @@ def _newest_commit(source: HuggingFace) -> str:
     return str(found.sha)
 
 
-def _rows(source: HuggingFace) -> Iterator[Row]:
+def _rows(source: HuggingFace) -> Iterator[Row | RawRow]:
     from datasets.exceptions import DatasetGenerationError
 
     try:
         # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
         tables = _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS)
-        yield from frame_rows(pl.DataFrame(table) for table in tables)
+        batches = (batch for table in tables for batch in table.to_batches())
+        yield from table_rows(batches, source.name, allowed=math.inf)
     except (DatasetGenerationError, pa.ArrowException, json.JSONDecodeError):
         # The cause is cut off: it quotes the row that could not be read.
         raise SourceError(
@@ -128,6 +131,18 @@ def _load(source: HuggingFace) -> Dataset | IterableDataset:
     return load_dataset(source.id, name=source.config, split=source.split, revision=source.revision, streaming=True)
 
 
-def _files(folder: Path) -> list[tuple[str, int, int]]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+def _files(source: HuggingFace) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of change of the files of a local folder.
+
+    Raises SourceError for a link out of the folder, which `datasets` would follow.
+    """
+    folder = Path(source.id)
+    found = sorted(folder.rglob("*"))
+    for path in found:
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise SourceError(
+                f"{source.name}: {path} is a link out of {source.id}, which is not followed. Put the file itself in "
+                "its place: cp -rL copies a folder so."
+            )
+    files = [path for path in found if path.is_file()]
+    return [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -54,7 +55,7 @@ class LocalFile:
         with as_source_error(called), self.open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def open(self) -> BinaryIO:
+    def open(self) -> FileIO:
         """The bytes. Raises OSError, also where a link or a pipe has taken the place of the file."""
         return open(self.path, "rb", buffering=0, opener=_open_plain_file)
 

@@ -15,6 +15,7 @@ from support.reading import list_batches, read_only_batch, read_parts
 from fineline.resources.core.recipe.sources import Columns, Files
 from fineline.resources.data.formats.compression import ALWAYS_ALLOWED, MAXIMUM_RATIO, open_text
 from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError
+from fineline.resources.data.formats.text import csv_rows
 from fineline.resources.data.ingestion.ingest import ingest
 from fineline.resources.data.shapes import fitting
 
@@ -90,6 +91,41 @@ def test_a_giant_field_of_an_array_or_of_csv_is_told_with_its_line(tmp_path, nam
     (tmp_path / name).write_text(content[name.rpartition(".")[2]])
     with pytest.raises(SourceError, match=rf"{name} line \d: .*16 Mi|{name} line \d is not readable.*16 MiB"):
         only(tmp_path / name)
+
+
+def test_a_csv_line_without_an_end_is_refused_before_it_is_in_memory():
+    class Endless(io.RawIOBase):
+        count = 0
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            self.count += len(buffer)
+            buffer[:] = b"x" * len(buffer)
+            return len(buffer)
+
+    endless = Endless()
+    with pytest.raises(SourceError, match="no line or field may be longer than 16 MiB"):
+        list(csv_rows(io.BufferedReader(endless), "mail/1"))
+    assert endless.count < 18 * MIB
+
+
+def test_a_header_of_very_many_columns_takes_no_time(tmp_path):
+    names = ",".join(f"c{number}" for number in range(300_000))
+    (tmp_path / "a.csv").write_text(f"text,{names}\nHello there.\n")
+    assert only(tmp_path).records.height == 1
+
+
+@pytest.mark.parametrize("levels", [450, 900])
+def test_a_tool_call_that_is_nested_too_deeply_is_quarantined(tmp_path, levels):
+    call = {"name": "look", "arguments": '{"a": ' * levels + "1" + "}" * levels}
+    said = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    fine = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"messages": each}) for each in (said, fine)))
+    rows = only(tmp_path)
+    assert (rows.records.height, rows.unreadable.height) == (1, 1)
+    assert "text that is no JSON" in rows.unreadable["reason"][0]
 
 
 def test_a_giant_line_of_a_text_is_quarantined(tmp_path):

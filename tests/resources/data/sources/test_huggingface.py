@@ -3,7 +3,7 @@ import itertools
 import json
 
 import pytest
-from support.reading import list_batches, read_only_batch
+from support.reading import list_batches, read_batch, read_only_batch
 
 from fineline.resources.core.recipe.sources import Files, HuggingFace
 from fineline.resources.data.formats.rows import SourceError
@@ -36,6 +36,16 @@ def test_a_local_folder_gives_the_records_that_its_files_give(folder):
     assert rows.records["record_id"].equals(read_only_batch(plain).records["record_id"])
     assert rows.records["metadata"][0] == '{"location": "row 1"}'
     assert rows.unreadable.is_empty()
+
+
+def test_a_link_out_of_a_local_folder_is_refused_by_name(folder, tmp_path):
+    source = dataset(folder)
+    [batch] = list_batches(source)
+    (tmp_path / "pseudonym.key").write_text("secret-key-of-the-root")
+    (folder / "train-2.jsonl").symlink_to(tmp_path / "pseudonym.key")
+    for attempt in (lambda: list_batches(source), lambda: read_batch(source, batch)):
+        with pytest.raises(SourceError, match=r"train-2\.jsonl is a link out of .*hub, which is not followed"):
+            attempt()
 
 
 def test_a_limit_takes_the_first_rows(folder):

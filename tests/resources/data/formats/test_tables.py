@@ -1,0 +1,143 @@
+"""Tables from outside: damaged, too large, or of types that polars does not have."""
+
+import io
+from decimal import Decimal
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fineline.resources.data.formats import tables
+from fineline.resources.data.formats.rows import RawRow, SourceError
+from fineline.resources.data.formats.tables import arrow_rows, parquet_rows
+
+MIB = 2**20
+# 1,000 texts of 1 MiB, of which one is stored.
+REPEATED = pa.DictionaryArray.from_arrays(pa.array([0] * 1000), pa.array(["x" * MIB]))
+
+
+def arrow_file(table, **options):
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    return io.BytesIO(out.getvalue())
+
+
+def parquet_file(table, **options):
+    out = io.BytesIO()
+    pq.write_table(table, out, **options)
+    return io.BytesIO(out.getvalue())
+
+
+def read(file, reader=arrow_rows):
+    return [row if isinstance(row, RawRow) else row.values for row in reader(file, "mail/0123")]
+
+
+@pytest.mark.real_data
+def test_an_arrow_file_with_wrong_offsets_is_refused(shared_data):
+    file = io.BytesIO((shared_data / "hostile/segfault.arrow").read_bytes())
+    with pytest.raises(SourceError, match="not a readable Arrow file"):
+        read(file)
+
+
+@pytest.mark.real_data
+def test_a_parquet_file_of_812_bytes_that_claims_10_gb_is_refused_before_they_are_in_memory(shared_data):
+    file = io.BytesIO((shared_data / "hostile/bomb-812-bytes.parquet").read_bytes())
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    with pytest.raises(SourceError, match="unpacks to more than 200 times its size"):
+        read(file, parquet_rows)
+    pa.set_memory_pool(before)
+    assert pool.max_memory() < 300 * MIB
+
+
+def test_offsets_that_point_outside_are_refused_in_nested_columns_too():
+    good = pa.table({"a": pa.array([[{"b": "text " * 9}]] * 5)})
+    content = bytearray(arrow_file(good).getvalue())
+    # The offsets of the innermost texts: 0, 45, 90 and so on.
+    offsets = b"".join((45 * n).to_bytes(4, "little") for n in range(6))
+    place = content.index(offsets)
+    content[place + 16 : place + 20] = (2**31 - 1).to_bytes(4, "little")
+    with pytest.raises(SourceError, match="not a readable Arrow file"):
+        read(io.BytesIO(bytes(content)))
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "stored once"])
+def test_a_row_of_more_than_16_mib_is_set_apart_and_its_neighbours_are_read(form, monkeypatch):
+    monkeypatch.setattr(tables, "MAXIMUM_RECORD", MIB)
+    texts = pa.array(["fine", "x" * (MIB + 1), "fine too"])
+    if form == "stored once":
+        texts = texts.dictionary_encode()
+    table = pa.table({"text": texts})
+    rows = read(parquet_file(table), parquet_rows) if form == "parquet" else read(arrow_file(table))
+    assert [rows[0], rows[2]] == [{"text": "fine"}, {"text": "fine too"}]
+    assert (rows[1].location, rows[1].reason) == ("row 2", "is longer than 1 MiB")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        REPEATED,
+        pa.ListArray.from_arrays(pa.array(range(1001)).cast(pa.int32()), REPEATED),
+        pa.nulls(10**9),
+        pa.FixedSizeListArray.from_arrays(pa.nulls(10**9), 10**6),
+    ],
+    ids=["dictionary", "nested dictionary", "nulls", "nested nulls"],
+)
+def test_a_small_file_that_stands_for_very_much_is_refused(column):
+    file = arrow_file(pa.table({"a": column}), compression="zstd")
+    assert len(file.getvalue()) < 2 * MIB
+    with pytest.raises(SourceError, match="unpacks to more than 200 times its size"):
+        read(file)
+
+
+def test_views_of_a_text_that_is_stored_once_are_counted_each():
+    text = b"x" * MIB
+    view = MIB.to_bytes(4, "little") + text[:4] + bytes(8)
+    array = pa.Array.from_buffers(pa.string_view(), 1000, [None, pa.py_buffer(view * 1000), pa.py_buffer(text)])
+    with pytest.raises(SourceError, match="unpacks to more than 200 times its size"):
+        read(arrow_file(pa.table({"a": array})))
+
+
+def test_a_file_of_polars_with_views_is_read_in_large_pieces(monkeypatch):
+    frame = pl.DataFrame({"a": [[{"text": f"{n} " + "x" * 1000}] for n in range(3000)]})
+    out = io.BytesIO()
+    frame.write_ipc(out)
+    sizes, convert = [], tables.pl.DataFrame
+    monkeypatch.setattr(tables.pl, "DataFrame", lambda table: sizes.append(table.num_rows) or convert(table))
+    assert read(io.BytesIO(out.getvalue())) == frame.to_dicts()
+    assert max(sizes) > 500
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([Decimal(1)], pa.decimal256(50, 2)),
+        pa.array([[{"x": Decimal(1)}]], pa.list_(pa.struct([("x", pa.decimal256(50, 2))]))),
+        pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+        pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])]),
+        pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["a"])),
+        pa.array([[1]], pa.list_view(pa.int64())),
+        pa.array([[]], pa.list_(pa.int64(), 0)),
+        pa.array([1], pa.timestamp("ms", tz="+05:30")),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_type_that_polars_does_not_have_is_refused_with_its_column(column):
+    with pytest.raises(SourceError, match="column 2, 'odd', of a type that polars does not have"):
+        read(arrow_file(pa.table({"text": ["Hello."], "odd": column})))
+
+
+def test_columns_of_one_name_are_refused():
+    with pytest.raises(SourceError, match="two columns of one name"):
+        read(arrow_file(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])))
+
+
+@pytest.mark.parametrize(("kind", "bad"), [(pa.date32(), 4_000_000), (pa.timestamp("ms"), 2**60)], ids=["date", "time"])
+def test_a_value_that_python_does_not_have_sets_its_row_alone_apart(kind, bad):
+    rows = read(arrow_file(pa.table({"when": pa.array([0, bad, 0, bad], kind)})))
+    assert [isinstance(row, RawRow) for row in rows] == [False, True, False, True]
+    assert rows[1].location == "row 2"
+    assert "a date after the year 9999" in rows[1].reason
