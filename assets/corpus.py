@@ -39,7 +39,7 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     """
     from fineline.resources.data.formats.rows import SourceError
     from fineline.resources.data.ingestion.ingest import ingest
-    from fineline.resources.data.sources.kinds import connector
+    from fineline.resources.data.sources.reading import read_apart
     from fineline.resources.governance.forgetting.names import blank_forgotten_names
     from fineline.resources.governance.forgetting.tombstones import Tombstones
 
@@ -50,7 +50,7 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     for batch in run.stale:
         try:
             source, arrived = run.source(batch)
-            rows = connector(source).read(source, batch, arrived)
+            rows = read_apart(source, batch, arrived)
             progress = run.progress(f"{batch}: rows read")
             parts = ingest(rows, source.name, batch, allowed_licences, progress, forgotten)
             counts = run.write(parts, batch, shows=_outline).manifest

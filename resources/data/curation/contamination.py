@@ -14,6 +14,7 @@ from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.quality.measures import UNSPACED
 from fineline.resources.data.quality.repetition import Hashes, Rows, ngram_hashes
 from fineline.resources.data.sources.kinds import connector
+from fineline.resources.data.sources.reading import read_apart
 
 # A run of letters, marks and digits; in scripts that put no space between words, each character.
 WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]+"
@@ -27,11 +28,10 @@ def evaluation_ngrams(source: Source, ngram: int) -> pl.Series:
     Raises:
         SourceError: it cannot be read, or none of its rows is a record.
     """
-    kind = connector(source)
     found = [
         distinct_ngrams(part.records, ngram)
-        for batch in kind.batches(source)
-        for part in kind.read(source, f"{source.name}/{batch.name}", batch)
+        for batch in connector(source).batches(source)
+        for part in read_apart(source, f"{source.name}/{batch.name}", batch)
         if part.records.height
     ]
     if not found:

@@ -39,7 +39,10 @@ class Connector(Protocol[S]):
     """One kind of source, ``S``.
 
     Every method raises SourceError where the source is missing, empty or cannot be read; its message names the remedy.
+    ``reads_files`` is True where its rows stand in files that others write.
     """
+
+    reads_files: bool = False
 
     def batches(self, source: S) -> list[Batch]:
         """All batches now, in a stable order. Cheap: nothing is read into memory."""

@@ -24,6 +24,8 @@ KNOWN = f"{', '.join(READERS)} (each also as {' and '.join(UNPACKERS)}), {', '.j
 class FilesConnector(Connector[Files]):
     """A file, or a folder (without its sub-folders) in which each file is one batch."""
 
+    reads_files = True
+
     def batches(self, source: Files) -> list[Batch]:
         """The files of the source, by name, each with the SHA-256 of its bytes (at a URL, of the store's version).
 
