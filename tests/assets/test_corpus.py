@@ -67,6 +67,8 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
 
     read = files._read
     with monkeypatch.context() as patch:
+        # Read by this process, which alone has the function that takes the file away.
+        patch.setattr(files.FilesConnector, "reads_files", False)
         patch.setattr(files, "_read", rows_then_nothing)
         with pytest.raises(SourceError, match=r"its file is no longer at .* What was stored of it stays"):
             corpus.make()
@@ -77,6 +79,24 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
     assert corpus.stored().equals(before)
     folder = asset_folder(corpus.project.storage, "raw_corpus", FIRST)
     assert not [path for path in folder.iterdir() if "new" in path.name]
+
+
+@pytest.mark.real_data
+def test_hostile_files_in_an_inbox_are_named_and_keep_no_other_back(corpus, shared_data):
+    for path in (shared_data / "hostile").iterdir():
+        (corpus.file.parent / path.name).write_bytes(path.read_bytes())
+    corpus.arrive()
+    batches = corpus.instance.get_dynamic_partitions("batches")
+    ends = {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
+    with pytest.raises(SourceError) as refusal:
+        corpus.definitions.resolve_job_def("main").execute_in_process(
+            instance=corpus.instance, asset_selection=[dg.AssetKey("raw_corpus")], tags=ends
+        )
+    lines = str(refusal.value).splitlines()
+    for bad in ["bomb-812-bytes.parquet", "segfault.arrow", "headerless.csv"]:
+        assert any(line.startswith(key(f"colours/{bad}")) for line in lines)
+    assert corpus.stored().height
+    assert corpus.project.storage.manifest("raw_corpus", key("colours/markdown-mutation.jsonl")).rows
 
 
 def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):

@@ -36,7 +36,7 @@ MEMORY = 2**30
 PROCESSOR_SECONDS = 120
 # Without a processor at work, as where a store over the network does not answer.
 SECONDS_TO_WAIT = 1800.0
-SECONDS_IDLE = 20.0
+SECONDS_IDLE = 60.0
 # Mimalloc, the other pool of Arrow, reserves a GiB with its first byte.
 _ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "POLARS_MAX_THREADS": "2", "OMP_NUM_THREADS": "2"}
 
