@@ -134,7 +134,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 def _decoded_size(batch: pa.RecordBatch) -> int:
     """About how many bytes the values of a batch take as rows, where each stands for itself."""
-    return BYTES_A_ROW * batch.num_rows + sum(_value_bytes(column) for column in batch.columns)
+    return sum((_value_bytes(column) for column in batch.columns), BYTES_A_ROW * int(batch.num_rows))
 
 
 def _value_bytes(array: Any) -> int:
