@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Paths that a run makes.
 MADE = {"bench/results/latest.json"}
-PATHS = re.compile(r"`((?:assets|resources|jobs|schedules|data_contracts|tests|docs|bench)/[\w./-]*)`")
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PATHS = re.compile(r"`((?:assets|resources|jobs|schedules|data_contracts|tests|docs|bench|locks)/[\w./-]*)`")
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
 
 
 def test_the_pictures_of_the_architecture_are_drawn_from_the_code_as_it_stands():
