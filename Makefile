@@ -8,6 +8,7 @@ LOCKED := install --quiet --require-hashes --no-deps --no-build-isolation --requ
 
 # Options of the benchmarks, such as BENCH=--short or BENCH='--only splitting'.
 BENCH ?=
+FUZZ_MINUTES ?= 10
 
 .PHONY: run test test-rare ui lint types versions docs bench fuzz sbom audit-dependencies locks clean
 
@@ -44,6 +45,11 @@ versions: .venv/ready
 # Draws the pictures of docs/architecture.md.
 docs: .venv/ready
 	$(BIN)/python docs/draw_architecture.py
+
+# Other cases each time; the smallest that fails is kept in tests/fuzz/corpus.
+fuzz: .venv/ready
+	end=$$(( $$(date +%s) + 60 * $(FUZZ_MINUTES) )); while [ $$(date +%s) -lt $$end ]; do \
+		FINELINE_FUZZ_EXAMPLES=500 $(BIN)/pytest --quiet tests/fuzz || exit 1; done
 
 # Bill of materials of the environment, in CycloneDX.
 sbom: .venv/ready .venv-tools/ready

