@@ -16,6 +16,7 @@ from fineline.assets.pipeline import nodes
 from fineline.jobs.definitions import build
 from fineline.jobs.recorded import record_what_is_stored
 from fineline.resources.core.orchestrator import runs
+from fineline.resources.core.orchestrator.databases import prepare_databases
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.storage import layout
@@ -42,13 +43,15 @@ class RunFailed(Exception):
 
 
 def prepare_home(project: Project) -> Path:
-    """Dagster's own folder inside the storage root, with its settings, named by DAGSTER_HOME.
+    """Dagster's own folder inside the storage root, with its settings and databases, named by DAGSTER_HOME.
 
     Raises StorageError where it cannot be written, or the PostgreSQL server that is asked for cannot be used.
     """
     home = project.storage.local.path(layout.DAGSTER_HOME)
     make_writable(home)
     write_settings(home, project.recipe.name)
+    for folder in prepare_databases(project.storage.local):
+        print(f"  note  Dagster's {folder} was damaged: it is set aside as {home / folder}.damaged, and begins again")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

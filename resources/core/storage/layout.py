@@ -31,6 +31,7 @@ EXPOSURE_IN_TRAINING = "exposure.parquet"
 
 # Locks. An asset has one of its own name, for whoever writes it, and one that its readers share.
 RUNNER_LOCK = "runner"
+DAGSTER_LOCK = "dagster"
 ARRIVALS_LOCK = "arrivals"
 ARRIVAL_EVENTS_LOCK = "arrivals.events"
 TOMBSTONES_LOCK = "forgotten"
