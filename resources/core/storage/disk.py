@@ -9,7 +9,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BufferedIOBase
@@ -72,22 +72,27 @@ class DiskRoot:
             self.put(key, content, private=private)
 
     def delete(self, key: str, version: str | None = None) -> None:
-        if version is None:
-            remove(self.path(key))
-            return
-        with self.lock(_SWAP):
-            self._require(key, version)
-            remove(self.path(key))
-            sync(self.path(key).parent)
+        path = self.path(key)
+        with self.lock(_SWAP) if version is not None else nullcontext():
+            if version is not None:
+                self._require(key, version)
+            if os.path.lexists(path):
+                remove(path)
+                sync(path.parent)
 
     def erase(self, key: str) -> None:
-        # A file system that copies on write may still keep the old blocks.
+        # A file system that copies on write may still keep the old blocks. Nobody finds the zeros under the key, also
+        # after a power cut.
         path = self.path(key)
         if path.exists():
-            with path.open("r+b") as file:
-                file.write(b"\0" * path.stat().st_size)
-            sync(path)
-            path.unlink()
+            erased = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+            path.rename(erased)
+            sync(path.parent)
+            with erased.open("r+b") as file:
+                file.write(b"\0" * erased.stat().st_size)
+            sync(erased)
+            erased.unlink()
+            sync(path.parent)
 
     def exists(self, key: str) -> bool:
         return self.path(key).exists()

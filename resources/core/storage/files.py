@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -24,9 +25,12 @@ class NoRoom(StorageError):
 
 
 def make_writable(folder: Path) -> None:
-    """Create a folder. Raises StorageError, with what to do, where that is not permitted."""
+    """Create a folder, and flush its name to disk. Raises StorageError, with what to do, where it is not permitted."""
     try:
+        created = [*takewhile(lambda each: not each.exists(), (folder, *folder.parents))]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in created:
+            sync(each.parent)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise StorageError(
             f"cannot create {folder}: {error.strerror}. Give a folder you may write to: FINELINE_HOME=…"

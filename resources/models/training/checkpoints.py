@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from fineline.resources.core.storage.files import sync, write_atomically
 from fineline.resources.models.base.folders import weights_sha256
 from fineline.resources.models.training.tasks import Train
 from fineline.resources.models.worker.protocol import Log
@@ -74,6 +75,6 @@ class Progress(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the checkpoint as complete, and as that of this run: the trainer has written all of its files."""
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        partial = checkpoint / "fineline.partial"
-        partial.write_text(json.dumps({"run": self.run}), encoding="utf-8")
-        partial.replace(checkpoint / MARK)
+        for path in (*checkpoint.rglob("*"), checkpoint, checkpoint.parent):
+            sync(path)
+        write_atomically(checkpoint / MARK, json.dumps({"run": self.run}).encode())
