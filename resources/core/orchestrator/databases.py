@@ -73,7 +73,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _equals(there: Path, made: Path) -> bool:
-    """Whether Dagster itself has made everything in a folder, or another version of Dagster did, which may migrate it."""
+    """Whether Dagster itself made a folder whole, or another version of Dagster did, which may migrate it."""
     for name in DATABASES[made.name]:
         found, wanted = _schema(there / name) or set(), _schema(made / name) or set()
         version = {each for each in found if each[0] == "version"}
