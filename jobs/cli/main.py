@@ -20,7 +20,7 @@ from fineline.jobs.cli import forget as forgetting
 from fineline.jobs.cli import preflight
 from fineline.resources.core.recipe.loading import RecipeError, load_recipe, recipe_path, storage_root
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.storage.files import StorageError
+from fineline.resources.core.storage.files import StorageError, no_room
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 
@@ -38,6 +38,13 @@ def main() -> None:
         arguments.function(arguments)
     except (RecipeError, SourceError, StorageError) as error:
         raise SystemExit(f"fineline: {error}") from error
+    except Exception as error:
+        # Dagster and other libraries write to the disk too.
+        from fineline.resources.core.storage.faults import is_no_room
+
+        if not is_no_room(error):
+            raise
+        raise SystemExit(f"fineline: {no_room(_storage().local.folder, None)}") from error
     except KeyboardInterrupt:
         print("\nStopped. What is complete is kept: run the same command again to go on.", file=sys.stderr)
         raise SystemExit(130) from None

@@ -7,9 +7,13 @@ import time
 
 import pytest
 from faults.writers import ROWS, keep_writing, write, write_until_killed, write_with_a_limit
+from sqlalchemy.exc import OperationalError
 from support.places import asset_folder
 
-from fineline.resources.core.storage.files import NoRoom, write_atomically
+from fineline.resources.core.orchestrator.databases import prepare_databases
+from fineline.resources.core.storage.disk import DiskRoot
+from fineline.resources.core.storage.faults import is_no_room
+from fineline.resources.core.storage.files import NoRoom, make_writable, write_atomically
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import scan_table
 
@@ -46,6 +50,19 @@ def test_a_full_disk_leaves_the_old_table_nothing_half_written_and_says_what_to_
     (small_disk / "filling").unlink()
     write(storage, 2)
     assert scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list() == ["version 2"]
+
+
+def test_a_full_disk_while_dagster_creates_its_databases_leaves_nothing_of_them(small_disk):
+    root = DiskRoot(small_disk / "root")
+    make_writable(root.path("dagster"))
+    fill(small_disk, 150_000)
+    with pytest.raises((OperationalError, NoRoom)) as error:
+        prepare_databases(root)
+    assert is_no_room(error.value)
+    assert root.names("dagster") == []
+    (small_disk / "filling").unlink()
+    prepare_databases(root)
+    assert root.names("dagster") == ["history", "schedules"]
 
 
 def test_a_limit_on_file_sizes_is_told_as_such(tmp_path):

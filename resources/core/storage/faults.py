@@ -43,6 +43,8 @@ _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 # Connection lost, rolled back for another transaction, out of resources, shutting down or starting.
 _PASSING_SQLSTATES = ("08", "40", "53", "57P")
 _PASSING_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_PROTOCOL")
+# The second is what is left of a full disk where SQLite extends its shared memory.
+_FULL_SQLITE = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 # By name: these libraries are optional, or loaded only where they are needed.
 _PASSING_NAMES = frozenset(
     {
@@ -97,7 +99,7 @@ def is_no_room(error: BaseException) -> bool:
     return any(
         isinstance(each, NoRoom)
         or _os_error(each) in NO_ROOM
-        or getattr(each, "sqlite_errorname", None) == "SQLITE_FULL"
+        or getattr(each, "sqlite_errorname", None) in _FULL_SQLITE
         for each in _causes(error)
     )
 
@@ -112,8 +114,7 @@ def explain(error: Exception, storage: Storage, inputs: Iterable[tuple[str, str 
         return error
     if is_no_room(error):
         number = next((found for found in map(_os_error, _causes(error)) if found in NO_ROOM), None)
-        folder = storage.local.folder
-        return no_room(next(each for each in (folder, *folder.parents) if each.exists()), number)
+        return no_room(storage.local.folder, number)
     if any(
         isinstance(each, (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError)) for each in _causes(error)
     ):

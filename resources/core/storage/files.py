@@ -74,6 +74,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 def no_room(folder: Path, number: int | None) -> NoRoom:
     """The error for a full disk; its message names the disk and what to do."""
+    folder = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(folder).free
     what = {
         errno.EDQUOT: "your quota of disk space is used up",

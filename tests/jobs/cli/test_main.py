@@ -1,15 +1,18 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from support.batches import SECRET, key
 from support.corpus import write_corpus
 from support.places import asset_folder
 
+from fineline.jobs.cli import main
 from fineline.resources.core.storage.store import Storage
 
 # The batches are made in the order of their keys.
@@ -100,6 +103,22 @@ def test_two_runs_of_one_recipe_do_not_get_in_each_others_way(folder):
     process.communicate()
     assert code != 0
     assert "another run is at work in" in output
+
+
+def test_a_full_disk_that_a_library_meets_ends_in_words(folder, monkeypatch):
+    def fill(_):
+        with closing(sqlite3.connect(folder / "full.db")) as database:
+            database.execute("PRAGMA max_page_count = 1")
+            try:
+                database.execute("CREATE TABLE events (number)")
+            except sqlite3.OperationalError as error:
+                raise RuntimeError("no event can be written") from error
+
+    monkeypatch.setattr(main, "_schema", fill)
+    monkeypatch.setattr(sys, "argv", ["fineline", "schema", "--recipe", str(folder / "recipe.yaml")])
+    monkeypatch.setenv("FINELINE_RECIPE", "")
+    with pytest.raises(SystemExit, match=r"fineline: the disk is full: writing to .* Make room there"):
+        main.main()
 
 
 def test_a_plan_says_what_would_be_made_and_makes_nothing(folder):
