@@ -3,6 +3,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from support import watcher
+
+
+def pytest_configure() -> None:
+    """Whatever the tests start ends with them, also where they are killed."""
+    watcher.start()
 
 
 # First, or the plugin that shares the tests out has read the groups before they are made.
