@@ -129,11 +129,13 @@ def _plan(_arguments: argparse.Namespace) -> None:
 def _ui(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import prepare_home
+    from fineline.resources.core.compute.lifetime import outlived_by_none
 
     preflight.stop_with(preflight.check_port(arguments.port))
     prepare_home(project)
     definitions = ["-m", "fineline.jobs.definitions"]
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *definitions, "-p", str(arguments.port)])
+    served = [sys.executable, "-m", "dagster", "dev", *definitions, "-p", str(arguments.port)]
+    os.execv(sys.executable, outlived_by_none(served))
 
 
 def _trace(arguments: argparse.Namespace) -> None:

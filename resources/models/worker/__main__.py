@@ -6,11 +6,9 @@ the task's output folder; for an error that a user can mend it leaves ``error.js
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
-import signal
 import sys
 import time
 import warnings
@@ -21,24 +19,10 @@ from typing import Any
 
 from dagster_pipes import open_dagster_pipes
 
+from fineline.resources.core.compute.lifetime import die_with_parent
 from fineline.resources.core.storage.faults import is_no_room
 from fineline.resources.core.storage.files import no_room, write_atomically
 from fineline.resources.models.worker.protocol import USER_ERROR, Log, ModelError, Result, Task, clear, from_plain
-
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends; on other systems, do nothing.
-
-    A worker whose run was killed would otherwise continue to train beside the retry.
-    """
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent ended before the request was in place
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def set_environment(task: Task[Any]) -> None:
