@@ -18,6 +18,8 @@ from fineline.resources.core.storage.files import write_atomically
 DATABASES: Mapping[str, tuple[str, ...]] = {"history": ("runs.db", "runs/index.db"), "schedules": ("schedules.db",)}
 # In a folder that was made whole.
 COMPLETE = "complete"
+# The end of the name of a folder that was set aside.
+SET_ASIDE = ".damaged"
 # Settings by which a user has Dagster's databases elsewhere.
 _ELSEWHERE = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 _DAMAGED = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
@@ -57,7 +59,7 @@ def _make(local: DiskRoot, home: Path, folders: list[str]) -> list[str]:
                 write_atomically(there / COMPLETE, b"")
                 continue
             if _holds_rows(there):
-                aside = f"{layout.DAGSTER_HOME}/{folder}.damaged"
+                aside = f"{layout.DAGSTER_HOME}/{folder}{SET_ASIDE}"
                 local.delete(aside)
                 there.rename(local.path(aside))
                 set_aside.append(folder)

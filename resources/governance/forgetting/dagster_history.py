@@ -13,6 +13,7 @@ import dagster as dg
 import polars as pl
 import sqlalchemy as sa
 
+from fineline.resources.core.orchestrator.databases import SET_ASIDE
 from fineline.resources.core.orchestrator.storage_internals import (
     SqlEventLogStorage,
     SqlRunStorage,
@@ -22,7 +23,7 @@ from fineline.resources.core.orchestrator.storage_internals import (
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.disk import DiskRoot
-from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage.files import remove, write_atomically
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
@@ -53,6 +54,8 @@ class DagsterHistory:
         if not needles:
             return []
         homes = {self.storage.local.path(layout.DAGSTER_HOME), Path(self.instance.root_directory)}
+        for damaged in [path for home in homes for path in home.glob(f"*{SET_ASIDE}")]:
+            remove(damaged)  # It cannot be read, and nothing needs it.
         databases = {path for home in homes for path in home.rglob("*.db")}
         kept = [_cleanse_sqlite(path, needles) for path in sorted(databases)]
         kept += [_cleanse_server(connection, needles) for connection in _served(self.instance)]

@@ -71,8 +71,12 @@ def test_no_file_keeps_it_and_a_second_time_changes_nothing(storage, instance, r
     log = storage.local.folder / "dagster" / "storage" / run / "compute_logs" / "x.err"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("before\nof Margaret Thompson\nafter\n")
+    damaged = storage.local.folder / "dagster" / "history.damaged" / "runs.db"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"SQLite format 3\0 of Margaret Thompson")
     DagsterHistory(instance, storage).cleanse(SOUGHT)
     assert log.read_text() == "before\nafter\n"
+    assert not damaged.exists()
     assert sweep(storage, SOUGHT).remains == []
     before = [str(entry) for entry in instance.all_logs(run)]
     assert DagsterHistory(instance, storage).cleanse(SOUGHT) == []
