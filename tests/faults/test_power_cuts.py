@@ -9,6 +9,7 @@ from faults.power import Recorder
 
 from fineline.data_contracts.accounting import Drop
 from fineline.resources.core import keys
+from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import Origin, TableOutput, scan_table, write_table
@@ -68,6 +69,7 @@ def found(folder):
     storage = Storage(folder / "root")
     key = keys.stored_key(storage.root)
     table, model = storage.manifest("splits"), storage.manifest("sft_model")
+    waiting = [name for name in storage.root.names(layout.REQUESTS) if name == "R-1.json"]
     rules = None if table is None else scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list()
     weights = None if model is None else (storage.file(model, "model") / "weights").read_text()
     return {
@@ -76,7 +78,7 @@ def found(folder):
         "model": weights,
         "flags": model and model.flags,
         "journal": [each.table for each in Journal(storage, "R-1").changes],
-        "requests": [request.load(storage, each).source for each in request.waiting(storage)],
+        "requests": [request.load(storage, name.removesuffix(".json")).source for name in waiting],
     }
 
 
