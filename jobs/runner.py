@@ -19,6 +19,7 @@ from fineline.resources.core.orchestrator import runs
 from fineline.resources.core.orchestrator.databases import prepare_databases
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
+from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.manifest import Manifest
@@ -34,7 +35,7 @@ from fineline.schedules.failures import most_telling_error
 RUN_AGAIN = "What is complete is kept: mend the cause and run the same command again."
 
 
-class RunFailed(Exception):
+class RunFailed(FinelineError):
     """A run that did not succeed; the message says where and why. ``assets`` are those whose step failed."""
 
     def __init__(self, message: str, assets: Collection[str] = ()) -> None:

@@ -1,12 +1,12 @@
 """The sensor that reports failed runs to the webhook that the recipe names."""
 
-import os
 from typing import Any
 
 import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import WILL_RETRY_TAG
 from fineline.resources.core.recipe.operations import Alerts
+from fineline.resources.core.redaction import secret
 from fineline.resources.core.webhook import post
 from fineline.schedules.failures import Failures, failures
 
@@ -27,7 +27,7 @@ def failure_alerts(recipe: str, section: Alerts) -> dg.SensorDefinition:
     def failure_alerts(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         if variable is None:
             return dg.SkipReason("the recipe's alerts.webhook_variable is not set")
-        url = os.environ.get(variable)
+        url = secret(variable)
         if not url:
             return dg.SkipReason(f"the environment variable {variable} is not set where Dagster runs")
         run = context.dagster_run

@@ -21,6 +21,7 @@ from fineline.jobs.cli import preflight
 from fineline.resources.core.recipe.loading import RecipeError, load_recipe, recipe_path, storage_root
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.files import StorageError, no_room
+from fineline.resources.core.redaction import redact_output
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point of the ``fineline`` command."""
+    redact_output()
     arguments = _parser().parse_args()
     os.environ["FINELINE_RECIPE"] = str(recipe_path(arguments.recipe))
     if arguments.home:

@@ -2,10 +2,10 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from contextlib import suppress
 
+from fineline.resources.core.redaction import secret
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.layout import PSEUDONYM_KEY
 from fineline.resources.core.storage.root import Conflict, Root
@@ -59,8 +59,8 @@ def load_key(root: Root) -> PseudonymKey:
 
 def stored_key(root: Root) -> PseudonymKey | None:
     """The key as :func:`load_key` returns it; None where there is none yet."""
-    if VARIABLE in os.environ:
-        return _checked(os.environ[VARIABLE], VARIABLE)
+    if (given := secret(VARIABLE)) is not None:
+        return _checked(given, VARIABLE)
     found = root.get(PSEUDONYM_KEY, private=True)
     return None if found is None else _checked(found.content.decode("ascii"), root.location(PSEUDONYM_KEY))
 

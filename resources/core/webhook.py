@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from fineline.resources.core.redaction import FinelineError
+
 # Seconds. A Dagster sensor has one minute, and may report five failed runs in it.
 TIMEOUT = 3.0
 PAUSE = 0.5
@@ -14,7 +16,7 @@ ATTEMPTS = 3
 _TOO_MANY_REQUESTS = 429
 
 
-class WebhookError(Exception):
+class WebhookError(FinelineError):
     """A webhook that did not accept a message; the error holds nothing of its URL."""
 
 

@@ -21,6 +21,7 @@ from pickle import PicklingError
 from typing import Any, TypeVar
 
 from fineline.resources.core.compute.inline import WarmWorker
+from fineline.resources.core.redaction import FinelineError
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -33,11 +34,11 @@ _SECONDS_TO_CLOSE = 60.0
 _LIMITED = ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
 
 
-class WorkerDied(RuntimeError):
+class WorkerDied(FinelineError, RuntimeError):
     """A worker process ended in the middle of a unit, and another one did so in the same unit."""
 
 
-class UnitError(RuntimeError):
+class UnitError(FinelineError, RuntimeError):
     """An error of a unit that cannot be carried from one process to another, as its type and message."""
 
 

@@ -17,6 +17,9 @@ from dagster._core.definitions.events import AssetKeyPartitionKey as AssetKeyPar
 # What PipesSubprocessClient raises when the worker process fails; Fineline raises the worker's own error in its place.
 from dagster._core.errors import DagsterPipesExecutionError as DagsterPipesExecutionError
 
+# Where an instance of a class of one's own takes Dagster's defaults from.
+from dagster._core.instance.ref import InstanceRef as InstanceRef
+
 # What a run launcher answers run monitoring with. DefaultRunLauncher is public, but cannot answer.
 from dagster._core.launcher import CheckRunHealthResult as CheckRunHealthResult
 from dagster._core.launcher import WorkerStatus as WorkerStatus
@@ -29,8 +32,10 @@ from dagster._core.storage.asset_check_execution_record import (
 # The statuses of runs that make something now or wait for their turn.
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES as NOT_FINISHED_STATUSES
 
-# What a class that dagster.yaml names is constructed with.
+# What a class that dagster.yaml names is constructed with, and how events and ticks are written as JSON.
 from dagster._serdes import ConfigurableClassData as ConfigurableClassData
+from dagster._serdes import deserialize_value as deserialize_value
+from dagster._serdes import serialize_value as serialize_value
 
 # Dagster's own reading of cron expressions: one that it accepts here, it accepts in a schedule.
 from dagster._utils.schedules import is_valid_cron_string as is_valid_cron_string

@@ -9,6 +9,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateSchema
 
+from fineline.resources.core.redaction import secret
 from fineline.resources.core.storage.files import StorageError
 
 VARIABLE = "FINELINE_POSTGRES_URL"
@@ -41,7 +42,7 @@ def prepare(recipe: str) -> None:
         raise StorageError(
             f"{VARIABLE} is set, but the package for PostgreSQL is not installed: pip install 'fineline[postgres]'"
         )
-    url = _address(os.environ[VARIABLE])
+    url = _address(secret(VARIABLE) or "")
     schema = f"fineline_{recipe}"
     engine = create_engine(url.update_query_dict({"connect_timeout": str(SECONDS)}), isolation_level="AUTOCOMMIT")
     try:

@@ -19,6 +19,11 @@ telemetry:
 nux:
   enabled: false
 
+# Events are stored without secrets, whatever an error or a log line quotes.
+instance_class:
+  module: fineline.resources.core.orchestrator.instance
+  class: RedactingInstance
+
 # A run whose process was killed is noticed within 20 seconds and retried from the step that was interrupted. A step
 # that failed is not retried here: transient errors are retried within the run, and others would fail again.
 run_launcher:

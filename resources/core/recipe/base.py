@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+from fineline.resources.core.redaction import expanded
+
 
 def anchored(path: Path, info: ValidationInfo) -> Path:
     """The absolute path of a path in a recipe, with environment variables and ``~`` filled in.
@@ -23,7 +25,8 @@ def anchored(path: Path, info: ValidationInfo) -> Path:
 def _anchored_or_url(location: str | Path, info: ValidationInfo) -> str | Path:
     if isinstance(location, Path):
         return anchored(location, info)
-    return os.path.expandvars(location) if info.context else location
+    # A password is filled in where the URL is opened: recipes are stored and shown.
+    return expanded(location, with_secrets=False) if info.context else location
 
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

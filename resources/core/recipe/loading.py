@@ -11,12 +11,13 @@ import yaml
 from pydantic import ValidationError
 
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.redaction import FinelineError
 
 RECIPES = Path(__file__).resolve().parents[3] / "jobs" / "recipes"
 DEFAULT_RECIPE = RECIPES / "quickstart.yaml"
 
 
-class RecipeError(Exception):
+class RecipeError(FinelineError):
     """A recipe that cannot be used; the message names the key and what was expected."""
 
 

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
+from fineline.resources.core.redaction import FinelineError
+
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 PRIVATE = 0o600
 
 
-class StorageError(Exception):
+class StorageError(FinelineError):
     """An error of the storage root that a user can mend; the message states how."""
 
 

@@ -17,8 +17,10 @@ from typing import Protocol
 
 import polars as pl
 
+from fineline.resources.core.redaction import FinelineError
 
-class Conflict(Exception):
+
+class Conflict(FinelineError):
     """The version that a change was based on is no longer there: read again."""
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from fineline.resources.core.compute.engine import Engine, worthwhile
+from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage.units import Scratch
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ Vectors = npt.NDArray[np.float32]
 Encode = Callable[[Sequence[Sequence[str]]], Iterator[Vectors]]
 
 
-class EmbeddingError(Exception):
+class EmbeddingError(FinelineError):
     """Embeddings cannot be computed on this machine; the message says what to do."""
 
 

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fineline.resources.core.redaction import FinelineError
+
 # Nobody can learn from a longer row (some 4 million tokens): the file is broken.
 MAXIMUM_RECORD = 16 * 2**20
 # Every step can walk through such a row within Python's limit of 1,000 calls.
 MAXIMUM_DEPTH = 400
 RAW_CHARACTERS = 10_000
 SURROGATE = re.compile("[\ud800-\udfff]")
-COLUMN_NAME = re.compile(r"[^\W\d][\w ./-]{0,39}")
 
 
-class SourceError(Exception):
+class SourceError(FinelineError):
     """A source that cannot be read; the message names what is wrong and what to do, without any content."""
 
 
@@ -34,11 +35,6 @@ class RawRow:
     location: str
     raw: bytes
     reason: str
-
-
-def shown(column: str) -> str:
-    """A column's name for messages. Names that may be data, as in a file without a header row, are not shown."""
-    return f"'{column}'" if COLUMN_NAME.fullmatch(column) else "(name not shown)"
 
 
 def is_too_deep(value: Any) -> bool:

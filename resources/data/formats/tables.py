@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fineline.resources.data.formats.compression import BUFFER, allowed_bytes, too_many_bytes
-from fineline.resources.data.formats.rows import MAXIMUM_RECORD, RawRow, Row, SourceError, shown, without_nulls
+from fineline.resources.data.formats.rows import MAXIMUM_RECORD, RawRow, Row, SourceError, without_nulls
 
 BATCH_ROWS = 1_000
 ARROW_MARK = b"ARROW1"
@@ -193,7 +193,7 @@ def _not_held(table: pa.Table) -> str:
         try:
             pl.DataFrame(table.select([number]))
         except NOT_HELD:
-            return f"column {number + 1}, {shown(field.name)}, of a type that polars does not have,"
+            return f"column {number + 1}, of a type that polars does not have,"
     return "two columns of one name"
 
 

@@ -5,7 +5,6 @@ import hashlib
 import io
 import itertools
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from fineline.resources.data.formats.json_array import array_values
@@ -18,7 +17,6 @@ from fineline.resources.data.formats.rows import (
     Row,
     SourceError,
     is_too_deep,
-    shown,
 )
 from fineline.resources.data.formats.sections import MAXIMUM_CHARACTERS, sections
 
@@ -174,9 +172,13 @@ def _csv_lines(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 def _without_repeats(header: list[str], key: str) -> list[str]:
-    for name, count in Counter(header).items():
-        if count > 1:
-            raise SourceError(f"{key}: the header has the column {shown(name)} more than once; rename one of them.")
+    # By number: where the file has no header, the names are data.
+    first: dict[str, int] = {}
+    for number, name in enumerate(header, start=1):
+        if first.setdefault(name, number) != number:
+            raise SourceError(
+                f"{key}: columns {first[name]} and {number} of the header have one name; rename one of them."
+            )
     return header
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fineline.resources.core.recipe.base import Location
+from fineline.resources.core.redaction import address
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.file_batches import Found, assign
 from fineline.resources.data.ingestion.registry import SeenFile, SourceState, batch_key
@@ -111,7 +112,7 @@ class FolderScan:
         files = {place: single(self.source, place) for place in self.folder.companions}
         before = state.companions
         state.companions = {
-            (called := f"{self.source}/{place}"): self._followed(called, place, file, before.get(called))
+            (called := f"{self.source}/{address(place)}"): self._followed(called, place, file, before.get(called))
             for place, file in files.items()
         }
         if all(seen.content for seen in state.companions.values()):

@@ -11,6 +11,7 @@ import polars as pl
 
 from fineline.data_contracts.messages import MESSAGE_COLUMNS
 from fineline.data_contracts.records import Record
+from fineline.resources.core.redaction import FinelineError
 from fineline.resources.data.formats.rows import RAW_CHARACTERS, SURROGATE, RawRow, Row, SourceError, without_nulls
 from fineline.resources.data.shapes.normalisation import normalise
 
@@ -20,7 +21,7 @@ UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", 
 Message = dict[str, str]
 
 
-class UnfitRowError(Exception):
+class UnfitRowError(FinelineError):
     """A row that is no record; the message names the column and what is wrong, without any content."""
 
 

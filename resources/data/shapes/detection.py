@@ -1,17 +1,19 @@
 """The shape of a batch, found by its columns, and the error where none fits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.sources import Columns, TableSource
-from fineline.resources.data.formats.rows import COLUMN_NAME, Row, SourceError, shown
+from fineline.resources.data.formats.rows import Row, SourceError
 from fineline.resources.data.shapes.shapes import BESIDES, SHAPES, Shape
 from fineline.resources.data.shapes.tool_calls import Services
 
 # These go with a shape; they make none.
 ADDITIONAL = ("label", "group", "tools", "calls")
 MESSAGE = {"role", "from"}
+# Other names may be data, as in a file without a header row: messages give the number of the column.
+SHOWN = {*Columns.model_fields, *(part for parts in SHAPES for part in parts), "input", "function"}
 
 
 def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Services | None = None) -> Shape:
@@ -27,8 +29,8 @@ def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Ser
         # Calls are named within messages.
         if column not in seen and part != "calls":
             raise SourceError(
-                f"{key} has no column {shown(column)}, which the recipe gives as columns.{part}.\n"
-                f"  Columns seen: {_listed(seen)}"
+                f"{key} has no column '{column}', which the recipe gives as columns.{part}.\n"
+                f"  Columns seen: {_listed(seen, given.values())}"
             )
     besides = {part: column for part, column in given.items() if part in ADDITIONAL}
     content = {part: column for part, column in given.items() if part not in besides}
@@ -46,31 +48,37 @@ def find_shape(key: str, rows: Sequence[Row], source: TableSource, services: Ser
 
 def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
     source = key.partition("/")[0]
-    names = [name for name in seen if COLUMN_NAME.fullmatch(name)]
-    longest, *others = _by_length(names, rows)
-    first, second = sorted([longest, *others[:1]], key=seen.index) if others else (longest, "another_column")
+    longest = _by_length(seen, rows)[:2]
+    first, second, *_ = [*sorted(longest, key=seen.index), None, None]
     lines = [
         f"{key}: its columns fit none of the known shapes.",
         f"  Columns seen: {_listed(seen)}",
         f"  Shapes tried: {'; '.join(' + '.join(parts) for parts in SHAPES)}",
-        f"  Say which column holds what: paste this under the source {source} and put it right.",
+        f"  Say which column holds what: paste this under the source {source} and put the names of the columns in.",
         "    columns:",
-        f"      prompt: {json.dumps(first)}",
-        f"      completion: {json.dumps(second)}",
+        f"      prompt: {_to_paste(first, seen)}",
+        f"      completion: {_to_paste(second, seen)}",
         "  Or, for plain text:",
         "    columns:",
-        f"      text: {json.dumps(longest)}",
+        f"      text: {_to_paste(longest[0] if longest else None, seen)}",
     ]
-    lists = [name for name in names if any(_is_conversation(row.values.get(name)) for row in rows)]
+    lists = [name for name in seen if any(_is_conversation(row.values.get(name)) for row in rows)]
     if lists:
-        lines += ["  Or, for conversations:", "    columns:", f"      messages: {json.dumps(lists[0])}"]
-    if len(names) < len(seen):
-        lines.append("  Names that look like data are not shown; a CSV file needs a header row.")
+        lines += ["  Or, for conversations:", "    columns:", f"      messages: {_to_paste(lists[0], seen)}"]
+    if not SHOWN.issuperset(seen):
+        lines.append("  Names that may be data are not shown; a CSV file needs a header row.")
     return "\n".join(lines)
 
 
-def _listed(seen: Sequence[str]) -> str:
-    return first_few([shown(column) for column in seen], 30)
+def _listed(seen: Sequence[str], given: Collection[str] = ()) -> str:
+    names = {*SHOWN, *given}
+    return first_few([f"'{name}'" if name in names else f"column {n}" for n, name in enumerate(seen, start=1)], 30)
+
+
+def _to_paste(name: str | None, seen: Sequence[str]) -> str:
+    if name is None:
+        return "<name of a column>"
+    return json.dumps(name) if name in SHOWN else f"<name of column {seen.index(name) + 1}>"
 
 
 def _is_conversation(value: object) -> bool:
@@ -85,4 +93,4 @@ def _by_length(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
         for name in lengths:
             value = row.values.get(name)
             lengths[name] += len(value) if isinstance(value, str) else 0
-    return sorted(lengths, key=lambda name: -lengths[name]) or ["your_column"]
+    return sorted(lengths, key=lambda name: -lengths[name])

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fineline.resources.core.recipe.sources import TableSource
-from fineline.resources.data.formats.rows import shown
 from fineline.resources.data.shapes.content import Content, Message, UnfitRowError
 from fineline.resources.data.shapes.conversations import (
     answer,
@@ -29,9 +28,9 @@ class Cells:
     prefer_calls: bool = False
 
     def cell(self, part: str) -> tuple[Any, str]:
-        """The value, and the column's name for messages."""
+        """The value, and the column's name for messages: the recipe or the shape gave it, so that it is no data."""
         column = self.columns.get(part, part)
-        return self.values.get(column), shown(column)
+        return self.values.get(column), f"'{column}'"
 
     def text(self, part: str) -> str:
         """The value, which must be a string. Raises UnfitRowError."""

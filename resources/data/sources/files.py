@@ -6,6 +6,7 @@ from typing import Any
 
 from fineline.resources.core.recipe.base import Location
 from fineline.resources.core.recipe.sources import Columns, Files, Join
+from fineline.resources.core.redaction import address
 from fineline.resources.data.formats.compression import UNPACKERS, open_text
 from fineline.resources.data.formats.rows import RawRow, Row, SourceError
 from fineline.resources.data.formats.tables import TABLE_READERS
@@ -50,7 +51,7 @@ class FilesConnector(Connector[Files]):
 
     def origin(self, source: Files) -> list[str | None]:
         """The files of another folder are other batches."""
-        return [str(source.path)]
+        return [address(source.path)]
 
     def settings(self, source: Files) -> dict[str, Any]:
         """All options but the path: a file that is moved is read as before."""

@@ -99,22 +99,24 @@ def _rows(source: HuggingFace) -> Iterator[Row | RawRow]:
     from datasets.exceptions import DatasetGenerationError
 
     try:
-        # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
-        tables = _load(source).with_format("arrow").iter(batch_size=BATCH_ROWS)
-        batches = (batch for table in tables for batch in table.to_batches())
-        yield from table_rows(batches, source.name, allowed=math.inf)
-    except (DatasetGenerationError, pa.ArrowException, json.JSONDecodeError):
-        # The cause is cut off: it quotes the row that could not be read.
-        raise SourceError(
-            f"{source.name}: `datasets` cannot read the files of {source.id} as one table. "
-            "For files that are partly broken, use a source of kind files, which sets the broken rows apart."
-        ) from None
+        loaded = _load(source)
     except (OSError, ValueError) as error:
         raise SourceError(
             f"{source.name}: the dataset {source.id} could not be loaded: {error}\n"
             "  Check id, config, split and revision. If this machine may go online, set HF_HUB_OFFLINE=0; "
             "otherwise give the path of a local folder as id."
         ) from error
+    try:
+        # As Arrow tables, images and audio stay bytes; one by one, `datasets` would decode each.
+        tables = loaded.with_format("arrow").iter(batch_size=BATCH_ROWS)
+        batches = (batch for table in tables for batch in table.to_batches())
+        yield from table_rows(batches, source.name, allowed=math.inf)
+    except (DatasetGenerationError, pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        # The cause is cut off: it quotes the row or the columns that could not be read.
+        raise SourceError(
+            f"{source.name}: `datasets` cannot read the files of {source.id} as one table ({type(error).__name__}). "
+            "For files that are partly broken, use a source of kind files, which sets the broken rows apart."
+        ) from None
 
 
 def _load(source: HuggingFace) -> Dataset | IterableDataset:

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from fineline.resources.core.recipe.base import Location
+from fineline.resources.core.redaction import expanded
 from fineline.resources.data.formats.rows import SourceError
 
 LINK = "it is a link, and links are not followed; put the file itself in its place"
@@ -77,8 +78,9 @@ class RemoteFile:
 
     @property
     def name(self) -> str:
-        """The file's name without its folder."""
-        return self.path.rstrip("/").rpartition("/")[2]
+        """The file's name without its folder, and without what follows the ? of a URL."""
+        path = self.path.partition("?")[0] if "://" in self.path else self.path
+        return path.rstrip("/").rpartition("/")[2]
 
     def fingerprint(self, called: str) -> str:
         """A hash of the store's version of the file, or of its size and time: nothing is fetched."""
@@ -137,7 +139,7 @@ def as_source_error(what: str) -> Iterator[None]:
 def _local_path(location: Location) -> Location:
     """The folder or file of this machine that a file:// URL names; other locations as they are."""
     if isinstance(location, str) and urlsplit(location).scheme == "file":
-        return Path(unquote(urlsplit(location).path))
+        return Path(unquote(urlsplit(expanded(location, with_secrets=True)).path))
     return location
 
 
@@ -186,7 +188,7 @@ def _open_plain_file(path: str, flags: int) -> int:
 def _store(url: str) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
     try:
-        store, path = fsspec.url_to_fs(url)
+        store, path = fsspec.url_to_fs(expanded(url, with_secrets=True))
         return store, path
     except ImportError as error:
         raise SourceError(

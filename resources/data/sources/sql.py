@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, P
 
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Sql
+from fineline.resources.core.redaction import secret
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
 from fineline.resources.data.shapes.content import BatchRows
@@ -124,14 +124,15 @@ def _connection(source: Sql) -> Iterator[Connection]:
     except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).partition("\n")[0]
         raise SourceError(f"{source.name}: the database refused: {reason}. Correct the query.") from None
-    except SQLAlchemyError as error:
-        raise SourceError(f"{source.name}: the database cannot be asked ({type(error).__name__}).") from None
+    # A table's library quotes the value that it cannot hold.
+    except (SQLAlchemyError, pl.exceptions.PolarsError) as error:
+        raise SourceError(f"{source.name}: the database cannot be read ({type(error).__name__}).") from None
     finally:
         engine.dispose()
 
 
 def _uri(source: Sql) -> str:
-    uri = os.environ.get(source.uri_variable)
+    uri = secret(source.uri_variable)
     if not uri:
         raise SourceError(
             f"{source.name}: the environment variable {source.uri_variable} is not set. It holds the database's "

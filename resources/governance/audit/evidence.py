@@ -14,6 +14,7 @@ from fineline.data_contracts.catalog import Partition
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.core.recipe.recipe import Recipe
+from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.integrity import is_whole
 from fineline.resources.core.storage.inventory import Inventory
@@ -36,7 +37,7 @@ class Finding:
     detail: str
 
 
-class Unchecked(Exception):
+class Unchecked(FinelineError):
     """A promise cannot be checked; the message names the data that prevent it."""
 
     state: ClassVar[str]

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 from pydantic import Field
 
 from fineline.resources.core.recipe.base import Section
+from fineline.resources.core.redaction import FinelineError, redacted
 
 # The command line of a worker that reads its task from Dagster Pipes; the path of a task file may follow.
 COMMAND = [sys.executable, "-m", "fineline.resources.models.worker"]
@@ -30,13 +31,13 @@ AbsolutePath = Annotated[
 ]
 
 
-class ModelError(Exception):
+class ModelError(FinelineError):
     """An error that a user can mend. ``message`` describes what is wrong, ``fix`` what to do about it."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(f"{message} {fix}")
-        self.message = message
-        self.fix = fix
+        self.message = redacted(message)
+        self.fix = redacted(fix)
 
 
 class Result(Section):

@@ -176,27 +176,35 @@ def test_a_label_must_be_a_single_value():
         read({"text": "a", "tags": ["x", "y"]}, label="tags")
 
 
-def test_unknown_columns_give_a_mapping_that_can_be_pasted_and_works():
+def test_unknown_columns_give_a_mapping_that_works_with_their_names_in_the_place_of_numbers():
     rows = [Row("1", {"id": "a1", "utterance": "How do I reset it?", "reply": "Hold the button.", "n": 3})]
     with pytest.raises(SourceError) as refusal:
         find_shape("helpdesk/part.jsonl", rows, source())
     message = str(refusal.value)
-    assert "'id', 'utterance', 'reply', 'n'" in message
+    assert "Columns seen: column 1, column 2, column 3, column 4\n" in message
     assert "prompt + completion" in message
     pasted, plain = message.partition("  Or, for plain text:\n")[::2]
     mapping = yaml.safe_load(pasted[pasted.index("    columns:") :])["columns"]
-    assert mapping == {"prompt": "utterance", "completion": "reply"}
-    assert yaml.safe_load(plain)["columns"] == {"text": "utterance"}
+    assert mapping == {"prompt": "<name of column 2>", "completion": "<name of column 3>"}
+    assert "text: <name of column 2>\n" in plain
+    mapping = {"prompt": "utterance", "completion": "reply"}
     content = find_shape("helpdesk/part.jsonl", rows, source(Columns(**mapping))).read(rows[0].values)
     assert content.completion[0]["content"] == "Hold the button."
 
 
-def test_data_in_the_place_of_column_names_is_not_shown():
-    rows = [Row("1", {"555-1234": "x", "jane@example.org": "y", "Jane's address is a long line of text " * 2: "z"})]
+@pytest.mark.parametrize("columns", [{}, {"group": "gruppe"}, {"prompt": "frage", "completion": "antwort"}])
+def test_data_in_the_place_of_column_names_is_not_shown(columns):
+    data = ["555-1234", "Jane Doe", "my password is hunter", "4111111111111111", "", "j\u00e4ne\x1b[2J"]
+    rows = [Row("1", {**dict.fromkeys(data, "x"), "answer": "y"})]
     with pytest.raises(SourceError) as refusal:
-        find_shape("helpdesk/part.csv", rows, source())
-    assert not any(word in str(refusal.value) for word in ("555", "jane", "Jane"))
-    assert "needs a header row" in str(refusal.value)
+        find_shape("helpdesk/part.csv", rows, source(Columns(**columns)))
+    assert "Columns seen: column 1, column 2, column 3, column 4, column 5, column 6, 'answer'" in str(refusal.value)
+    assert not any(name in str(refusal.value) for name in data if name)
+
+
+def test_rows_without_any_column_are_told():
+    with pytest.raises(SourceError, match="text: <name of a column>"):
+        find_shape("helpdesk/part.jsonl", [Row("1", {})], source())
 
 
 def test_a_mapped_column_that_is_missing_is_named_with_those_that_are_there():
@@ -216,8 +224,8 @@ def test_a_corpus_of_conversations_of_another_name_gives_a_mapping_for_them():
     with pytest.raises(SourceError) as refusal:
         find_shape("helpdesk/part.jsonl", rows, source())
     pasted = str(refusal.value).partition("  Or, for conversations:\n")[2]
-    mapping = yaml.safe_load(pasted)["columns"]
-    assert mapping == {"messages": "turns"}
+    assert "messages: <name of column 2>\n" in pasted
+    mapping = {"messages": "turns"}
     assert find_shape("helpdesk/part.jsonl", rows, source(Columns(**mapping))).read(rows[0].values).prompt == [USER]
 
 

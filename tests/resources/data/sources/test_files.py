@@ -244,7 +244,7 @@ def test_a_csv_file_with_only_a_header_is_told(tmp_path):
         ("a.json", "[" * 100_000, "row 1 is nested too deeply"),
         ("a.json", '[{"text": "Secret", "x": ' + "[" * 600 + "]" * 600 + "}]", "row 1 is nested too deeply"),
         ("a.csv", 'text\nfine\n"Secret\nWords\n', "a.csv line 3 is not readable as CSV"),
-        ("a.csv", "text,text\nSecret,Words\n", "the column 'text' more than once"),
+        ("a.csv", "text,text\nSecret,Words\n", "columns 1 and 2 of the header have one name"),
         ("a.jsonl", JSONL.encode("utf-16"), "is UTF-16, not UTF-8"),
         ("a.arrow", "Secret Words", "not a readable Arrow file"),
         ("a.parquet", "Secret Words", "not a readable Parquet file"),

@@ -78,7 +78,7 @@ def test_instructions_with_input_and_response_load(shared_data):
 
 def test_prompts_without_answers_are_told_and_load_as_text_by_mapping(shared_data):
     path = shared_data / "instruction" / "ifeval_541.jsonl"
-    with pytest.raises(SourceError, match="Columns seen: 'key', 'prompt', 'instruction_id_list', 'kwargs'"):
+    with pytest.raises(SourceError, match="Columns seen: column 1, 'prompt', column 3, column 4"):
         read_whole(path)
     rows = read_whole(path, columns=Columns(text="prompt"))
     assert (rows.records.height, rows.unreadable.height) == (541, 0)

@@ -1,0 +1,130 @@
+"""Redaction: no message, log line, event or stored place shows a secret.
+
+Errors redact themselves when they are made, log records when they are written, and Dagster's instance redacts each
+event before it is stored; a new message passes through one of the three.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import traceback
+from functools import cache
+from typing import Any
+from urllib.parse import quote, unquote
+
+HIDDEN = "***"
+# Shorter values would be found in ordinary words.
+_SHORTEST = 6
+# Variables that hold secrets by the custom of their names, such as AWS_SECRET_ACCESS_KEY.
+_SECRET_NAME = re.compile(r"(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|KEY)(?:_|$)", re.I)
+# An address up to its path, and what may hold a secret: who asks, and what follows the path. The example that errors
+# give stays. Lengths are bounded, so that the time grows with the length of the text alone.
+_ADDRESS = re.compile(
+    r"(\b[A-Za-z][\w+.-]{0,30}://)(?!user:password@)([^\s\"<>]{0,500}@)?([^\s\"'<>?#]*)([?#][^\s\"'<>)\]]+)?"
+)
+_NAMED = re.compile(
+    r"((?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|authorization|token(?=[\"']?=))"
+    r"[\"']?\s{0,3}[=:]\s{0,3}[\"']?)(?:(?:bearer|basic)\s{1,3})?[^\s\"'&,;)}\]]+",
+    re.I,
+)
+# Secrets that are known by their form: of AWS, GitHub, GitLab, Hugging Face, OpenAI, Slack, Google; JWT; keys in PEM.
+_FORMS = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[a-z]_\w{20,}|\bgithub_pat_\w{20,}|\bhf_[A-Za-z0-9]{20,}"
+    r"|(?<![\w-])(?:glpat|sk|xox[a-z])-[\w-]{16,}|\bAIza[\w-]{35}|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"
+    r"|(?<=hooks\.slack\.com/services/)[\w/]+|\b(?i:bearer)\s{1,3}[\w.~+/-]{8,}=*"
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)"
+)
+# Of a URL in a recipe: what stands before its host, and what follows its path.
+_SECRET_PARTS = re.compile(r"((?<=://).*@|[?].*)", re.DOTALL)
+_read: set[str] = set()
+
+
+class FinelineError(Exception):
+    """The base of all errors of Fineline: its message shows no secret, whatever it was made of."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
+
+
+def redacted(text: str) -> str:
+    """A text without secrets: those that were read, those that their name or form gives away, and parts of addresses.
+
+    An address keeps its scheme, host and path. Time grows with the length of the text.
+    """
+    for value in sorted(_read | _environment(), key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    if "://" in text:
+        text = _ADDRESS.sub(_without_secrets, text)
+    return _FORMS.sub(HIDDEN, _NAMED.sub(rf"\1{HIDDEN}", text))
+
+
+def address(location: object) -> str:
+    """A path or URL as it is shown and stored: a URL without userinfo, query and fragment."""
+    text = str(location)
+    scheme, mark, rest = text.rpartition("://")
+    # Chained URLs, such as zip://a.csv::https://…, keep their first parts.
+    return f"{redacted(scheme)}{mark}{re.split('[?#]', rest.rpartition('@')[2])[0]}" if mark else text
+
+
+def secret(variable: str) -> str | None:
+    """The value of an environment variable that no message may show from now on; None where it is not set."""
+    value = os.environ.get(variable)
+    if value:
+        _remember(value)
+        if "://" in value and "@" in value:
+            _remember(value.partition("://")[2].rpartition("@")[0].partition(":")[2])
+    return value
+
+
+def expanded(url: str, *, with_secrets: bool) -> str:
+    """A URL with its environment variables filled in; ``with_secrets`` also those of its userinfo and query.
+
+    What is filled in there is shown by no message from now on.
+    """
+    parts = _SECRET_PARTS.split(url)
+    if with_secrets:
+        for plain, braced in re.findall(r"\$(?:(\w+)|\{(\w+)\})", " ".join(parts[1::2]).partition(":")[2]):
+            secret(plain or braced)
+    return "".join(
+        part if number % 2 and not with_secrets else os.path.expandvars(part) for number, part in enumerate(parts)
+    )
+
+
+class RedactedRecord(logging.LogRecord):
+    """A log record whose message, and the error that it reports, show no secret."""
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        if self.exc_info and self.exc_info[0]:
+            self.exc_text = redacted(logging.Formatter().formatException(self.exc_info))
+
+    def getMessage(self) -> str:
+        """The message with its arguments filled in."""
+        return redacted(super().getMessage())
+
+
+def redact_output() -> None:
+    """Redact every log record of this process from now on, whoever writes it, and the error that ends it."""
+    logging.setLogRecordFactory(RedactedRecord)
+    sys.excepthook = lambda *error: print(
+        redacted("".join(traceback.format_exception(*error))), end="", file=sys.stderr
+    )
+
+
+def _remember(value: str) -> None:
+    _read.update(each for each in (value, quote(value, safe=""), unquote(value)) if len(each) >= _SHORTEST)
+
+
+@cache
+def _environment() -> frozenset[str]:
+    """The secrets that libraries read from the environment themselves; a path is none."""
+    found = (value for name, value in os.environ.items() if _SECRET_NAME.search(name) and not value.startswith("/"))
+    return frozenset(value for value in found if len(value) >= _SHORTEST + 2)
+
+
+def _without_secrets(found: re.Match[str]) -> str:
+    scheme, user, rest, after = found.groups(default="")
+    return f"{scheme}{user and f'{HIDDEN}@'}{rest}{after and after[0] + HIDDEN}"

@@ -1,0 +1,101 @@
+import logging
+import sqlite3
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from support.dagster_internals import InstigatorType, SerializableErrorInfo, TickData, TickStatus
+
+from fineline.resources.core.orchestrator import postgres
+from fineline.resources.core.orchestrator.instance import RedactingInstance
+from fineline.resources.core.orchestrator.settings import write_settings
+from fineline.resources.core.redaction import HIDDEN
+
+ADDRESS = "ftp://ann:hunter2@files.example/a.csv?sig=abc123"
+MARKS = ("hunter2", "abc123")
+
+
+@pytest.fixture
+def instance(tmp_path, monkeypatch):
+    monkeypatch.delenv(postgres.VARIABLE, raising=False)
+    write_settings(tmp_path, "small")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert isinstance(instance, RedactingInstance)
+        yield instance
+
+
+def stored(instance):
+    """All that Dagster's databases hold, as text."""
+    found = []
+    for path in Path(instance.root_directory).rglob("*.db"):
+        with sqlite3.connect(path) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            found += [str(row) for name in tables for row in database.execute(f'SELECT * FROM "{name}"')]
+    return "\n".join(found)
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("careful", asset="leaky")])
+def leaky(context):
+    context.log.info(f"reads {ADDRESS}")
+    context.log.warning("reads %s", ADDRESS)
+    logging.getLogger("dagster").warning("reads %s", ADDRESS)
+    context.log_event(dg.AssetObservation("leaky", description=ADDRESS, metadata={"text": ADDRESS}))
+    yield dg.AssetCheckResult(
+        check_name="careful",
+        asset_key=context.asset_key,
+        passed=False,
+        description=ADDRESS,
+        metadata={"md": dg.MetadataValue.md(ADDRESS)},
+        severity=dg.AssetCheckSeverity.WARN,
+    )
+    yield dg.Output(
+        None,
+        metadata={
+            "text": ADDRESS,
+            "list": dg.MetadataValue.json([{ADDRESS: [ADDRESS]}]),
+            "link": dg.MetadataValue.url(ADDRESS),
+            "path": dg.MetadataValue.path(ADDRESS),
+            "table": dg.MetadataValue.table([dg.TableRecord({"address": ADDRESS})]),
+        },
+    )
+
+
+@dg.asset
+def failing():
+    try:
+        raise FileNotFoundError(2, "gone", ADDRESS)
+    except FileNotFoundError as error:
+        try:
+            raise KeyError(ADDRESS) from error
+        except KeyError:
+            raise ValueError(f"cannot read {ADDRESS}")  # noqa: B904
+
+
+def test_no_event_of_a_run_holds_a_secret(instance):
+    result = dg.materialize([leaky, failing], instance=instance, raise_on_error=False)
+    assert not result.success
+    text = stored(instance)
+    assert text.count(f"ftp://{HIDDEN}@files.example/a.csv?{HIDDEN}") > 15
+    for mark in MARKS:
+        assert mark not in text
+
+
+def test_no_event_without_a_run_holds_a_secret(instance):
+    instance.report_runless_asset_event(dg.AssetMaterialization("leaky", description=ADDRESS, metadata={"at": ADDRESS}))
+    run = dg.materialize([leaky], instance=instance).dagster_run
+    instance.report_engine_event(ADDRESS, run)
+    instance.report_run_failed(instance.get_run_by_id(run.run_id), message=ADDRESS)
+    text = stored(instance)
+    for mark in MARKS:
+        assert mark not in text
+
+
+def test_no_tick_of_a_sensor_holds_a_secret(instance):
+    error = SerializableErrorInfo(ADDRESS, [ADDRESS], "KeyError", cause=SerializableErrorInfo(ADDRESS, [], "OSError"))
+    data = TickData("sensor", "alerts", InstigatorType.SENSOR, TickStatus.STARTED, timestamp=1.0)
+    tick = instance.create_tick(data)
+    instance.update_tick(tick.with_status(TickStatus.FAILURE, error=error))
+    text = stored(instance)
+    assert text.count(f"ftp://{HIDDEN}@") == 3
+    for mark in MARKS:
+        assert mark not in text
