@@ -50,6 +50,7 @@ def prepare_home(project: Project) -> Path:
     """
     home = project.storage.local.path(layout.DAGSTER_HOME)
     make_writable(home)
+    project.storage.local.make_private()
     write_settings(home, project.recipe.name)
     for folder in prepare_databases(project.storage.local):
         print(f"  note  Dagster's {folder} was damaged: it is set aside as {home / folder}.damaged, and begins again")

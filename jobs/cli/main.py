@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Entry point of the ``fineline`` command."""
     redact_output()
+    os.umask(0o077)  # Also what libraries write is its owner's alone.
     arguments = _parser().parse_args()
     os.environ["FINELINE_RECIPE"] = str(recipe_path(arguments.recipe))
     if arguments.home:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import polars as pl
 
 from fineline.resources.core.storage.files import (
     PRIVATE,
+    PRIVATE_FOLDER,
     StorageError,
     file_digest,
     make_writable,
@@ -28,11 +30,13 @@ from fineline.resources.core.storage.files import (
     write_atomically,
     writing,
 )
-from fineline.resources.core.storage.layout import LOCKS
+from fineline.resources.core.storage.layout import LOCKS, RELEASES
 from fineline.resources.core.storage.root import Conflict, Content, Entry
 
 # Held for the moment in which a version is compared and its successor put in place.
 _SWAP = "swap"
+# The permissions of the files of releases, as chmod takes them: 0644 gives them to all users of the machine.
+RELEASE_MODE = "FINELINE_RELEASE_MODE"
 
 
 class DiskRoot:
@@ -63,8 +67,8 @@ class DiskRoot:
         path = self.path(key)
         make_writable(path.parent)
         if private and path.parent != self.folder:
-            path.parent.chmod(0o700)
-        write_atomically(path, content, mode=PRIVATE if private else 0o666)
+            path.parent.chmod(PRIVATE_FOLDER)
+        write_atomically(path, content)
 
     def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> None:
         with self.lock(_SWAP):
@@ -155,8 +159,10 @@ class DiskRoot:
         for folder in folders:
             make_writable(folder)
         for key, made in files.items():
+            mode = self._mode(key)
             with writing(self.path(key).parent):
                 for path in (*made.rglob("*"), made):
+                    path.chmod(_for_folders(mode) if path.is_dir() else mode)
                     sync(path)
         for key, made in files.items():
             target = self.path(key)
@@ -172,7 +178,7 @@ class DiskRoot:
         operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
         make_writable(path.parent)
         with writing(path.parent):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
         try:
             held = False
             with suppress(BlockingIOError):
@@ -182,10 +188,40 @@ class DiskRoot:
         finally:
             os.close(descriptor)
 
+    def make_private(self) -> None:
+        """Close the folder to all but its owner, also one that an older Fineline left open."""
+        passing = 0o111 & _for_folders(_release_mode())
+        if self.folder.stat().st_uid == os.geteuid():
+            self.folder.chmod(PRIVATE_FOLDER | passing)
+
+    def _mode(self, key: str) -> int:
+        """The permissions of a file: those of a release may be read by others where the environment says so."""
+        if not key.startswith(f"{RELEASES}/"):
+            return PRIVATE
+        mode = _release_mode()
+        for folder in self.path(key).parents:
+            if folder == self.folder.parent:
+                break
+            folder.chmod(PRIVATE_FOLDER | 0o111 & _for_folders(mode))
+        return mode
+
     def _require(self, key: str, version: str | None) -> None:
         there = self.get(key)
         if (None if there is None else there.version) != version:
             raise Conflict(self.location(key))
+
+
+def _release_mode() -> int:
+    """The permissions of the files of releases. Raises StorageError for what are none."""
+    given = os.environ.get(RELEASE_MODE, "0600")
+    if re.fullmatch("0?[67][0-7][0-7]", given) is None:
+        raise StorageError(f"{RELEASE_MODE} is the mode of the files of a release, such as 0600, 0640 or 0644")
+    return int(given, 8) & 0o644 | PRIVATE
+
+
+def _for_folders(mode: int) -> int:
+    """The permissions of a folder by those of its files: who may read them may also enter it."""
+    return mode | (mode & 0o444) >> 2
 
 
 @lru_cache(maxsize=65536)

@@ -15,7 +15,8 @@ from pathlib import Path
 from fineline.resources.core.redaction import FinelineError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-PRIVATE = 0o600
+# What is stored is its owner's alone.
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 class StorageError(FinelineError):
@@ -27,12 +28,15 @@ class NoRoom(StorageError):
 
 
 def make_writable(folder: Path) -> None:
-    """Create a folder, and flush its name to disk. Raises StorageError, with what to do, where it is not permitted."""
+    """Create a folder, with those above it, for its owner alone, and flush its name to disk.
+
+    Raises StorageError, with what to do, where that is not permitted.
+    """
     try:
-        created = [*takewhile(lambda each: not each.exists(), (folder, *folder.parents))]
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in created:
-            sync(each.parent)
+        for each in reversed((folder, *folder.parents)):
+            if not each.is_dir():
+                each.mkdir(PRIVATE_FOLDER, exist_ok=True)
+                sync(each.parent)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise StorageError(
             f"cannot create {folder}: {error.strerror}. Give a folder you may write to: FINELINE_HOME=…"
@@ -41,10 +45,8 @@ def make_writable(folder: Path) -> None:
         raise StorageError(f"no write permission in {folder}. Give another folder: FINELINE_HOME=…")
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it into place.
-
-    ``mode`` holds the file's permissions, less those that the process masks; ``PRIVATE`` is its owner's alone.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file, its owner's alone, under a temporary name, flush it to disk, and rename it into place.
 
     Raises:
         NoRoom: the disk is full; the file that was at ``path`` is untouched, and nothing else is left.
@@ -53,7 +55,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing(path.parent):
         try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

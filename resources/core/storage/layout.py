@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
+from fineline.data_contracts import catalog
+
 # Names in the folder of an asset, or of one of its batches.
 MANIFEST = "manifest.json"
 DAMAGED = "manifest.damaged.json"
@@ -16,6 +18,8 @@ BATCH_FOLDER = "batch="
 UNFINISHED = (".", "new-")
 
 ASSETS = "assets"
+# What is made to be given away.
+RELEASES = f"{ASSETS}/{catalog.RELEASE.name}"
 ARRIVALS = "arrivals/registry.json"
 TOMBSTONES = "forgotten/tombstones.parquet"
 REQUESTS = "requests"

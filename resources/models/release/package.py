@@ -10,6 +10,7 @@ from typing import Any
 
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Partition
+from fineline.resources.core.redaction import redacted
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.store import Storage
@@ -61,7 +62,7 @@ def lineage(storage: Storage, recipe_text: str) -> dict[str, Any]:
     for manifest in Inventory(storage).manifests():
         if manifest.asset not in above:
             found[Partition(manifest.asset, manifest.batch).label] = manifest.model_dump(include=fields)
-    return {"recipe": recipe_text, "assets": found}
+    return {"recipe": redacted(recipe_text), "assets": found}
 
 
 def verify(folder: Path) -> int:

@@ -3,7 +3,6 @@ import os
 import pytest
 
 from fineline.resources.core.storage.files import (
-    PRIVATE,
     StorageError,
     make_writable,
     remove,
@@ -37,7 +36,7 @@ def test_a_folder_without_write_permission_is_named_with_what_to_do(tmp_path, as
 
 def test_a_file_is_written_whole_with_its_permissions_and_leaves_nothing_beside_it(tmp_path):
     write_atomically(tmp_path / "a" / "b", b"one")
-    write_atomically(tmp_path / "a" / "b", b"two", mode=PRIVATE)
+    write_atomically(tmp_path / "a" / "b", b"two")
     assert (tmp_path / "a" / "b").read_bytes() == b"two"
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path / "a") == ["b"]
