@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import dagster as dg
 
@@ -41,9 +41,10 @@ class RedactingInstance(dg.DagsterInstance):
 
 def _redacted(stored: T) -> T:
     """A value of Dagster with each of its texts redacted."""
-    before: Any = json.loads(serialize_value(stored))  # type: ignore[arg-type]
+    value: Any = stored
+    before = json.loads(serialize_value(value))
     after = _in_texts(before)
-    return stored if after == before else deserialize_value(json.dumps(after), type(stored))  # type: ignore[arg-type]
+    return stored if after == before else cast("T", deserialize_value(json.dumps(after)))
 
 
 def _in_texts(value: Any) -> Any:
