@@ -189,7 +189,7 @@ def _raw_row(row: pa.RecordBatch, number: int, reason: str) -> RawRow:
 
 def _not_held(table: pa.Table) -> str:
     """The first column that polars does not hold, for a message."""
-    for number, field in enumerate(table.schema):
+    for number in range(table.num_columns):
         try:
             pl.DataFrame(table.select([number]))
         except NOT_HELD:

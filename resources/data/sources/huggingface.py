@@ -111,7 +111,7 @@ def _rows(source: HuggingFace) -> Iterator[Row | RawRow]:
         tables = loaded.with_format("arrow").iter(batch_size=BATCH_ROWS)
         batches = (batch for table in tables for batch in table.to_batches())
         yield from table_rows(batches, source.name, allowed=math.inf)
-    except (DatasetGenerationError, pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (DatasetGenerationError, pa.ArrowException, OSError, ValueError) as error:
         # The cause is cut off: it quotes the row or the columns that could not be read.
         raise SourceError(
             f"{source.name}: `datasets` cannot read the files of {source.id} as one table ({type(error).__name__}). "
