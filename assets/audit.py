@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import dagster as dg
 
 from fineline.assets.execution.definition import asset
+from fineline.assets.execution.shown import frame_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
-from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.governance.audit.promises import PROMISES, audit
@@ -29,5 +29,5 @@ def audit_report(run: TableRun, recipe: Recipe, code_versions: Mapping[str, str]
         counts = {"state": state.replace("_", " "), "checked": checked, "failures": failures}
         run.check(promise, state in ("held", "nothing_there"), detail, counts, severity)
     broken = found.filter(state="broken").height
-    shown = {"findings": dg.MetadataValue.md(frame_table(found)), "broken promises": broken}
+    shown = {"findings": frame_table(found), "broken promises": broken}
     run.write(TableOutput(found, rows_in=found.height), metadata=shown)

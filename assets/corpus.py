@@ -11,12 +11,12 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.definition import asset
+from fineline.assets.execution.shown import frame_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length
 from fineline.resources.core.compute.engine import worthwhile
 from fineline.resources.core.presentation.plots import bar_chart
-from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.storage.tables import StoredPart
 from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
@@ -95,8 +95,8 @@ def _check(run: TableRun, scrub: Scrub, report: CanaryReport) -> None:
         f"{report.recall:.1%} of the planted values were replaced; at least {scrub.minimum_recall:.1%} must be",
         {
             "recall": report.recall,
-            "by entity": dg.MetadataValue.md(frame_table(report.by_entity)),
-            "by surface form": dg.MetadataValue.md(frame_table(report.by_form)),
+            "by entity": frame_table(report.by_entity),
+            "by surface form": frame_table(report.by_form),
             "entity with the lowest recall": report.worst,
             "entities with survivors": ", ".join(report.survivors) or "none",
         },
@@ -124,5 +124,5 @@ def _replaced(batch: str, counted: list[pl.DataFrame]) -> dict[str, Any]:
     plot = bar_chart(f"Replaced spans in {batch}", counts, "spans") if counts else "nothing was replaced"
     return {
         "entities": dg.MetadataValue.md(plot),
-        "entities by source": dg.MetadataValue.md(frame_table(entities)),
+        "entities by source": frame_table(entities),
     }

@@ -9,10 +9,11 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.definition import asset
+from fineline.assets.execution.shown import frame_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart
-from fineline.resources.core.presentation.tables import counts_by, frame_table
+from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.curation import Decontaminate
 from fineline.resources.data.curation.composition import composition
 from fineline.resources.data.curation.version import CURATED_CORPUS_VERSION
@@ -56,7 +57,7 @@ def _metadata(run: TableRun, topics: int | None) -> dict[str, Any]:
     rules = {str(rule): float(count) for rule, count in counts_by(drops.select("rule").collect(), "rule").items()}
     return {
         "drops": dg.MetadataValue.md(bar_chart("Dropped by rule", rules, "records")),
-        "balance": dg.MetadataValue.md(frame_table(composition(curated))),
+        "balance": frame_table(composition(curated)),
         **_topics(run, curated, topics),
     }
 
@@ -70,4 +71,4 @@ def _topics(run: TableRun, curated: pl.LazyFrame, number: int | None) -> dict[st
     with run.scratch() as scratch:
         encode = Encoding(scratch).encode(run.engine)
         found = topics(curated, number, run.progress("texts embedded"), encode)
-    return {"topics": dg.MetadataValue.md(frame_table(found))}
+    return {"topics": frame_table(found)}

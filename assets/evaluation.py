@@ -9,10 +9,10 @@ import polars as pl
 
 from fineline.assets.execution.definition import MODEL_TEAM, asset
 from fineline.assets.execution.run import Run
+from fineline.assets.execution.shown import frame_table, sample_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import intervals
-from fineline.resources.core.presentation.tables import frame_table, sample_table
 from fineline.resources.core.recipe.models import Evaluation, Promotion
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.models.evaluation.tasks import Evaluate
@@ -56,8 +56,8 @@ def evaluation(run: TableRun, evaluation: Evaluation, promotion: Promotion, thre
         metadata={
             **facts,
             "held-out loss": dg.MetadataValue.md(plot),
-            "answers": dg.MetadataValue.md(sample_table(answers.sort("record_id", "model"), rows=9)),
-            "slices": dg.MetadataValue.md(frame_table(verdict.table)),
+            "answers": sample_table(answers.sort("record_id", "model"), rows=9),
+            "slices": frame_table(verdict.table),
         },
     )
 

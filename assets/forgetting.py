@@ -9,9 +9,9 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.definition import asset
+from fineline.assets.execution.shown import frame_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
-from fineline.resources.core.presentation.tables import markdown_table
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.governance.forgetting.version import VERSION
@@ -50,12 +50,12 @@ def forgetting_certificates(run: TableRun, config: Forget, sources: list[Source]
     history = DagsterHistory(run.context.instance, run.storage)
     every = carry_out(run.storage, run.pseudonym_key, sources, request, history, run.log.info)
     (row,) = every.filter(pl.col("request_id") == request).iter_rows(named=True)
-    _write(run, every, {"request": request, "sample": dg.MetadataValue.md(_certificate(row))}, request)
+    _write(run, every, {"request": request, "sample": _certificate(row)}, request)
     if not row["remains"]:
         finish(run.storage, request)
 
 
-def _certificate(row: Mapping[str, Any]) -> str:
+def _certificate(row: Mapping[str, Any]) -> dg.MetadataValue:
     """One certificate for people, a line for each of its parts."""
     removed = sum(each["rows"] for each in row["removed"])
     seen = [f"{each['model']} {each['records']:,}" for each in row["seen_by"]]
@@ -75,7 +75,7 @@ def _certificate(row: Mapping[str, Any]) -> str:
         "files in which something remains": len(row["remains"]),
         "only resembles, for you to decide": "; ".join(row["resembles"]) or "nothing",
     }
-    return markdown_table(["certificate", ""], [[name, value] for name, value in lines.items()])
+    return frame_table(pl.DataFrame({"certificate": [*lines], "value": map(str, lines.values())}))
 
 
 def _write(run: TableRun, every: pl.DataFrame, shown: Mapping[str, Any], request: str | None = None) -> None:

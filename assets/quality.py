@@ -6,10 +6,10 @@ import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.definition import asset
+from fineline.assets.execution.shown import frame_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
 from fineline.resources.core.presentation.plots import bar_chart, histogram
-from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.curation import Labels, Quality
 from fineline.resources.core.storage.tables import TableOutput
 from fineline.resources.data.curation.version import LABEL_ISSUES_VERSION
@@ -51,7 +51,7 @@ def label_issues(run: TableRun, labels: Labels) -> None:
     found = judged.issues
     facts = {"issues": int(found["is_issue"].sum()), "outliers": int(found["is_outlier"].sum())}
     output = TableOutput(found, rows_in=found.height, side_tables={"features": judged.features}, facts=facts)
-    run.write(output, metadata={"labels that do not fit": dg.MetadataValue.md(_misfits(found))})
+    run.write(output, metadata={"labels that do not fit": _misfits(found)})
 
 
 def _quality_plots(scored: pl.LazyFrame) -> dict[str, dg.MetadataValue]:
@@ -76,7 +76,7 @@ def _labelled(run: TableRun) -> pl.DataFrame:
     return labelled.join(passed, on=["record_id", "batch"], how="semi").collect()
 
 
-def _misfits(issues: pl.DataFrame) -> str:
+def _misfits(issues: pl.DataFrame) -> dg.MetadataValue:
     """The labels that most often do not fit, with what would."""
     by_label = issues.filter("is_issue").group_by("source", "label", "suggested_label").len("records")
     shown = by_label.sort("records", "source", "label", "suggested_label", descending=[True, False, False, False])

@@ -10,8 +10,8 @@ import polars as pl
 
 from fineline.assets.execution.definition import MODEL_TEAM, asset
 from fineline.assets.execution.folders import FolderRun
+from fineline.assets.execution.shown import frame_table
 from fineline.data_contracts import catalog
-from fineline.resources.core.presentation.tables import frame_table
 from fineline.resources.core.recipe.models import Retrain
 from fineline.resources.core.recipe.training import Training
 from fineline.resources.planning.retraining import RetrainDecision, decide_retraining
@@ -41,4 +41,4 @@ def _shown(decision: RetrainDecision) -> dict[str, str | dg.MetadataValue]:
     table = pl.DataFrame([dataclasses.asdict(reason) for reason in decision.reasons])
     table = table.with_columns(met=pl.when("met").then(pl.lit("yes")).otherwise(pl.lit("no")))
     verdict = "train" if decision.train else "wait"
-    return {"decision": verdict, "reasons": dg.MetadataValue.md(frame_table(table))}
+    return {"decision": verdict, "reasons": frame_table(table)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import dagster as dg
 import polars as pl
 
 from fineline.assets.execution.definition import asset
+from fineline.assets.execution.shown import frame_table
 from fineline.assets.execution.tables import TableRun
 from fineline.data_contracts import catalog
-from fineline.resources.core.presentation.tables import counts_by, frame_table
+from fineline.resources.core.presentation.tables import counts_by
 from fineline.resources.core.recipe.curation import Decontaminate, Deduplicate, Split
 from fineline.resources.core.storage.integrity import read_last_whole
 from fineline.resources.core.storage.tables import TableOutput, dropped
@@ -108,8 +108,8 @@ def _write(
     run.write(
         TableOutput(assignment, curated.height, pl.concat(drops), side_tables=side_tables, facts=facts),
         metadata={
-            "proportions": dg.MetadataValue.md(frame_table(by_dimension(assignment, curated, split))),
+            "proportions": frame_table(by_dimension(assignment, curated, split)),
             "strata that miss a share by more than 1 point": unfit.height,
-            "why they miss it": dg.MetadataValue.md(frame_table(unfit)),
+            "why they miss it": frame_table(unfit),
         },
     )

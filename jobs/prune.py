@@ -4,10 +4,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import polars as pl
 
 from fineline.assets.execution.partitions import BATCHES
+from fineline.assets.execution.shown import frame_table
 from fineline.resources.core.orchestrator.runs import delete_run, old_runs
-from fineline.resources.core.presentation.tables import markdown_table
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.governance import pruning
 from fineline.resources.project import Project
@@ -42,8 +43,8 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, co
             **{kind: kinds[kind] for kind in ("checkpoints", "batch", "leftover")},
             "bytes": size,
             "left, as a run is at work": len(busy),
-            "files": dg.MetadataValue.md(
-                markdown_table(["kind", "path", "bytes"], [[each.kind, each.key, each.size] for each in removed])
+            "files": frame_table(
+                pl.DataFrame([{"kind": each.kind, "path": each.key, "bytes": each.size} for each in removed])
             ),
         }
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from fineline.resources.core.orchestrator import runs
 from fineline.resources.core.orchestrator.databases import prepare_databases
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
+from fineline.resources.core.presentation.inert import say
 from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
@@ -90,7 +90,7 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
     graph = nodes(definitions.resolve_asset_graph())
     tasks = _tasks(project, graph, instance)
     for label in record_what_is_stored(definitions, instance, project.storage, tasks):
-        print(with_names(project.storage, f"  note  {label} was stored by a run that was interrupted; it is kept"))
+        say(with_names(project.storage, f"  note  {label} was stored by a run that was interrupted; it is kept"))
     made: list[Task] = []
     before: list[tuple[Task, Manifest | None]] = []
     failures: list[RunFailed] = []
@@ -104,7 +104,7 @@ def make(project: Project, definitions: dg.Definitions, instance: dg.DagsterInst
             )
         before = state
         lines = "\n".join(f"  make  {task.label}: {task.reason}" for task in wave)
-        print(with_names(project.storage, lines), flush=True)
+        say(with_names(project.storage, lines))
         try:
             made += _run_wave(definitions, instance, project, wave)
         except RunFailed as failure:
@@ -126,10 +126,9 @@ def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance
 
 def _look(project: Project) -> SourceScan:
     """What the sources offer, once new files are complete. Raises SourceError where that is nothing."""
-    report = partial(print, "  note ", flush=True)
-    found = scan_until_settled(project.storage, project.recipe.sources, report)
+    found = scan_until_settled(project.storage, project.recipe.sources, lambda note: say(f"  note  {note}"))
     for note in found.notes:
-        print(found.shown(f"  note  {note}"))
+        say(found.shown(f"  note  {note}"))
     require_batches(found)
     return found
 
@@ -137,7 +136,7 @@ def _look(project: Project) -> SourceScan:
 def close_interrupted(instance: dg.DagsterInstance) -> None:
     """Mark runs as canceled whose process is gone, as after kill -9, and print a note for each."""
     for run_id in runs.close_interrupted(instance):
-        print(f"  note  run {run_id[:8]} was interrupted; going on from what it completed")
+        say(f"  note  run {run_id[:8]} was interrupted; going on from what it completed")
 
 
 def _run_wave(

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import WILL_RETRY_TAG
+from fineline.resources.core.presentation.inert import inert, unlinked
 from fineline.resources.core.recipe.operations import Alerts
 from fineline.resources.core.redaction import secret
 from fineline.resources.core.webhook import post
@@ -49,7 +50,7 @@ def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alert
             "job": job,
             "run_id": run_id,
             "link": link,
-            "failed_steps": [{"step": step, "reason": reason} for step, reason in failed.steps.items()],
+            "failed_steps": [{"step": step, "reason": inert(reason)} for step, reason in failed.steps.items()],
             "failed_checks": failed.checks,
         }
     title = f"{recipe}: {job} failed"
@@ -67,5 +68,8 @@ def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alert
 
 
 def _escaped(text: str) -> str:
-    """Text without Slack's three control characters: https://docs.slack.dev/messaging/formatting-message-text."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text without addresses and without Slack's control characters.
+
+    They are three: https://docs.slack.dev/messaging/formatting-message-text.
+    """
+    return unlinked(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

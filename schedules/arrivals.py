@@ -9,6 +9,7 @@ from fineline.assets.arrivals import arrivals
 from fineline.assets.execution.partitions import BATCHES
 from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, GIVEN_VERSION_TAG
+from fineline.resources.core.presentation.inert import inert_lines
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
@@ -54,7 +55,7 @@ def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Seque
 def new_batches(context: dg.SensorEvaluationContext, project: Project) -> dg.SkipReason:
     """Looks for files, commits and increments that have arrived. Starts no run: what follows them does."""
     found = sync_arrivals(context.instance, project.storage, project.recipe.sources)
-    return dg.SkipReason(". ".join([f"{len(found.versions)} batches are there", *found.notes]))
+    return dg.SkipReason(inert_lines(". ".join([f"{len(found.versions)} batches are there", *found.notes])))
 
 
 def _sync_partitions(instance: dg.DagsterInstance, offered: Mapping[str, str]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
 from fineline.assets.execution.partitions import batch_keys
+from fineline.assets.execution.shown import inert_metadata
 from fineline.data_contracts import catalog
 from fineline.resources.core.orchestrator.internals import AssetCheckExecutionRecordStatus
 from fineline.resources.core.orchestrator.versions import DATA_VERSION_TAG, row_count, version_tags
@@ -37,7 +38,7 @@ def publish(
     checks: Iterable[dg.AssetCheckResult],
 ) -> Iterator[Outcome]:
     """The events of an execution, one for each batch that it was asked for."""
-    by_batch = {each.manifest.batch: each for each in stored}
+    by_batch = {each.manifest.batch: replace(each, metadata=inert_metadata(each.metadata or {})) for each in stored}
     for batch, each in by_batch.items():
         if batch is not None and each.metadata:
             context.add_asset_metadata(each.metadata, partition_key=batch)
@@ -60,7 +61,7 @@ def of_batch(context: dg.AssetExecutionContext, stored: PublishedPartition) -> d
     return dg.AssetMaterialization(
         context.asset_key,
         partition=stored.manifest.batch,
-        metadata=stored.metadata,
+        metadata=inert_metadata(stored.metadata or {}),
         tags={**version_tags(stored.manifest), **_provenance(context, str(stored.manifest.batch))},
     )
 
@@ -96,7 +97,7 @@ def _last_result(context: dg.AssetExecutionContext, key: dg.AssetCheckKey) -> dg
         check_name=key.name,
         passed=last.passed,
         severity=last.severity,
-        metadata=last.metadata,
+        metadata=inert_metadata(last.metadata),
         description=last.description,
     )
 

@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from fineline.assets.execution.run import Run
+from fineline.assets.execution.shown import inert_metadata
 from fineline.resources.core.presentation.plots import curves
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.storage import layout
@@ -87,7 +88,7 @@ class FolderRun(Run):
 
     def _publish(self, manifest: Manifest, metadata: Mapping[str, Any]) -> None:
         self._result = dg.MaterializeResult(
-            metadata={**metadata, **self.recipe_metadata},
+            metadata=inert_metadata({**metadata, **self.recipe_metadata}),
             data_version=dg.DataVersion(manifest.data_version),
             check_results=[*self.checks.values()],
         )

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from fineline.assets.execution.partitions import Launch, batch_keys
+from fineline.assets.execution.shown import quieten
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.presentation.tables import first_few
@@ -33,6 +34,7 @@ class Execution:
 
     def __init__(self, context: dg.AssetExecutionContext, project: Project, asset: Asset, launch: Launch) -> None:
         self.context, self.log = context, context.log
+        quieten(self.log)
         self.asset, self.name = asset, asset.name
         self.storage = project.storage
         self.forced = launch.force

@@ -13,11 +13,13 @@ import polars as pl
 
 from fineline.assets.execution.partitions import Launch
 from fineline.assets.execution.provenance import Execution
+from fineline.assets.execution.shown import described, inert_metadata
 from fineline.assets.execution.workers import run_worker
 from fineline.data_contracts import catalog
 from fineline.data_contracts.catalog import Asset
 from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.presentation.inert import fenced
 from fineline.resources.core.presentation.progress import every_few_seconds
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.integrity import find_damaged, require_whole, whole_file
@@ -70,7 +72,7 @@ class Run(Execution):
         """Which recipe an asset was made by, and its text."""
         return {
             "recipe": self.recipe_name,
-            "recipe text": dg.MetadataValue.md(f"```yaml\n{self.recipe_text}\n```"),
+            "recipe text": dg.MetadataValue.md(fenced(self.recipe_text, "yaml")),
         }
 
     def source(self, batch: str) -> tuple[Source, Batch]:
@@ -144,7 +146,11 @@ class Run(Execution):
     ) -> None:
         """Record the result of one of the asset's own checks; before the result is stored, so that it can block."""
         self.checks[name] = dg.AssetCheckResult(
-            check_name=name, passed=passed, description=description, severity=severity, metadata=metadata
+            check_name=name,
+            passed=passed,
+            description=described(description),
+            severity=severity,
+            metadata=inert_metadata(metadata or {}),
         )
 
     def work(self, task: Task[R]) -> R:

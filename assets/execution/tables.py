@@ -14,9 +14,9 @@ import polars as pl
 from fineline.assets.execution.events import Outcome, PublishedPartition, last_published, of_batch, publish
 from fineline.assets.execution.rules import rule_results
 from fineline.assets.execution.run import Run
+from fineline.assets.execution.shown import sample_table
 from fineline.data_contracts.accounting import WISHED_RULES
 from fineline.resources.core.orchestrator.versions import row_count
-from fineline.resources.core.presentation.tables import sample_table
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import StoredPart, StoredTable, TableOutput, store_part, write_table
 
@@ -64,7 +64,7 @@ class TableRun(Run):
             "quarantined": manifest.quarantined,
             "path": dg.MetadataValue.path(self.storage.location(manifest, "data")),
             **self.recipe_metadata,
-            "sample": dg.MetadataValue.md(sample_table(shows(written.frame))),
+            "sample": sample_table(shows(written.frame)),
             **manifest.facts,
             **more,
         }

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from fineline.jobs.cli import forget as forgetting
 from fineline.jobs.cli import preflight
+from fineline.resources.core.presentation.inert import inert_lines, say
 from fineline.resources.core.recipe.loading import RecipeError, load_recipe, recipe_path, storage_root
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.storage.files import StorageError, no_room
 from fineline.resources.core.redaction import redact_output
+from fineline.resources.core.storage.files import StorageError, no_room
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 
@@ -40,16 +41,16 @@ def main() -> None:
     try:
         arguments.function(arguments)
     except (RecipeError, SourceError, StorageError) as error:
-        raise SystemExit(f"fineline: {error}") from error
+        raise SystemExit(inert_lines(f"fineline: {error}")) from error
     except Exception as error:
         # Dagster and other libraries write to the disk too.
         from fineline.resources.core.storage.faults import is_no_room
 
         if not is_no_room(error):
             raise
-        raise SystemExit(f"fineline: {no_room(_storage().local.folder, None)}") from error
+        raise SystemExit(inert_lines(f"fineline: {no_room(_storage().local.folder, None)}")) from error
     except KeyboardInterrupt:
-        print("\nStopped. What is complete is kept: run the same command again to go on.", file=sys.stderr)
+        say("\nStopped. What is complete is kept: run the same command again to go on.", sys.stderr)
         raise SystemExit(130) from None
 
 
@@ -114,7 +115,7 @@ def _run(_arguments: argparse.Namespace) -> None:
             made, skipped = runner.make(project, build(), instance)
     except (runner.RunFailed, StorageError, SourceError) as error:
         raise SystemExit(with_names(project.storage, f"\nfineline stopped.\n{error}")) from error
-    print(with_names(project.storage, summary(project, made, skipped, seconds=time.monotonic() - started)))
+    say(with_names(project.storage, summary(project, made, skipped, seconds=time.monotonic() - started)))
 
 
 def _plan(_arguments: argparse.Namespace) -> None:
@@ -126,7 +127,7 @@ def _plan(_arguments: argparse.Namespace) -> None:
     for task in plan_recipe(project):
         verb = "make" if task.reason else "wait" if task.waits else "skip"
         lines.append(f"{verb:<5} {task.label}: {task.reason or task.waits or 'up to date'}")
-    print(with_names(project.storage, "\n".join(lines)))
+    say(with_names(project.storage, "\n".join(lines)))
 
 
 def _ui(arguments: argparse.Namespace) -> None:
@@ -156,7 +157,7 @@ def _trace(arguments: argparse.Namespace) -> None:
         mentioned = trace_text(storage, text)
         any_found, answer = bool(mentioned.rows_by_batch), asdict(mentioned)
         report = text_report(mentioned, shown)
-    print(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
+    say(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
     if not any_found:
         raise SystemExit(1)
 
@@ -179,7 +180,7 @@ def _forget(arguments: argparse.Namespace) -> None:
     from fineline.resources.data.ingestion.batches import with_names
 
     try:
-        print(with_names(project.storage, forgetting.forget(project, arguments)))
+        say(with_names(project.storage, forgetting.forget(project, arguments)))
     except (RunFailed, StorageError) as error:
         raise SystemExit(with_names(project.storage, f"fineline: {error}")) from error
 
@@ -188,11 +189,11 @@ def _models(_arguments: argparse.Namespace) -> None:
     from fineline.jobs.cli.trace import models_report
     from fineline.resources.models.exposure import model_registry
 
-    print(models_report(model_registry(_storage())))
+    say(models_report(model_registry(_storage())))
 
 
 def _schema(_arguments: argparse.Namespace) -> None:
-    print(json.dumps(Recipe.model_json_schema(), indent=2))
+    say(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
 if __name__ == "__main__":

@@ -24,4 +24,4 @@ def test_the_job_removes_what_is_not_kept_and_a_dry_run_only_lists_it(tmp_path, 
     shown = output.step_output_data.metadata
     assert shown["checkpoints"].value == 1
     assert shown["dry run"].value == dry_run
-    assert "checkpoints/sft_model-aa" in shown["files"].value
+    assert shown["files"].records[0].data["path"] == "checkpoints/sft_model-aa"

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import SKIPPED_BY_FAILURE
+from fineline.resources.core.presentation.inert import inert_lines
 
 
 class _PlainFormatter(logging.Formatter):
@@ -15,7 +16,8 @@ class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         meta = _meta(record)
         step = meta.get("step_key") or meta.get("job_name") or ""
-        return f"{time.strftime('%H:%M:%S')}  {step:<20} {meta.get('orig_message') or record.getMessage()}"
+        message = inert_lines(str(meta.get("orig_message") or record.getMessage()))
+        return f"{time.strftime('%H:%M:%S')}  {step:<20} {message}"
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from fineline.resources.core.keys import load_key, stored_key
+from fineline.resources.core.presentation.inert import inert_lines
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
@@ -105,7 +106,8 @@ def known_arrivals(storage: Storage) -> dict[str, Arrival]:
 
 
 def with_names(storage: Storage, text: str) -> str:
-    """A text for people: each key of a batch in it is replaced by the name that they know."""
+    """A text for people, in which nothing acts: each key of a batch in it is replaced by the name that they know."""
+    text = inert_lines(text)
     if KEY.search(text) is None:
         return text
     try:

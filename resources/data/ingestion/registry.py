@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.resources.core.keys import PseudonymKey
+from fineline.resources.core.presentation.inert import inert
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
@@ -116,7 +117,7 @@ class Registry(BaseModel):
 
     def shown(self, text: str) -> str:
         """A text for people: each key of a batch in it is replaced by the name that they know."""
-        return KEY.sub(lambda found: self.name_of(found[0]), text)
+        return KEY.sub(lambda found: inert(self.name_of(found[0])), text)
 
 
 def registry_of(storage: Storage) -> Registry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fineline.resources.core.presentation.inert import inert
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.data.ingestion.registry import KEY
 
@@ -44,4 +45,4 @@ class SourceScan:
 
     def shown(self, text: str) -> str:
         """A text for people: each key of a batch or file in it is replaced by the name that they know."""
-        return KEY.sub(lambda found: self.names.get(found[0], found[0]), text)
+        return KEY.sub(lambda found: inert(self.names.get(found[0], found[0])), text)

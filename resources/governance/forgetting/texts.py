@@ -188,6 +188,7 @@ def unescaped(text: pl.Series) -> pl.Series:
 def blanked(value: Any, needles: Sequence[str]) -> Any:
     """A JSON value in which no string contains a needle. Lines that contain one go; a string without lines is replaced.
 
+    Of a table that Dagster shows, the rows that contain one go, with all of their cells.
     The values of ``IDENTIFIERS`` stay, since Dagster could not read the value without them.
     """
     return _blanked(value, _sought(tuple(needles)))
@@ -197,12 +198,20 @@ def _blanked(value: Any, sought: _Sought) -> Any:
     if isinstance(value, dict):
         return {name: each if name in IDENTIFIERS else _blanked(each, sought) for name, each in value.items()}
     if isinstance(value, list):
-        return [_blanked(each, sought) for each in value]
+        return [_blanked(each, sought) for each in value if not _is_row_with(each, sought)]
     if not isinstance(value, str) or not _contain(pl.Series([value]), sought).any():
         return value
     lines = pl.Series(value.splitlines())
     rest = "\n".join(lines.filter(~_contain(lines, sought)))
     return rest if rest and not _contain(pl.Series([rest]), sought).any() else BLANK
+
+
+def _is_row_with(value: Any, sought: _Sought) -> bool:
+    """Whether a JSON value is a row of a table in Dagster's history that contains a needle."""
+    if not isinstance(value, dict) or value.get("__class__") != "TableRecord":
+        return False
+    cells = [each for each in value["data"].values() if isinstance(each, str)]
+    return bool(_contain(pl.Series(cells, dtype=pl.String), sought).any())
 
 
 def _decoded(found: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from fineline.resources.core.presentation.inert import as_markdown
 from fineline.resources.models.release.card_facts import CardFacts
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
@@ -27,7 +28,8 @@ def model_card(facts: CardFacts) -> str:
         eval_results=_results(facts),
     )
     licences = ", ".join(sorted({source.licence for source in facts.sources}))
-    return str(ModelCard.from_template(data, template_path=str(TEMPLATE), facts=facts, licences=licences))
+    filled = {"facts": facts, "licences": licences, "text": lambda value: as_markdown(str(value))}
+    return str(ModelCard.from_template(data, template_path=str(TEMPLATE), **filled))
 
 
 def _results(facts: CardFacts) -> list[EvalResult]:

@@ -8,32 +8,29 @@ from fineline.resources.core.presentation.tables import (
     TABLE_ROWS,
     counts_by,
     first_few,
-    frame_table,
-    markdown_table,
-    sample_table,
+    sample_rows,
+    text_rows,
 )
 
 
-def test_text_with_pipes_tags_and_line_breaks_cannot_break_the_table():
-    table = markdown_table(["text"], [["a | b\n<b>c</b>"]])
-    assert table.splitlines() == ["| text |", "| --- |", "| a \\| b &lt;b>c&lt;/b> |"]
+def test_a_cell_is_one_line_in_which_everything_is_seen():
+    assert text_rows(pl.DataFrame({"te\x07xt": ["a | b\n<b>\x1b[1mc"]})) == [{"te\\x07xt": "a | b <b>\\x1b[1mc"}]
 
 
 def test_a_sample_shows_messages_and_leaves_out_empty_columns():
-    table = sample_table(records(*[record(f"answer {n}", question="Why?") for n in range(100)]))
-    header, _, *rows = table.splitlines()
+    rows = sample_rows(records(*[record(f"answer {n}", question="Why?") for n in range(100)]))
     assert len(rows) == 5
-    assert "rejected" not in header
-    assert "user: Why?" in rows[0]
+    assert "rejected" not in rows[0]
+    assert rows[0]["prompt"] == "user: Why?"
 
 
 def test_long_cells_are_cut():
-    assert "x" * 200 not in frame_table(pl.DataFrame({"text": ["x" * 500]}))
+    assert text_rows(pl.DataFrame({"text": ["x" * 500]})) == [{"text": "x" * 159 + "…"}]
 
 
 def test_a_long_table_is_cut_and_the_rest_counted():
-    lines = frame_table(pl.DataFrame({"number": range(TABLE_ROWS + 2)})).splitlines()
-    assert lines[-3:] == [f"| {TABLE_ROWS - 1} |", "", "and 2 more"]
+    rows = text_rows(pl.DataFrame({"number": range(TABLE_ROWS + 2), "same": ["x"] * (TABLE_ROWS + 2)}))
+    assert rows[-2:] == [{"number": str(TABLE_ROWS - 1), "same": "x"}, {"number": "and 2 more", "same": ""}]
 
 
 def test_a_list_of_names_is_cut_and_the_rest_counted():
@@ -42,7 +39,7 @@ def test_a_list_of_names_is_cut_and_the_rest_counted():
 
 
 def test_no_rows_are_said_to_be_none():
-    assert sample_table(records()) == "no rows"
+    assert sample_rows(records()) == []
     assert plots.bar_chart("Bars", {}, "records") == "none"
 
 

@@ -9,12 +9,19 @@ from fineline.resources.core.storage.store import Storage
 from fineline.resources.governance.forgetting.dagster_history import DagsterHistory
 from fineline.resources.governance.forgetting.sweep import sweep
 
+PERSON = "Margaret Thompson"
 SOUGHT = ["margaret thompson", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"]
 SAMPLE = """\
 | record_id | completion |
 | --- | --- |
 | 0a1b2c3d4e5f60718293a4b5c6d7e8f9 | assistant: scrubbed of all that would tell |
 | ffffffffffffffffffffffffffffffff | assistant: another |"""
+TABLE = dg.MetadataValue.table(
+    [
+        dg.TableRecord({"id": "1", "text": "by Margaret Thompson", "more": "of the same record"}),
+        dg.TableRecord({"id": "2", "text": "another", "more": ""}),
+    ]
+)
 
 
 @pytest.fixture
@@ -39,7 +46,12 @@ def instance(request, storage):
 def corpus(context):
     context.log.info("read the mail of Margaret Thompson")
     return dg.MaterializeResult(
-        metadata={"sample": dg.MetadataValue.md(SAMPLE), "rows": 2, "names": ["Ada", "Margaret Thompson"]},
+        metadata={
+            "sample": dg.MetadataValue.md(SAMPLE),
+            "table": TABLE,
+            "rows": 2,
+            "names": ["Ada", "Margaret Thompson"],
+        },
         check_results=[dg.AssetCheckResult(passed=True, description="Margaret\tThompson is in it")],
     )
 
@@ -55,6 +67,7 @@ def test_only_what_says_it_goes_from_metadata_messages_and_checks(storage, insta
     (record,) = instance.fetch_materializations(dg.AssetKey("corpus"), limit=1).records
     metadata = record.asset_materialization.metadata
     assert metadata["sample"].value.splitlines()[2:] == ["| ffffffffffffffffffffffffffffffff | assistant: another |"]
+    assert [row.data["text"] for row in metadata["table"].records] == ["another"]
     assert metadata["rows"].value == 2
     assert metadata["names"].value == ["Ada", "(forgotten)"]
     told = json.dumps([str(entry) for entry in instance.all_logs(run)]) + str(instance.get_run_by_id(run))

@@ -70,6 +70,6 @@ def test_names_that_look_like_markdown_templates_or_front_matter_stay_text_in_th
     source = FACTS.sources[0].model_copy(update={"source": hostile, "licence": hostile})
     card = model_card(FACTS.model_copy(update={"sources": [source], "base_model": hostile}))
     (row,) = [line for line in card.splitlines() if "1,200" in line]
-    assert row.startswith("| a\\|b\\\\\\|c --- license: evil {{ 7*7 }} {% raw %} | a")
+    assert row.startswith("| a\\|b\\\\\\|c --- license: evil {{ 7\\*7 }} {% raw %} | a")
     assert yaml.safe_load(card.split("\n---\n")[0])["base_model"] == hostile
     assert yaml.safe_load(card.split("\n---\n")[0])["license"] == "apache-2.0"

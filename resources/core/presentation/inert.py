@@ -1,0 +1,59 @@
+"""Text from outside, made inert: for people it is text, and never a control, a link, an image or markup.
+
+Text of rows, names of files and columns, answers of models and messages of libraries come from outside. ``inert`` and
+``inert_lines`` are for all places, ``unlinked`` for those that make links of addresses by themselves (the log in the
+UI, Slack), ``as_markdown`` for those that read Markdown (descriptions in the UI, the model card).
+"""
+
+import re
+from typing import TextIO
+
+# Seen by nobody, though Unicode counts them as letters, marks or symbols: fillers, joiners, and variation selectors
+# but the one that makes an emoji of a sign.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]"
+)
+_SPACE = re.compile(r"[^\S ]")
+_ADDRESS = re.compile(r"((?:https?|ftps?|wss?|file)(?=:[/\\])|www(?=\.)|(?=@[\w-]))(.)", re.IGNORECASE)
+# An underscore between letters begins no emphasis: it stays as it is in the names of assets.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_BLOCK = re.compile(r"^(?:(?=[#+=-])|\d{1,9}(?=[.)](?:\s|$)))")
+
+
+def inert(text: str) -> str:
+    """One line in which everything is seen: white space is a space, and what is not seen is written as its escape."""
+    text = _SPACE.sub(" ", text)
+    if text.isprintable() and _UNSEEN.search(text) is None:
+        return text
+    return "".join(each if each.isprintable() and not _UNSEEN.match(each) else _escape(each) for each in text)
+
+
+def inert_lines(text: str) -> str:
+    """Lines in each of which everything is seen."""
+    return "\n".join(map(inert, text.split("\n")))
+
+
+def unlinked(text: str) -> str:
+    """Inert lines in which no address is one to click at: ``https[:]//example.org``."""
+    return _ADDRESS.sub(r"\1[\2]", inert_lines(text))
+
+
+def as_markdown(text: str) -> str:
+    """A line of Markdown that shows the text as it is, for a description or the cell of a table."""
+    line = _MARKUP.sub(r"\\\g<0>", " ".join(inert(text).split()))
+    return _ADDRESS.sub(r"\1\\[\2\\]", _BLOCK.sub(r"\g<0>\\", line))
+
+
+def fenced(text: str, language: str) -> str:
+    """A Markdown block of code that nothing in the text ends."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{inert_lines(text)}\n{fence}"
+
+
+def say(text: str, to: TextIO | None = None) -> None:
+    """Print text for people to the terminal, at once."""
+    print(inert_lines(text), file=to, flush=True)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -1,0 +1,120 @@
+"""A hostile text in every place where people see text."""
+
+import logging
+import re
+
+import dagster as dg
+import polars as pl
+import pytest
+from support.payloads import PAYLOADS
+
+from fineline.assets.execution.shown import described, frame_table, inert_metadata, quieten, quieten_error, sample_table
+from fineline.resources.core.orchestrator.console import plain_console
+from fineline.resources.core.presentation.inert import fenced, inert
+from fineline.resources.core.presentation.plots import bar_chart, curves
+from fineline.resources.core.recipe.operations import Alerts
+from fineline.resources.data.ingestion.registry import Arrival, Registry, SourceState
+from fineline.resources.data.ingestion.source_scan import SourceScan
+from fineline.schedules.alerts import message
+from fineline.schedules.failures import Failures
+
+LINE = "[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800]*"
+hostile = pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+
+
+def is_line(text):
+    return re.fullmatch(LINE, text) is not None
+
+
+@hostile
+def test_a_table_shows_it_as_the_text_of_a_cell_and_of_a_column(payload):
+    frame = pl.DataFrame({inert(payload): [payload.encode(errors="replace").decode()] * 3})
+    for table in (frame_table(frame), sample_table(frame)):
+        assert isinstance(table, dg.TableMetadataValue)
+        for record in table.records:
+            assert all(is_line(text) for pair in record.data.items() for text in pair)
+
+
+@hostile
+def test_metadata_show_it_as_text(payload):
+    given = {
+        payload: payload,
+        "list": [payload, {payload: [payload]}],
+        "json": dg.MetadataValue.json({"a": payload}),
+        "text": dg.MetadataValue.text(payload),
+        "md": dg.MetadataValue.md(f"text {payload}"),
+        "plot": dg.MetadataValue.md(f"![x](data:image/png;base64,AAAA)\n{payload}"),
+        "recipe": dg.MetadataValue.md(f"```yaml\n{payload}\n```\n{payload}"),
+    }
+    shown = dg.MaterializeResult(metadata=inert_metadata(given)).metadata
+    assert not any(isinstance(value, dg.MarkdownMetadataValue) for value in shown.values())
+    assert is_line(str(shown).replace("\n", ""))
+
+
+def test_plots_and_the_text_of_the_recipe_stay_markdown():
+    recipe = "name: x\n# ```\n# ![x](http://evil.example/px.png)\n"
+    given = {
+        "plot": dg.MetadataValue.md(bar_chart("A, 95% (b)", {"one": 1.0}, "records")),
+        "recipe": dg.MetadataValue.md(fenced(recipe, "yaml")),
+    }
+    assert inert_metadata(given) == given
+
+
+def test_a_plot_draws_it_and_its_markdown_is_one_image():
+    label = "![x](http://evil.example) $\\frac{$ </text> \x1b[2J `"
+    for plot in (bar_chart(label, {label: 2.0}, "records"), curves(label, {label: [(0, 1.0)]}, "step", "loss")):
+        given = {"plot": dg.MetadataValue.md(plot)}
+        assert inert_metadata(given) == given
+
+
+@hostile
+def test_the_description_of_a_check_shows_it_as_text(payload):
+    assert not re.search(r"(?<!\\)[\[\]<`*|]|https?://|www\.\w|\w@\w", described(f"the slice {payload} got worse"))
+
+
+@hostile
+def test_a_log_shows_it_without_links_and_controls(payload):
+    log, messages = logging.Logger("test"), []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    log.addHandler(handler)
+    quieten(log)
+    log.warning("%s is odd", payload)
+    assert is_line(messages[0].replace("\n", ""))
+    assert "http://" not in messages[0].lower()
+
+
+@hostile
+def test_an_error_and_its_causes_show_it_without_controls(payload):
+    error = RuntimeError(f"about {payload}", 3)
+    error.__cause__ = ValueError(payload)
+    quieten_error(error)
+    assert is_line(f"{error.args[0]}{error.__cause__}".replace("\n", ""))
+    assert error.args[1] == 3
+
+
+@hostile
+def test_the_terminal_shows_it_without_controls(payload, capsys):
+    record = logging.LogRecord("x", logging.INFO, "", 1, payload, None, None)
+    with dg.DagsterInstance.ephemeral():
+        logger = plain_console.logger_fn(None)
+    logger.handle(record)
+    assert is_line(capsys.readouterr().err.replace("\n", ""))
+
+
+@hostile
+def test_the_name_of_a_file_is_a_part_of_one_line(payload):
+    key = "letters/0123456789ab"
+    arrival = Arrival(name=payload, name_hash="a" * 32, content="c", first_seen=0.0)
+    registry = Registry(sources={"letters": SourceState(origin="o", batches={key: arrival})})
+    for shown in (registry.shown(f"make {key}"), SourceScan(names={key: payload}).shown(f"make {key}")):
+        assert is_line(shown)
+
+
+@hostile
+def test_slack_shows_it_without_links_and_mentions(payload):
+    section = Alerts(webhook_variable="HOOK", format="slack")
+    body = message("small", "main", "0" * 36, Failures({"splits": f"Blocked: {payload} <!channel>"}, []), section)
+    text = body["blocks"][1]["text"]["text"]
+    assert is_line(text.replace("\n", ""))
+    assert not re.search(r"[<>]|https?://|www\.\w", text.lower())
