@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -28,7 +29,7 @@ def model_card(facts: CardFacts) -> str:
         eval_results=_results(facts),
     )
     licences = ", ".join(sorted({source.licence for source in facts.sources}))
-    filled = {"facts": facts, "licences": licences, "text": lambda value: as_markdown(str(value))}
+    filled: dict[str, Any] = {"facts": facts, "licences": licences, "text": lambda value: as_markdown(str(value))}
     return str(ModelCard.from_template(data, template_path=str(TEMPLATE), **filled))
 
 

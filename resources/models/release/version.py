@@ -1,3 +1,3 @@
 """The version of the code that makes the release."""
 
-VERSION = "4"
+VERSION = "5"
