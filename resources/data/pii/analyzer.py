@@ -2,7 +2,9 @@
 
 import importlib.util
 import logging
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
+from itertools import pairwise
 
 import spacy
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
@@ -15,6 +17,7 @@ from spacy.tokens import Doc
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.errors import ScrubError
 from fineline.resources.data.pii.recognizers import (
+    LinearUrlRecognizer,
     OfflineEmailRecognizer,
     card_recognizer,
     person_cue_recognizer,
@@ -24,9 +27,11 @@ from fineline.resources.data.pii.secrets import SECRET, SecretRecognizer
 
 LANGUAGE = "en"
 _LEMMAS = "fineline_lower_case_lemmas"
-# The finder reads the model's entities from the document: asking for each text costs more than the patterns. The other
-# two have their own form here.
-_LEFT_OUT = ["SpacyRecognizer", "EmailRecognizer", "CreditCardRecognizer"]
+# The finder reads the model's entities from the document: asking for each text costs more than the patterns. The others
+# have their own form here.
+_LEFT_OUT = ["SpacyRecognizer", "EmailRecognizer", "CreditCardRecognizer", "UrlRecognizer"]
+_LONGEST_WORD = 300
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD}}}(?=\S)")
 _SENTENCE_PIPES = ["parser", "attribute_ruler", "lemmatizer", "morphologizer", "senter"]
 
 
@@ -76,7 +81,26 @@ def load_spacy(model: str) -> Language:
         if isinstance(pipe, Tok2Vec) and "ner" not in pipe.listening_components:
             nlp.disable_pipe(name)
     nlp.add_pipe(_LEMMAS)
+    nlp.tokenizer = BoundedTokenizer(nlp.tokenizer)
     return nlp
+
+
+class BoundedTokenizer:
+    """spaCy's tokenizer, whose time grows with the square of a word's length and more, on pieces of longer words."""
+
+    def __init__(self, tokenizer: Callable[[str], Doc]) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, text: str) -> Doc:
+        """The document of a text; a word of more than 300 characters is cut after each 300."""
+        ends = [match.end() for match in _LONG_WORD.finditer(text)] if len(text) > _LONGEST_WORD else []
+        if not ends:
+            return self._tokenizer(text)
+        docs = [self._tokenizer(text[start:end]) for start, end in pairwise([0, *ends, len(text)])]
+        tokens = [token for doc in docs for token in doc]
+        return Doc(
+            docs[0].vocab, [token.text for token in tokens], spaces=[bool(token.whitespace_) for token in tokens]
+        )
 
 
 def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str]) -> AnalyzerEngine:
@@ -99,6 +123,7 @@ def build_analyzer(section: Scrub, engine: SpacyNlpEngine, own: Collection[str])
         registry.remove_recognizer(name)
     for recognizer in (
         OfflineEmailRecognizer(),
+        LinearUrlRecognizer(),
         card_recognizer(),
         phone_shape_recognizer(),
         person_cue_recognizer(),

@@ -24,7 +24,7 @@ from fineline.resources.data.pii.spans import Span
 # Scottish, Irish and Romance prefixes are the only capitals within a name; PyTorch and LoRA are no names.
 _CAPITALISED = r"(?:(?:Mc|Mac|De|Di|Du|La|Le|Van|Von|Fitz|St|[ODL]['’])?[^\W\d_a-z][^\W\d_A-Z]+)"
 _CAPITALS = r"(?:[^\W\d_a-z]{2,})"
-_INITIALS = r"(?:(?:[^\W\d_a-z]\.[ -]?)*[^\W\d_a-z]\.)"
+_INITIALS = r"(?:(?:[^\W\d_a-z]\.[ -]?){0,5}[^\W\d_a-z]\.)"
 _PARTICLE = r"(?:van|von|der|den|de|del|della|di|da|do|dos|la|le|el|al|bin|ibn|ben|ter|ten|zu|zum|y)"
 _WORD = rf"(?:{_CAPITALISED}|{_CAPITALS})"
 _NAME_WORD = rf"{_WORD}(?:[-'’]{_WORD})*"
@@ -37,9 +37,8 @@ _PREVIOUS = re.compile(rf"(?<![^\s(\[\"'>*])({_NAME_WORD})[ \t]+\Z")
 _LONGEST_WORD = 40
 _SHORTEST_LOWER = 3
 _LETTERS = re.compile(r"[^\W\d_]+")
-_WITH_AT = re.compile(r"\S*@\S*")
 _CODE = re.compile(
-    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|``?[^`\n]+``?|\w+://[^\s<>\"')\]]+|www\.\S+"
+    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|``?[^`\n]+``?|\b\w++://[^\s<>\"')\]]+|www\.\S+"
     r"|^[ \t]*(?:>>>|\.\.\.|\$)[ \t][^\n]*",
     re.DOTALL | re.MULTILINE,
 )
@@ -68,7 +67,8 @@ class NameFilter:
     @cached_property
     def _lower_words(self) -> frozenset[str]:
         # Addresses are left out: "Jane" stays a name beside jane@example.org.
-        return frozenset(filter(str.islower, _LETTERS.findall(_WITH_AT.sub(" ", self._text))))
+        words = " ".join(word for word in self._text.split() if "@" not in word)
+        return frozenset(filter(str.islower, _LETTERS.findall(words)))
 
     def names(self, span: Span, *, lower_case: bool = False) -> list[Span]:
         """The parts of a span that are names, in text order.

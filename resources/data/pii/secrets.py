@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.plugins.base import RegexBasedDetector
 from detect_secrets.plugins.high_entropy_strings import Base64HighEntropyString
 from detect_secrets.plugins.jwt import JwtTokenDetector
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
+from fineline.resources.data.pii.plugin_patterns import NEARLY, PLUGIN_PATTERNS
 from fineline.resources.data.pii.spans import Span
 
 SECRET = "SECRET"
@@ -25,7 +25,7 @@ SECRET = "SECRET"
 NECESSARY = re.compile(
     r"-----(?:BEGIN|END) |PuTTY-User|\b\w{2,20}://[^\s/@]{0,100}:[^\s@]{1,200}@"
     r"|(?i:secret|token|passw|passphrase|pwd|[_. -]?key|credential)\w{0,20}[\"'`\]]{0,3}(?:\s*[=:,(]|\s+is\b)"
-    r"|-(?:password|passwd|token|api-key|secret) |curl [^\n]*-u"
+    r"|-(?:password|passwd|token|api-key|secret) |curl [^\n]{0,200}?-u"
     r"|(?<![\w+/=-])(?=[A-Za-z_+/=-]{0,100}\d)[\w+/=-]{16,}"
     # A prefix, and letters of both cases that by chance have no digit among them.
     r"|[A-Za-z]{2,12}[-_.](?=[A-Za-z_-]{0,100}[a-z])(?=[A-Za-z_-]{0,100}[A-Z])[\w-]{16,}|[A-Z]{16,}|\bAIza"
@@ -33,14 +33,6 @@ NECESSARY = re.compile(
 
 _SCORE = 1.0
 
-# IP addresses are another entity type; the other two are found here, whole and with their positions.
-_LEFT_OUT = {"IPPublicDetector", "BasicAuthDetector", "PrivateKeyDetector"}
-_CLASSES: dict[str, Any] = get_mapping_from_secret_type_to_class()
-_PLUGINS: list[RegexBasedDetector] = [
-    plugin()
-    for _, plugin in sorted(_CLASSES.items())
-    if issubclass(plugin, RegexBasedDetector) and plugin.__name__ not in _LEFT_OUT
-]
 # A shorter group of a plugin's pattern is a prefix and not the secret.
 _SHORTEST_VALUE = 16
 
@@ -60,13 +52,15 @@ _PREFIXED = re.compile(
 # then the lines of base64 beside the remaining armour belong to it. In JSON, \n stands for a line end.
 _ARMOUR = r"(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _LINE_END = r"(?:\\r|\\n|\s)"
+_LINE = rf"[A-Za-z0-9+/=]{{8,}}+{_LINE_END}++"
 _BODY = rf"(?:{_LINE_END}+(?:[A-Za-z0-9+/=]{{8,}}|[A-Z][A-Za-z-]+: [^\n\\]*|=[A-Za-z0-9+/]{{4}}))*"
 _KEY_BLOCKS = [
     re.compile(rf"-----BEGIN {_ARMOUR}(?:(?!-----BEGIN)[\s\S]){{1,20000}}?-----END {_ARMOUR}"),
     re.compile(rf"-----BEGIN {_ARMOUR}{_BODY}"),
-    re.compile(rf"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/=]{{8,}}{_LINE_END}+)*-----END {_ARMOUR}"),
-    re.compile(r"PuTTY-User-Key-File-\d: [\s\S]{1,20000}?Private-MAC: [0-9a-f]+"),
+    # Lines that no armour ends are taken whole, as a match that does not count.
+    re.compile(rf"(?<![A-Za-z0-9+/=])(?:(?:{_LINE})*+-----END {_ARMOUR}|(?P<{NEARLY}>(?:{_LINE})++))"),
 ]
+_PUTTY_KEY, _PUTTY_END = re.compile(r"PuTTY-User-Key-File-\d: "), re.compile(r"Private-MAC: [0-9a-f]+")
 # How the DER and OpenSSH forms begin in base64, where both lines of the armour are missing.
 _BARE_KEY = re.compile(
     rf"(?<![A-Za-z0-9+/])(?:MII[\w+/]{{3}}IB(?:ADAN|AAKC)|b3BlbnNzaC1rZXktdjE)[\w+/]{{40,}}=*{_BODY}"
@@ -96,8 +90,8 @@ _GIVEN = [
     ),
 ]
 _HEADER = re.compile(
-    r"(?i)(?:\bbearer\s|\b(?:authorization|x-api-key|x-auth-token)\b[\"']?\s*[:=,]\s*[\"']?(?:(?:basic|token)\s)?)"
-    r"\s*(?P<quoted>[A-Za-z0-9][\w.~+/-]{15,500}=*)"
+    r"(?i)(?:\bbearer\s|\b(?:authorization|x-api-key|x-auth-token)\b[\"']?\s*+[:=,]\s*+[\"']?(?:(?:basic|token)\s)?)"
+    r"\s*+(?P<quoted>[A-Za-z0-9][\w.~+/-]{15,500}=*)"
 )
 
 _REFERENCE = re.compile(r"^[$%@./~]|\$\{|\{\{?\w|%[(s]|\w\(|\)$|::|->|^https?:")
@@ -135,13 +129,15 @@ def secret_spans(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each secret, in no order; they may overlap."""
     if "PRIVATE KEY" in text or "PuTTY" in text:
         for pattern in _KEY_BLOCKS:
-            yield from (match.span() for match in pattern.finditer(text))
+            yield from (match.span() for match in pattern.finditer(text) if match.lastgroup != NEARLY)
+        yield from _putty_keys(text)
     yield from (match.span() for match in _BARE_KEY.finditer(text))
     yield from (match.span() for match in _PREFIXED.finditer(text))
-    for plugin in _PLUGINS:
-        for pattern in plugin.denylist:
+    for plugin, patterns in PLUGIN_PATTERNS:
+        for pattern in patterns:
             for match in pattern.finditer(text):
-                yield from _of_plugin(plugin, text, match)
+                if match.lastgroup != NEARLY:
+                    yield from _of_plugin(plugin, text, match)
     for pattern in _GIVEN:
         yield from (match.span("plain") for match in pattern.finditer(text) if is_given(match["plain"]))
     yield from (match.span("quoted") for match in _HEADER.finditer(text) if is_generated(match["quoted"], quoted=True))
@@ -151,6 +147,13 @@ def secret_spans(text: str) -> Iterator[tuple[int, int]]:
         if len(value) >= 8 and is_generated(value, quoted=quoted):
             start = match.start("quoted" if quoted else "plain")
             yield start, start + len(value)
+
+
+def _putty_keys(text: str) -> Iterator[tuple[int, int]]:
+    end = 0
+    while (key := _PUTTY_KEY.search(text, end)) and (last := _PUTTY_END.search(text, key.end() + 1)):
+        end = last.end()
+        yield key.start(), end
 
 
 def _of_plugin(plugin: RegexBasedDetector, text: str, match: re.Match[str]) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ _ADDRESS_CUE = re.compile(
 )
 _NUMBER_BESIDE_NAME = re.compile(
     r"(?<![\w.,$£€#:/-])(?!(?:1[89]|20)\d\d\b)\d{1,5}[A-Za-z]?,? [^\W\d_a-z][^\W\d_]{2,}"
-    r"|[^\W\d_a-z][^\W\d_]{3,},? (?!(?:1[89]|20)\d\d\b)\d{1,5}\b(?![.,:]?\d|%|st|nd|rd|th)"
+    r"|(?<![^\W\d_])[a-z]*+[^\W\d_a-z][^\W\d_]{3,}+,? (?!(?:1[89]|20)\d\d\b)\d{1,5}\b(?![.,:]?\d|%|st|nd|rd|th)"
 )
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _MONTHS = re.compile(rf"\b{_MONTH}\w*\.? \d|\d {_MONTH}")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fineline.data_contracts.messages import MESSAGE_COLUMNS
@@ -11,8 +11,11 @@ JSON_COLUMNS = ("tools", "metadata")
 NAME_COLUMNS = ("label", "group")
 
 # In JSON a quotation mark outside a string always opens one; a string before a colon is a key.
-_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\]]', re.DOTALL)
-_EMBEDDED = re.compile(r"<tool_call>(.*?)</tool_call>|^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_TOKEN = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+")(\s*+:)?|[{}\[\]]', re.DOTALL)
+_OPENING = re.compile(r"<tool_call>|^```json(?=\n)", re.MULTILINE)
+_CLOSING = {"<tool_call>": "</tool_call>", "```json": "\n```"}
+# A longer key says no more about its value, and would be analysed with each.
+_LONGEST_CONTEXT = 100
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _DECODER = json.JSONDecoder(strict=False)
 
@@ -77,12 +80,30 @@ def _rewrite_content(content: str, clean: Clean, rename: Rename) -> str:
         return clean(Fragment(content))
     parts: list[str] = []
     end = 0
-    for match in _EMBEDDED.finditer(content):
-        start, stop = match.span(match.lastindex or 0)
+    for start, stop in _embedded(content):
         if is_json(content[start:stop]):
             parts += [clean(Fragment(content[end:start])), _rewrite_json(content[start:stop], clean, rename)]
             end = stop
     return "".join([*parts, clean(Fragment(content[end:]))])
+
+
+def _embedded(content: str) -> Iterator[tuple[int, int]]:
+    """Start and end of what stands in each tool call and in each fenced block of JSON, also where it is none."""
+    closings = dict(_CLOSING)
+    end = 0
+    while opening := _OPENING.search(content, end):
+        end = opening.end()
+        closing = closings.get(opening[0])
+        if closing is None:
+            continue
+        stop = content.find(closing, end)
+        if stop < 0:
+            # There is none farther on either, so that no later opening is searched for it.
+            del closings[opening[0]]
+        else:
+            line_end = closing.startswith("\n")
+            yield end + line_end, stop + line_end
+            end = stop + len(closing)
 
 
 def is_json(text: str) -> bool:
@@ -119,7 +140,8 @@ def _rewrite_json(document: str, clean: Clean, rename: Rename) -> str:
             new = rename("key", text)
         else:
             # The value of "name" is often that of a tool, and as a context would make it a person's.
-            new = clean(Fragment(text, f"{keys[-1]}: " if keys[-1] not in ("", "name") else ""))
+            tells = keys[-1] not in ("", "name") and len(keys[-1]) <= _LONGEST_CONTEXT
+            new = clean(Fragment(text, f"{keys[-1]}: " if tells else ""))
         return match[0] if new == text else json.dumps(new, ensure_ascii=False) + (colon or "")
 
     return _TOKEN.sub(rewrite_token, document)
