@@ -3,16 +3,19 @@
 Importing this module is cheap: spaCy, Presidio and the models are imported when the first text is analysed.
 """
 
-import itertools
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.pii.cache import FindingsCache, Kind
-from fineline.resources.data.pii.segments import cut
+from fineline.resources.data.pii.limits import SEGMENT_SECONDS, AnalysisTimedOut, limited
+from fineline.resources.data.pii.segments import bounded, cut
 from fineline.resources.data.pii.spans import Span
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ class Detector:
     ) -> tuple[Found, Found]:
         """Each distinct text and each distinct identifier with its spans, in order and without overlap.
 
-        In identifiers only patterns are looked for. ``uncached`` neither reads nor fills the cache.
+        In identifiers only patterns are looked for. ``uncached`` neither reads nor fills the cache. Those of which a
+        segment takes longer than SEGMENT_SECONDS to analyse are left out.
 
         Raises:
             ScrubError: the section names an unknown entity type or a model that is not installed.
@@ -53,30 +57,57 @@ class Detector:
             distinct = list(dict.fromkeys(texts))
             found = cache.get(distinct, "text")
             segments_of = {text: cut(text) for text in distinct if text not in found}
-            segments = self._found(cache, itertools.chain.from_iterable(segments_of.values()), "segment")
-            joined = {text: _join(cuts, segments) for text, cuts in segments_of.items()}
+            joined = self._joined(cache, segments_of, "segment")
             cache.put(joined, "text")
-            return found | joined, self._found(cache, identifiers, "identifier")
+            pieces_of = {identifier: bounded(identifier) for identifier in identifiers}
+            return found | joined, self._joined(cache, pieces_of, "identifier")
 
     def close(self) -> None:
         """Close the cache."""
         self._cache.close()
 
-    def _found(self, cache: FindingsCache, pieces: Iterable[str], kind: Kind) -> Found:
-        distinct = list(dict.fromkeys(pieces))
+    def _joined(self, cache: FindingsCache, pieces_of: Mapping[str, Sequence[str]], kind: Kind) -> Found:
+        """The spans of those texts all of whose pieces could be analysed in time."""
+        found = self._found(cache, pieces_of, kind)
+        return {text: _join(cuts, found) for text, cuts in pieces_of.items() if found.keys() >= set(cuts)}
+
+    def _found(self, cache: FindingsCache, pieces_of: Mapping[str, Sequence[str]], kind: Kind) -> Found:
+        distinct = list(dict.fromkeys(chain.from_iterable(pieces_of.values())))
         found = cache.get(distinct, kind)
-        for batch in _batches([piece for piece in distinct if piece not in found]):
-            if self._finder is None:
-                self._finder = build_finder(self._section)
-            spans = self._finder.find(batch, patterns_only=kind == "identifier")
-            new = dict(zip(batch, spans, strict=True))
-            cache.put(new, kind)
-            found |= new
+        batches = deque(_batches(piece for piece in distinct if piece not in found))
+        timed_out: set[str] = set()
+        while batches:
+            batch = batches.popleft()
+            if timed_out:
+                # Of a text that is lost, no further piece is analysed.
+                needed = {piece for cuts in pieces_of.values() if timed_out.isdisjoint(cuts) for piece in cuts}
+                batch = [piece for piece in batch if piece in needed]
+            new = self._analysed(batch, kind)
+            if new is not None:
+                cache.put(new, kind)
+                found |= new
+            elif len(batch) == 1:
+                timed_out |= set(batch)
+            else:
+                batches.extendleft([piece] for piece in reversed(batch))
         return found
+
+    def _analysed(self, batch: Sequence[str], kind: Kind) -> Found | None:
+        """The spans of a batch, or None where the time for one segment did not suffice for all of it."""
+        if self._finder is None:
+            self._finder = build_finder(self._section)
+        try:
+            with limited(SEGMENT_SECONDS):
+                spans = self._finder.find(batch, patterns_only=kind == "identifier")
+        except AnalysisTimedOut:
+            return None
+        return dict(zip(batch, spans, strict=True))
 
 
 def build_finder(section: Scrub) -> "Finder":
     """Load the models and build the recognizers, which takes seconds. Raises ScrubError."""
+    # Presidio skips a pattern that takes longer than this, without an error: what it would find would stay in the text.
+    os.environ.setdefault("REGEX_TIMEOUT_SECONDS", str(86_400))
     with _without(() if "_trf" in section.spacy_model else _NOT_NEEDED):
         from fineline.resources.data.pii.finder import Finder
 

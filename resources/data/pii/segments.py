@@ -35,6 +35,11 @@ def cut(text: str, limit: int = SEGMENT_CHARACTERS) -> list[str]:
     ]
 
 
+def bounded(text: str) -> list[str]:
+    """A text that is no prose, such as a key or a label, in pieces of at most SEGMENT_CHARACTERS that join to it."""
+    return list(_within(SEGMENT_CHARACTERS, text))
+
+
 def _prose(text: str) -> Iterator[str]:
     for lines in _split(_LINE_OF_SENTENCES, text):
         for is_long, passage in groupby(lines.splitlines(keepends=True), key=lambda line: len(line) > _LONG_LINE):

@@ -123,7 +123,8 @@ def scrub_canaries(scrubber: Scrubber, section: Scrub, entity: str, hosts: pl.Da
 
     A social security number may look like a telephone number. The canaries go into completions, prompts, metadata,
     rejected answers and tools in turn; every other one that goes into a message is put into the completion of one of
-    ``hosts`` (raw records), where there are any. Equal arguments give equal records.
+    ``hosts`` (raw records), where there are any. Equal arguments give equal records. One whose host takes too long to
+    analyse is not counted: such a record goes into quarantine.
     """
     canaries = plant(entity, section.canaries_per_entity)
     first = planted_types(section).index(entity) * section.canaries_per_entity
@@ -134,9 +135,11 @@ def scrub_canaries(scrubber: Scrubber, section: Scrub, entity: str, hosts: pl.Da
     ]
     rows = [_row(number, place, canary.text) for number, (place, canary) in enumerate(planted, first)]
     cleaned = scrubber.scrub(pl.DataFrame(rows, schema=Record.create_empty().schema), measuring=True).records
+    row_of = {row["record_id"]: row for row in cleaned.iter_rows(named=True)}
     return [
-        Outcome(entity, canary.form, not survives(canary, _text(row, place)))
-        for row, (place, canary) in zip(cleaned.iter_rows(named=True), planted, strict=True)
+        Outcome(entity, canary.form, not survives(canary, _text(row_of[row["record_id"]], place)))
+        for row, (place, canary) in zip(rows, planted, strict=True)
+        if row["record_id"] in row_of
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -27,11 +27,16 @@ class Scrubbed:
     """Scrubbed records with their number of ``replacements``, in the given order, and the counts of what was replaced.
 
     ``entities`` has the columns source, entity, spans (replaced) and records (with at least one), sorted by
-    source and entity.
+    source and entity. ``timed_out`` are the given records, unchanged, of which a text took too long to analyse.
     """
 
     records: pl.DataFrame
     entities: pl.DataFrame
+    timed_out: pl.DataFrame
+
+
+class _NotAnalysed(Exception):
+    """A text took too long to analyse."""
 
 
 class Scrubber:
@@ -65,37 +70,57 @@ class Scrubber:
             ScrubError: the section names an unknown entity type or a model that is not installed.
         """
         scrubbed = pl.concat(self._scrub(part, measuring) for part in slices(records, _SLICE_BYTES))
+        timed_out = scrubbed["replaced"].is_null()
+        scrubbed = scrubbed.filter(~timed_out)
         spans = scrubbed.with_row_index("record").select("record", "source", entity="replaced")
         counts = spans.explode("entity").drop_nulls("entity").group_by("source", "entity")
         return Scrubbed(
             scrubbed.with_columns(replacements=pl.col("replaced").list.len()).select(_SCHEMA.names()),
             counts.agg(spans=pl.len(), records=pl.col("record").n_unique()).sort("source", "entity"),
+            records.filter(timed_out),
         )
 
     def _scrub(self, records: pl.DataFrame, measuring: bool) -> pl.DataFrame:
-        """The scrubbed records, with a list of the entity types of their spans in the column ``replaced``."""
+        """The scrubbed records, with a list of the entity types of their spans in the column ``replaced``.
+
+        It is null where a text took too long to analyse; the texts of such a record are empty.
+        """
         rows = records.select(_TEXTS.keys()).to_dicts()
         fragments, identifiers = read(rows)
         found, found_identifiers = self._detector.detect(
             (fragment.context + fragment.text for fragment in fragments), identifiers, uncached=measuring
         )
         replacer = self._placeholders if measuring else self._replacer
-        cleaned = {each: _clean(replacer, each, found[each.context + each.text]) for each in fragments}
+        cleaned = {
+            each: _clean(replacer, each, spans)
+            for each in fragments
+            if (spans := found.get(each.context + each.text)) is not None
+        }
         in_identifiers = {name: [span.entity for span in spans] for name, spans in found_identifiers.items()}
-        replaced: list[list[str]] = []
+        entities: list[str] = []
 
         def clean(fragment: Fragment) -> str:
-            replaced[-1].extend(cleaned[fragment].entities)
+            if fragment not in cleaned:
+                raise _NotAnalysed
+            entities.extend(cleaned[fragment].entities)
             return cleaned[fragment].text
 
         def rename(kind: str, name: str) -> str:
-            replaced[-1].extend(in_identifiers[name])
+            if name not in in_identifiers:
+                raise _NotAnalysed
+            entities.extend(in_identifiers[name])
             return replacer.hashed(kind, name) if in_identifiers[name] else name
 
-        new_rows = []
+        new_rows: list[dict[str, Any]] = []
+        replaced: list[list[str] | None] = []
         for row in rows:
-            replaced.append([])
-            new_rows.append(rewrite(row, clean, rename))
+            entities.clear()
+            try:
+                new_rows.append(rewrite(row, clean, rename))
+                replaced.append(entities.copy())
+            except _NotAnalysed:
+                new_rows.append(dict.fromkeys(_TEXTS))
+                replaced.append(None)
         texts = pl.DataFrame(new_rows, schema=_TEXTS)
         return records.with_columns(texts).with_columns(pl.Series("replaced", replaced, dtype=pl.List(pl.String)))
 

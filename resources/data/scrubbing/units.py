@@ -14,10 +14,12 @@ from fineline.resources.core.compute.engine import Engine
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.storage import layout
+from fineline.resources.core.storage.checking import QUARANTINE_SCHEMA
 from fineline.resources.core.storage.integrity import require_whole
 from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.core.storage.tables import StoredPart, TableOutput, store_part
+from fineline.resources.data.pii.limits import SEGMENT_SECONDS
 from fineline.resources.data.scrubbing.canaries import CanaryReport, Outcome, count, planted_types, scrub_canaries
 from fineline.resources.data.scrubbing.scrubber import Scrubber
 
@@ -27,6 +29,7 @@ HOSTS = 500
 # many records share is analysed once also without a cache.
 _UNITS_OF_A_BATCH = 8
 _LEAST_RECORDS, _MOST_RECORDS = 100, 1_000
+TIMED_OUT = "analysis_timed_out"
 # Of one processor, with the faster model.
 _SECONDS_A_RECORD = 0.02
 
@@ -81,7 +84,7 @@ class Records:
         raw = worker.storage.root.scan([self.file]).slice(self.first, self.rows).collect()
         scrubbed = worker.scrub(raw)
         facts = {"replaced spans": int(scrubbed.entities["spans"].sum())}
-        output = TableOutput(scrubbed.records, rows_in=raw.height, facts=facts)
+        output = TableOutput(scrubbed.records, raw.height, quarantine=_timed_out(scrubbed.timed_out), facts=facts)
         part = store_part(worker.storage, catalog.SCRUBBED_CORPUS.name, self.batch, output)
         return ScrubbedRows(self.batch, part, scrubbed.entities)
 
@@ -97,6 +100,18 @@ class Canaries:
         """Plant and scrub them."""
         hosts = worker.storage.root.scan([self.hosts]).select("completion").head(HOSTS).collect()
         return scrub_canaries(worker, worker.section, self.entity, hosts)
+
+
+def _timed_out(raw: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the quarantine, without any text: that stays with the raw record alone."""
+    return raw.select(
+        "record_id",
+        "source",
+        "batch",
+        rule=pl.lit(TIMED_OUT),
+        detail=pl.lit(f"a part of its text took more than {SEGMENT_SECONDS:.0f} seconds of processor time to analyse"),
+        record=pl.struct("record_id", "source", "batch", "kind", "licence").struct.json_encode(),
+    ).cast(QUARANTINE_SCHEMA)
 
 
 def seconds(scrubbing: Scrubbing, batches: Sequence[Manifest]) -> float:

@@ -1,4 +1,4 @@
 """The version of how found personal data is replaced."""
 
 # Raise it with each change of the scrubbed records that comes from replacing, not from finding.
-VERSION = "2"
+VERSION = "3"

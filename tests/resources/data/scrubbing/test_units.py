@@ -1,3 +1,4 @@
+import re
 from contextlib import closing
 
 import polars as pl
@@ -12,6 +13,7 @@ from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.storage.store import Damaged, Storage
 from fineline.resources.core.storage.tables import Origin, write_table
+from fineline.resources.data.pii import detector
 from fineline.resources.data.pii.finder import Finder
 from fineline.resources.data.scrubbing import canaries, canary_values, units
 from fineline.resources.data.scrubbing.scrubber import Scrubber
@@ -154,3 +156,28 @@ def test_a_damaged_batch_is_not_scrubbed(scrubbing):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(Damaged, match="notes/1"):
         scrub(Inline(), scrubbing)
+
+
+def test_a_row_that_takes_too_long_goes_into_quarantine_without_its_text(storage, scrubbing, monkeypatch):
+    find = Finder.find
+
+    def stalls(finder, texts, *, patterns_only=False):
+        if any("number 5:" in each or "u3@" in each for each in texts):
+            re.search(r"(?:a|aa)+$", "a" * 200 + "!")
+        return find(finder, texts, patterns_only=patterns_only)
+
+    monkeypatch.setattr(Finder, "find", stalls)
+    monkeypatch.setattr(detector, "SEGMENT_SECONDS", 0.3)
+    write(
+        storage, "raw_corpus", records(*(record(f"The number {n}: {n}", batch="notes/1") for n in range(9))), "notes/1"
+    )
+    raw = storage.require("raw_corpus", "notes/1")
+    with closing(Inline()) as engine:
+        ((_, parts),) = (
+            (batch, list(rows)) for batch, rows in scrub_batches(engine, scrubbing, [raw], lambda *_: None)
+        )
+    assert (parts[0].part.counts.rows_in, parts[0].part.counts.kept, parts[0].part.counts.quarantined) == (9, 8, 1)
+    assert parts[0].part.counts.broken_rules == {"analysis_timed_out": 1}
+    folder = asset_folder(storage.path, "scrubbed_corpus", "notes/1")
+    quarantine = pl.read_parquet(folder / parts[0].part.files["quarantine"].name)
+    assert "number 5" not in quarantine["record"].item()
