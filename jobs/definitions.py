@@ -31,7 +31,8 @@ def build(recipe: str | None = None) -> dg.Definitions:
         jobs=[main, audit, prune, forget],
         schedules=schedules(loaded.automation),
         sensors=[follow_data(loaded.automation), new_batches, failure_alerts(loaded.name, loaded.alerts)],
-        resources={"project": project},
+        # Without settings, so that a launch which gives another recipe or storage root is refused.
+        resources={"project": dg.ResourceDefinition(lambda _: project, config_schema={})},
         # Steps share what they have loaded; training and generation run in processes of their own.
         executor=dg.in_process_executor,
         # Dagster stores what the console shows with the run, so it shows the keys of batches, never their names.

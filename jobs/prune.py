@@ -21,7 +21,9 @@ class PruneConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(dg.Nothing))
-def remove_what_is_not_kept(context: dg.OpExecutionContext, project: Project, config: PruneConfig) -> None:
+def remove_what_is_not_kept(
+    context: dg.OpExecutionContext, project: dg.ResourceParam[Project], config: PruneConfig
+) -> None:
     """Removes superseded checkpoints, tables of batches that are gone, leftovers of killed runs, and old runs."""
     section, storage, now = project.recipe.retention, project.storage, datetime.now(UTC)
     offered = context.instance.get_dynamic_partitions(str(BATCHES.name))

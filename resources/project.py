@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import dagster as dg
 
 from fineline.resources.core.compute.engine import Engine, local_engine
 from fineline.resources.core.keys import PseudonymKey, load_key
@@ -15,11 +13,12 @@ from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.store import Storage
 
 
-class Project(dg.ConfigurableResource[Any]):
+@dataclass(frozen=True)
+class Project:
     """What to build (a recipe) and where it is stored (a storage root).
 
-    It holds the recipe's text, read once when definitions load: a run cannot mix two recipes, and a recipe that was
-    edited counts from the next load on.
+    It is no configurable resource, so that no launch can give another recipe or root. It holds the recipe's text, read
+    once when definitions load: a run cannot mix two recipes, and a recipe that was edited counts from the next load on.
     """
 
     recipe_path: str

@@ -52,7 +52,7 @@ def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Seque
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def new_batches(context: dg.SensorEvaluationContext, project: Project) -> dg.SkipReason:
+def new_batches(context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]) -> dg.SkipReason:
     """Looks for files, commits and increments that have arrived. Starts no run: what follows them does."""
     found = sync_arrivals(context.instance, project.storage, project.recipe.sources)
     return dg.SkipReason(inert_lines(". ".join([f"{len(found.versions)} batches are there", *found.notes])))

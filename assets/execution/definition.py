@@ -124,7 +124,8 @@ class Definition:
                 yield from run.results()
 
         # Dagster reads the annotations, and would not resolve them as text.
-        compute.__annotations__ = {"context": dg.AssetExecutionContext, "config": config_type, "project": Project}
+        resource = dg.ResourceParam[Project]
+        compute.__annotations__ = {"context": dg.AssetExecutionContext, "config": config_type, "project": resource}
         return compute
 
 

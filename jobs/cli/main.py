@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     command("plan", _plan, "list what a run would make, and why")
     ui = command("ui", _ui, "open the UI")
     ui.add_argument("--port", type=int, default=3000, help="port of the UI")
+    ui.add_argument("--host", default="127.0.0.1", help="address to listen on; beyond this machine, with a token")
+    ui.add_argument("--name", action="append", default=[], help="host name by which people reach it, such as a proxy's")
+    ui.add_argument("--read-only", action="store_true", help="show everything, change nothing; starts no daemon")
     trace = command("trace", _trace, "show where a record is, what it became, and which datasets and models saw it")
     wanted = trace.add_mutually_exclusive_group(required=True)
     wanted.add_argument("record_id", nargs="?", type=_record_id, help="32 hexadecimal digits")
@@ -133,13 +136,12 @@ def _plan(_arguments: argparse.Namespace) -> None:
 def _ui(arguments: argparse.Namespace) -> None:
     project = _project()
     from fineline.jobs.runner import prepare_home
-    from fineline.resources.core.compute.lifetime import outlived_by_none
+    from fineline.jobs.ui.service import open_ui
+    from fineline.jobs.ui.serving import Serving
 
     preflight.stop_with(preflight.check_port(arguments.port))
     prepare_home(project)
-    definitions = ["-m", "fineline.jobs.definitions"]
-    served = [sys.executable, "-m", "dagster", "dev", *definitions, "-p", str(arguments.port)]
-    os.execv(sys.executable, outlived_by_none(served))
+    open_ui(Serving(arguments.host, arguments.port, tuple(arguments.name), arguments.read_only))
 
 
 def _trace(arguments: argparse.Namespace) -> None:

@@ -107,7 +107,7 @@ def test_the_service_ends_with_its_webserver_and_serves_the_same_when_it_is_star
     service = services[-1]
     before = service.runs()
     assert before
-    service.kill("-m dagster_webserver")
+    service.kill("-m fineline.jobs.ui.server")
     service.wait(lambda: service.process.poll() is not None, 120, "the service to end")
     services.append(Service(world))
     assert services[-1].runs() == before

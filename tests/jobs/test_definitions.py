@@ -35,6 +35,14 @@ def test_the_quickstart_graph_has_the_assets_of_the_design(specs):
     }  # fmt: skip
 
 
+def test_a_launch_can_give_neither_the_recipe_nor_the_storage_root(definitions):
+    for job in ("main", "audit", "prune", "forget"):
+        config = {"resources": {"project": {"config": {"storage_root": "/elsewhere", "recipe_text": "name: other"}}}}
+        assert "project" in dg.validate_run_config(definitions.resolve_job_def(job))["resources"]
+        with pytest.raises(dg.DagsterInvalidConfigError, match="storage_root"):
+            dg.validate_run_config(definitions.resolve_job_def(job), config)
+
+
 def missing_parts(spec):
     """What an asset lacks of what every asset has."""
     parts = {
