@@ -14,6 +14,7 @@ from fineline.resources.core.redaction import redacted
 from fineline.resources.core.storage.files import file_digest
 from fineline.resources.core.storage.inventory import Inventory
 from fineline.resources.core.storage.store import Storage
+from fineline.resources.models.release.components import bill_of_materials
 from fineline.resources.models.worker.protocol import ModelError
 
 SUMS = "SHA256SUMS"
@@ -43,13 +44,15 @@ def assemble(merged: Path, adapter: Path, card: str, lineage: dict[str, Any], ou
     """Write a release into ``output``, a new folder.
 
     The merged model lies at the top, where transformers and inference servers look; the adapter in
-    ``adapter/``; the card is README.md. ``SHA256SUMS`` can be checked by ``sha256sum -c``.
+    ``adapter/``; the card is README.md, and ``sbom.json`` lists the packages that are installed now. ``SHA256SUMS`` can
+    be checked by ``sha256sum -c``.
     """
     place(merged, output)
     place(adapter, output / "adapter")
     (output / "README.md").write_text(card, encoding="utf-8")
     text = json.dumps(lineage, indent=2, sort_keys=True, ensure_ascii=False)
     (output / "lineage.json").write_text(text + "\n", encoding="utf-8")
+    (output / "sbom.json").write_text(bill_of_materials(), encoding="utf-8")
     sums = [f"{file_digest(path)}  {path.relative_to(output).as_posix()}\n" for path in files_of(output)]
     (output / SUMS).write_text("".join(sums), encoding="utf-8")
 

@@ -60,7 +60,7 @@ def store_losses(storage, losses):
 
 def test_a_release_with_its_checksums_its_weights_and_its_evidence_holds(released):
     found = measures.release_has_evidence(evidence(released[0]))
-    assert (found.failures, found.detail) == (0, "4 files with their checksums")
+    assert (found.failures, found.detail) == (0, "5 files with their checksums")
 
 
 def test_a_changed_file_of_a_release_is_named(released):
@@ -82,7 +82,7 @@ def test_a_release_of_an_earlier_model_keeps_its_checksums_and_says_so(released,
     (tmp_path / "merged" / "model.safetensors").write_bytes(b"other")
     commit_model(storage, tmp_path / "merged")
     found = measures.release_has_evidence(evidence(storage))
-    assert (found.failures, found.checked) == (0, 4)
+    assert (found.failures, found.checked) == (0, 5)
     assert "its evidence was not checked: release is behind sft_model" in found.detail
 
 

@@ -1,9 +1,11 @@
 import json
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from fineline.resources.models.release.components import bill_of_materials
 from fineline.resources.models.release.package import assemble, verify
 from fineline.resources.models.worker.protocol import ModelError
 
@@ -28,6 +30,7 @@ def test_release_holds_model_adapter_card_lineage_and_checksums(release):
         "adapter/tokenizer.json",
         "lineage.json",
         "model.safetensors",
+        "sbom.json",
         "tokenizer.json",
     ]
     assert (release / "README.md").read_text() == "# card"
@@ -35,7 +38,7 @@ def test_release_holds_model_adapter_card_lineage_and_checksums(release):
 
 
 def test_whole_release_is_verified_by_us_and_by_sha256sum(release):
-    assert verify(release) == 6
+    assert verify(release) == 7
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=release, check=True)
 
 
@@ -58,3 +61,13 @@ def test_missing_and_added_files_are_named(release):
 def test_editing_a_releases_tokenizer_leaves_the_model_it_came_from_alone(release):
     (release / "tokenizer.json").write_text("changed")
     assert (release.parent / "merged" / "tokenizer.json").read_text() == "{}"
+
+
+def test_the_bill_of_materials_names_what_is_installed():
+    bill = json.loads(bill_of_materials())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    found = {each["purl"]: each for each in bill["components"]}
+    dagster = found[f"pkg:pypi/dagster@{version('dagster')}"]
+    assert dagster["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    assert f"pkg:pypi/huggingface-hub@{version('huggingface-hub')}" in found
+    assert all(len(json.dumps(each)) < 1000 for each in bill["components"]), "a licence's whole text"
