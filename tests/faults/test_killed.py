@@ -98,6 +98,7 @@ def test_the_service_ends_with_its_daemon_and_a_run_under_way_is_made_whole_when
         service.wait(lambda: dagster.is_at(run, "raw_corpus"), 120, "raw_corpus to begin")
         service.kill("dagster._daemon run")
         service.wait(lambda: service.process.poll() is not None, 120, "the service to end")
+        assert service.process.returncode == 1
         services.append(Service(world))
         services[-1].wait(lambda: dagster.last_try_succeeded(run), 400, "the run, or its retry, to succeed")
     assert world.versions().items() <= world.undisturbed.items()
@@ -109,6 +110,7 @@ def test_the_service_ends_with_its_webserver_and_serves_the_same_when_it_is_star
     assert before
     service.kill("-m fineline.jobs.ui.server")
     service.wait(lambda: service.process.poll() is not None, 120, "the service to end")
+    assert service.process.returncode == 1
     services.append(Service(world))
     assert services[-1].runs() == before
 
