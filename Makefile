@@ -42,9 +42,10 @@ types: .venv/ready
 versions: .venv/ready
 	$(BIN)/python tests/architecture/versions.py --same $(SAME)
 
-# Draws the pictures of docs/architecture.md.
+# Draws the pictures of docs/architecture.md, and gathers the table of docs/security.md from the tests.
 docs: .venv/ready
 	$(BIN)/python docs/draw_architecture.py
+	$(BIN)/python tests/architecture/outcomes.py
 
 # Other cases each time; the smallest that fails is kept in tests/fuzz/corpus.
 fuzz: .venv/ready

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from architecture.outcomes import SECTIONS, TABLE, outcomes, table
 
 ROOT = Path(__file__).resolve().parents[2]
 # Paths that a run makes.
@@ -19,6 +20,11 @@ def test_the_pictures_of_the_architecture_are_drawn_from_the_code_as_it_stands()
     spec.loader.exec_module(module)
     page = module.PAGE.read_text(encoding="utf-8")
     assert module.drawn(page) == page, "run make docs"
+
+
+def test_what_was_tried_is_in_the_docs_as_the_tests_have_it():
+    assert {row.section for row in outcomes()} == set(SECTIONS)
+    assert TABLE.read_text(encoding="utf-8") == table(), "run make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

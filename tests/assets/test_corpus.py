@@ -81,6 +81,9 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_the_table_as_it_was_and_is
     assert not [path for path in folder.iterdir() if "new" in path.name]
 
 
+@pytest.mark.outcome(
+    "reading", "all files of `data/hostile` in one inbox", "each bad one is named by one run, the good ones are stored"
+)
 @pytest.mark.real_data
 def test_hostile_files_in_an_inbox_are_named_and_keep_no_other_back(corpus, shared_data):
     for path in (shared_data / "hostile").iterdir():

@@ -61,6 +61,9 @@ def test_a_killed_worker_is_noticed_and_replaced_and_the_tables_are_those_of_an_
     assert len(world.versions()) == 4
 
 
+@pytest.mark.outcome(
+    "killed", "kill -9 of the whole service in a run", "the run is noticed, and made whole at the next start"
+)
 def test_after_a_kill_of_everything_the_dead_run_is_noticed_and_made_whole(world, services):
     service = services[-1]
     world.empty()

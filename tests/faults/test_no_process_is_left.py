@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 from support import watcher
 
 PROGRAM = """
@@ -22,6 +23,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.outcome("killed", "a test run is killed", "whatever it has started ends with it")
 def test_what_a_killed_test_run_has_started_ends_with_it():
     tests = str(Path(watcher.__file__).parent.parent)
     run = subprocess.Popen(

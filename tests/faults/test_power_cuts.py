@@ -115,6 +115,11 @@ def check(recorder, history, done, left, folder):
         )
 
 
+@pytest.mark.outcome(
+    "killed",
+    "the power fails after any write of a commit, and all that was not flushed is lost",
+    "the old version or the new one",
+)
 def test_with_all_that_was_not_flushed_lost_a_reader_finds_the_old_version_or_the_new_one(recorded, tmp_path):
     recorder, history = recorded
     assert all(before != after for (_, _, before), (_, _, after) in pairwise(history)), "each commit can be seen"
@@ -122,6 +127,9 @@ def test_with_all_that_was_not_flushed_lost_a_reader_finds_the_old_version_or_th
         check(recorder, history, done, recorder.left(done), tmp_path / str(done))
 
 
+@pytest.mark.outcome(
+    "killed", "the same with any part of it lost, in any order (2,000 seeded)", "the old version or the new one"
+)
 def test_with_any_part_of_it_lost_too_and_the_next_commit_succeeds(recorded, tmp_path):
     recorder, history = recorded
     seen = set()

@@ -37,6 +37,7 @@ def fill(disk, leave):
     (disk / "filling").write_bytes(b"0" * max(free - leave, 0))
 
 
+@pytest.mark.outcome("killed", "a full disk while a table is written", "the old table, and an error with what to do")
 @pytest.mark.parametrize("leave", [0, 4096, 100_000])
 def test_a_full_disk_leaves_the_old_table_nothing_half_written_and_says_what_to_do(small_disk, leave):
     storage = Storage(small_disk / "root")
@@ -52,6 +53,9 @@ def test_a_full_disk_leaves_the_old_table_nothing_half_written_and_says_what_to_
     assert scan_table(storage, "splits", verified=True).collect()["rule"].unique().to_list() == ["version 2"]
 
 
+@pytest.mark.outcome(
+    "killed", "a full disk while Dagster's databases are created", "nothing of them is left; the next run makes them"
+)
 def test_a_full_disk_while_dagster_creates_its_databases_leaves_nothing_of_them(small_disk):
     root = DiskRoot(small_disk / "root")
     make_writable(root.path("dagster"))
@@ -103,6 +107,7 @@ def test_who_reads_while_others_commit_sees_whole_tables_only(tmp_path):
     assert len(list(asset_folder(storage, "splits").iterdir())) == 4, "old versions do not pile up"
 
 
+@pytest.mark.outcome("killed", "kill -9 of a writer at any moment", "a whole table: the old one or the new one")
 def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
     storage = Storage(tmp_path)
     for delay in (0.0, 0.011, 0.023, 0.037, 0.05):

@@ -16,11 +16,15 @@ TARGETS = {
 }
 
 
+@pytest.mark.outcome(
+    "trust", "made-up files, rows, recipes, manifests, requests and texts", "taken, or refused in words"
+)
 @pytest.mark.parametrize("name", TARGETS)
 def test_whatever_is_thrown_is_taken_or_refused_in_words(name):
     throw(name, TARGETS[name])
 
 
+@pytest.mark.outcome("trust", "what fuzzing found", "it stays mended; `make fuzz` looks for more")
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_was_found_once_stays_mended(path):
     TARGETS[path.parent.name].check(Case(path.name, path.read_bytes()))

@@ -35,6 +35,9 @@ def test_the_quickstart_graph_has_the_assets_of_the_design(specs):
     }  # fmt: skip
 
 
+@pytest.mark.outcome(
+    "port", "a launch that gives another recipe or storage root", "refused: the project has no settings"
+)
 def test_a_launch_can_give_neither_the_recipe_nor_the_storage_root(definitions):
     for job in ("main", "audit", "prune", "forget"):
         config = {"resources": {"project": {"config": {"storage_root": "/elsewhere", "recipe_text": "name: other"}}}}

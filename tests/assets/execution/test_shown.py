@@ -26,6 +26,11 @@ def is_line(text):
     return re.fullmatch(LINE, text) is not None
 
 
+@pytest.mark.outcome(
+    "shown",
+    "60 texts of Markdown, HTML, links, images and controls, as rows and columns (`markdown-mutation.jsonl`)",
+    "the cell of a table, as text; nothing is made of it",
+)
 @hostile
 def test_a_table_shows_it_as_the_text_of_a_cell_and_of_a_column(payload):
     frame = pl.DataFrame({inert(payload): [payload.encode(errors="replace").decode()] * 3})
@@ -35,6 +40,11 @@ def test_a_table_shows_it_as_the_text_of_a_cell_and_of_a_column(payload):
             assert all(is_line(text) for pair in record.data.items() for text in pair)
 
 
+@pytest.mark.outcome(
+    "shown",
+    "the same in metadata of assets",
+    "text, JSON or table metadata; Markdown is for plots and the recipe alone",
+)
 @hostile
 def test_metadata_show_it_as_text(payload):
     given = {
@@ -67,11 +77,19 @@ def test_a_plot_draws_it_and_its_markdown_is_one_image():
         assert inert_metadata(given) == given
 
 
+@pytest.mark.outcome(
+    "shown",
+    "the same in the description of a check, which the UI reads as Markdown",
+    "escaped: a paragraph of plain text",
+)
 @hostile
 def test_the_description_of_a_check_shows_it_as_text(payload):
     assert not re.search(r"(?<!\\)[\[\]<`*|]|https?://|www\.\w|\w@\w", described(f"the slice {payload} got worse"))
 
 
+@pytest.mark.outcome(
+    "shown", "the same in the log of a run, where the UI makes links of addresses", "no address is one to click at"
+)
 @hostile
 def test_a_log_shows_it_without_links_and_controls(payload):
     log, messages = logging.Logger("test"), []
@@ -93,6 +111,9 @@ def test_an_error_and_its_causes_show_it_without_controls(payload):
     assert error.args[1] == 3
 
 
+@pytest.mark.outcome(
+    "shown", "the same in the terminal, and control characters in names of files", "each is written as its escape"
+)
 @hostile
 def test_the_terminal_shows_it_without_controls(payload, capsys):
     record = logging.LogRecord("x", logging.INFO, "", 1, payload, None, None)
@@ -111,6 +132,7 @@ def test_the_name_of_a_file_is_a_part_of_one_line(payload):
         assert is_line(shown)
 
 
+@pytest.mark.outcome("shown", "the same in an alert to Slack", "no link, no mention")
 @hostile
 def test_slack_shows_it_without_links_and_mentions(payload):
     section = Alerts(webhook_variable="HOOK", format="slack")

@@ -79,6 +79,11 @@ def waiting(project):
     return sorted(path.stem for path in (project.storage.local.folder / "requests").glob("*.json"))
 
 
+@pytest.mark.outcome(
+    "forgetting",
+    '"Materialize all" with a request that waits',
+    "nothing is erased: the job `forget` alone carries out the request that it names",
+)
 def test_no_selection_of_assets_carries_out_a_request(project, instance):
     put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))
     assets = [build().resolve_assets_def(CERTIFICATES)]
@@ -102,6 +107,7 @@ def test_the_job_names_its_request_and_without_one_names_those_that_wait(project
     assert waiting(project) == ["R-17", "R-18"]
 
 
+@pytest.mark.outcome("forgetting", "a request that cannot be finished", "those after it are carried out")
 def test_a_request_that_cannot_be_finished_fails_none_after_it(project, instance):
     (project.storage.local.folder / "notes.txt").write_text(f"somebody wrote: {PERSON}")
     put(project.storage, Request(request_id="R-17", reason="erasure request", texts=[PERSON]))

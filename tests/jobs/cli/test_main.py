@@ -105,6 +105,7 @@ def test_two_runs_of_one_recipe_do_not_get_in_each_others_way(folder):
     assert "another run is at work in" in output
 
 
+@pytest.mark.outcome("killed", "a full disk that Dagster or another library meets", "an error with what to do")
 def test_a_full_disk_that_a_library_meets_ends_in_words(folder, monkeypatch):
     def fill(_):
         with closing(sqlite3.connect(folder / "full.db")) as database:

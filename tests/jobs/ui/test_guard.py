@@ -67,6 +67,11 @@ def test_what_the_pages_of_the_ui_ask_is_let_through(behind):
     "host",
     ["evil.example", "localhost.evil.example", "127.0.0.2", "localhost.", "user@localhost", "localhost/x", "", "[::1"],
 )
+@pytest.mark.outcome(
+    "port",
+    "a name that was made to point to this machine (DNS rebinding)",
+    "421 for a `Host` that is not this machine's",
+)
 def test_another_host_is_refused(behind, host):
     assert post(client(behind), host=host).status_code in {400, 421}
     assert behind.reached == []
@@ -98,6 +103,7 @@ def test_two_hosts_are_refused(behind):
         "",
     ],
 )
+@pytest.mark.outcome("port", "a page of another site sends a request", "403 for a foreign `Origin`, also `null`")
 def test_a_page_of_another_site_is_refused(behind, origin):
     assert post(client(behind), WIPE, origin=origin).status_code == 403
     assert client(behind).get("/", headers={"origin": origin}).status_code == 403
@@ -111,12 +117,16 @@ def test_a_proxy_may_speak_tls_for_the_ui(behind):
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "application/graphql", "x/application/json", ""]
 )
+@pytest.mark.outcome("port", "a form of another site posts a change as text", "415: POST takes JSON alone")
 def test_what_a_form_can_send_is_refused(behind, kind):
     sent = client(behind).post(f"/graphql?query={WIPE}", content=WIPE, headers={"content-type": kind})
     assert sent.status_code == 415
     assert behind.reached == []
 
 
+@pytest.mark.outcome(
+    "port", "an image or a link whose address is a GraphQL change", "405: GraphQL is answered by POST alone"
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
 @pytest.mark.parametrize("path", ["/graphql", "/%67raphql", "/graphql/"])
 def test_an_image_or_a_link_asks_no_graphql(behind, method, path):
@@ -148,6 +158,7 @@ def test_a_subscription_is_let_through(behind):
             assert opened.receive_json() == {"type": "data"}
 
 
+@pytest.mark.outcome("port", "a page of another site opens the WebSocket", "refused")
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"host": "evil.example"}])
 def test_a_websocket_of_another_site_is_refused(behind, headers):
     with (
@@ -170,6 +181,9 @@ def test_a_websocket_of_another_site_is_refused(behind, headers):
         "[" * 100_000,
     ],
 )
+@pytest.mark.outcome(
+    "port", "a change, or nonsense, over the WebSocket", "the connection is closed: subscriptions alone"
+)
 def test_a_websocket_takes_subscriptions_alone(behind, text):
     with client(behind).websocket_connect(f"ws{HOME[4:]}/graphql") as opened:
         opened.send_text(text)
@@ -181,6 +195,7 @@ def test_a_websocket_takes_subscriptions_alone(behind, text):
 # --- the token
 
 
+@pytest.mark.outcome("port", "a request without the token", "401, and nothing else")
 def test_without_the_token_nothing_is_shown(behind):
     asks = client(behind, token=TOKEN)
     answers = [
@@ -213,6 +228,7 @@ def test_the_token_opens_the_ui_and_does_not_stay_in_the_address(behind):
 # --- read-only
 
 
+@pytest.mark.outcome("port", "a change through a read-only UI", "403")
 def test_a_read_only_ui_answers_queries_alone(behind):
     asks = client(behind, read_only=True)
     assert post(asks).status_code == 200

@@ -128,6 +128,7 @@ def errors(of=FinelineError):
     return [of, *(each for kind in of.__subclasses__() for each in errors(kind))]
 
 
+@pytest.mark.outcome("leaks", "a secret in an error", "hidden when the error is made")
 def test_every_error_of_fineline_hides_secrets():
     kinds = errors()
     assert len(kinds) >= 17
@@ -149,6 +150,7 @@ def test_no_error_of_fineline_goes_around_the_redaction():
     assert around == ["FinelineError"]
 
 
+@pytest.mark.outcome("leaks", "a secret in a log record of any library", "hidden when the record is made")
 def test_a_log_record_hides_secrets_in_its_text_its_arguments_and_its_error():
     def record(text, *arguments, error=None):
         trace = (type(error), error, error.__traceback__) if error else None

@@ -34,6 +34,7 @@ def front():
         process.kill()
 
 
+@pytest.mark.outcome("killed", "`fineline ui` or one of its processes is killed", "all of it ends")
 @pytest.mark.parametrize("victim", ["front", "keeper", "command"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_end_of_any_of_them_ends_all(front, victim, how):

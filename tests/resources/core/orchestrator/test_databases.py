@@ -20,6 +20,11 @@ def opened(root):
 
 
 # The first tables of the index, a table without its index, and the last marks; by Fineline also the schedules.
+@pytest.mark.outcome(
+    "killed",
+    "a kill while Dagster's databases are created",
+    "they are made aside and put in place whole; a damaged one is set aside",
+)
 @pytest.mark.parametrize(("maker", "steps"), [("dagster", ["95", "107", "127"]), ("fineline", ["107", "160"])])
 def test_databases_whose_creation_was_killed_are_made_whole(tmp_path, maker, steps):
     program = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("creation.py")), maker, str(tmp_path)]

@@ -71,6 +71,7 @@ def failing():
             raise ValueError(f"cannot read {ADDRESS}")  # noqa: B904
 
 
+@pytest.mark.outcome("leaks", "a secret in an event, metadata or tag that Dagster stores", "hidden before it is stored")
 def test_no_event_of_a_run_holds_a_secret(instance):
     result = dg.materialize([leaky, failing], instance=instance, raise_on_error=False)
     assert not result.success
@@ -90,6 +91,7 @@ def test_no_event_without_a_run_holds_a_secret(instance):
         assert mark not in text
 
 
+@pytest.mark.outcome("leaks", "a secret in what a sensor stores", "hidden before it is stored")
 def test_no_tick_of_a_sensor_holds_a_secret(instance):
     error = SerializableErrorInfo(ADDRESS, [ADDRESS], "KeyError", cause=SerializableErrorInfo(ADDRESS, [], "OSError"))
     data = TickData("sensor", "alerts", InstigatorType.SENSOR, TickStatus.STARTED, timestamp=1.0)

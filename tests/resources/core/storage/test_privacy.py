@@ -26,6 +26,9 @@ def stored(root, key):
         root.take({key: made / "model"})
 
 
+@pytest.mark.outcome(
+    "leaks", "another user of the machine reads the storage root", "every folder is 0700, every file 0600"
+)
 def test_all_that_is_stored_is_its_owners_alone(tmp_path):
     root = DiskRoot(tmp_path / "home" / "recipe")
     root.put("assets/splits/manifest.json", b"1")
@@ -40,6 +43,9 @@ def test_all_that_is_stored_is_its_owners_alone(tmp_path):
         assert mode == ("700" if (tmp_path / "home" / path).is_dir() else "600"), path
 
 
+@pytest.mark.outcome(
+    "leaks", "a release for others", "readable by them where `FINELINE_RELEASE_MODE` says so, and nothing else"
+)
 @pytest.mark.parametrize(("mode", "folder", "passing"), [("0644", "755", "711"), ("640", "750", "710")])
 def test_a_release_is_given_away_where_the_environment_says_so(tmp_path, monkeypatch, mode, folder, passing):
     monkeypatch.setenv(RELEASE_MODE, mode)

@@ -34,6 +34,11 @@ def read(file, reader=arrow_rows):
     return [row if isinstance(row, RawRow) else row.values for row in reader(file, "mail/0123")]
 
 
+@pytest.mark.outcome(
+    "reading",
+    "an Arrow file of 546 bytes with wrong offsets, which ended the run by SIGSEGV (`segfault.arrow`)",
+    "refused by its name: tables are validated in full before use",
+)
 @pytest.mark.real_data
 def test_an_arrow_file_with_wrong_offsets_is_refused(shared_data):
     file = io.BytesIO((shared_data / "hostile/segfault.arrow").read_bytes())
@@ -41,6 +46,11 @@ def test_an_arrow_file_with_wrong_offsets_is_refused(shared_data):
         read(file)
 
 
+@pytest.mark.outcome(
+    "reading",
+    "a Parquet file of 812 bytes that stands for 10 GB (`bomb-812-bytes.parquet`)",
+    "refused by its name before it is in memory: 200 times the size of the file, or 64 MiB, at most",
+)
 @pytest.mark.real_data
 def test_a_parquet_file_of_812_bytes_that_claims_10_gb_is_refused_before_they_are_in_memory(shared_data):
     file = io.BytesIO((shared_data / "hostile/bomb-812-bytes.parquet").read_bytes())
@@ -124,6 +134,9 @@ def test_a_file_of_polars_with_views_is_read_in_large_pieces(monkeypatch):
         pa.array([1], pa.timestamp("ms", tz="+05:30")),
     ],
     ids=lambda column: str(column.type),
+)
+@pytest.mark.outcome(
+    "reading", "a table with a type that polars does not have", "refused, with the number of the column"
 )
 def test_a_type_that_polars_does_not_have_is_refused_with_its_column(column):
     with pytest.raises(SourceError, match="column 2, of a type that polars does not have"):

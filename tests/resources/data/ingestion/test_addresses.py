@@ -30,6 +30,9 @@ def mail(tmp_path, **more):
     return parse_recipe(f"name: r\nsources:\n  - {text}\n", tmp_path / "recipe.yaml").sources[0]
 
 
+@pytest.mark.outcome(
+    "leaks", "`ftp://user:$PASSWORD@…` in a recipe", "stored and shown without who asks and without its query"
+)
 @pytest.mark.parametrize("name", ["a.jsonl", "a.xyz", None])
 @pytest.mark.parametrize("more", [{}, {"join": "{path: 'memory://ann:$PASSWORD@bucket/other.jsonl', key: id}"}])
 def test_nothing_that_is_stored_or_shown_of_a_source_holds_its_password(store, tmp_path, name, more):

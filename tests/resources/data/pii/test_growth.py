@@ -95,6 +95,11 @@ def used(pattern: Any, uses: set[str]) -> Run:
     return lambda text: sum(1 for _ in pattern.finditer(text))
 
 
+@pytest.mark.outcome(
+    "time",
+    "what is nearly an address, an amount or a name, for each pattern (`redos-address.jsonl`)",
+    "the time grows with the text, not with its square",
+)
 def test_patterns_of_ours_and_of_libraries_are_linear() -> None:
     steep = {}
     tested = set()
@@ -117,6 +122,7 @@ def analyzer() -> AnalyzerEngine:
     return build_analyzer(Scrub().model_copy(update={"entities": entities}), engine, own=[])
 
 
+@pytest.mark.outcome("time", "the same for each recognizer as a whole", "the time grows with the text")
 def test_recognizers_are_linear(analyzer: AnalyzerEngine) -> None:
     steep = {}
     for recognizer in analyzer.registry.recognizers:
@@ -129,6 +135,7 @@ def test_recognizers_are_linear(analyzer: AnalyzerEngine) -> None:
     assert steep == {}
 
 
+@pytest.mark.outcome("time", "a word of any length", "the time grows with the text")
 def test_a_word_of_any_length_is_cut_into_tokens_in_linear_time(analyzer: AnalyzerEngine) -> None:
     tokenizer = analyzer.nlp_engine.nlp[LANGUAGE].tokenizer
     text = "Ann (see " + "(" * 999 + ") " + "x" * 301
@@ -150,5 +157,6 @@ def test_a_word_of_any_length_is_cut_into_tokens_in_linear_time(analyzer: Analyz
     ],
     ids=["addresses", "secrets", "segments", "HTML", "normal form", "sections", "documents"],
 )
+@pytest.mark.outcome("time", "the same for reading, normalising and judging a row", "the time grows with the text")
 def test_steps_are_linear(run: Run) -> None:
     assert too_steep(run, (unit * (8 * CHARACTERS // len(unit)) for unit in UNITS)) == []

@@ -158,6 +158,11 @@ def test_a_damaged_batch_is_not_scrubbed(scrubbing):
         scrub(Inline(), scrubbing)
 
 
+@pytest.mark.outcome(
+    "time",
+    "a text that takes longer than a minute all the same",
+    "its row goes to quarantine as `analysis_timed_out`, the others are scrubbed",
+)
 def test_a_row_that_takes_too_long_goes_into_quarantine_without_its_text(storage, scrubbing, monkeypatch):
     find = Finder.find
 

@@ -93,6 +93,7 @@ def test_a_giant_field_of_an_array_or_of_csv_is_told_with_its_line(tmp_path, nam
         only(tmp_path / name)
 
 
+@pytest.mark.outcome("reading", "a CSV of one line of any length", "refused at 16 MiB")
 def test_a_csv_line_without_an_end_is_refused_before_it_is_in_memory():
     class Endless(io.RawIOBase):
         count = 0
@@ -111,12 +112,18 @@ def test_a_csv_line_without_an_end_is_refused_before_it_is_in_memory():
     assert endless.count < 18 * MIB
 
 
+@pytest.mark.outcome("time", "a table of very many columns", "read or refused at once")
 def test_a_header_of_very_many_columns_takes_no_time(tmp_path):
     names = ",".join(f"c{number}" for number in range(300_000))
     (tmp_path / "a.csv").write_text(f"text,{names}\nHello there.\n")
     assert only(tmp_path).records.height == 1
 
 
+@pytest.mark.outcome(
+    "reading",
+    "JSON that is nested hundreds of levels deep (`nested-600.jsonl`)",
+    "the row goes to quarantine, the others are read",
+)
 @pytest.mark.parametrize("levels", [450, 900])
 def test_a_tool_call_that_is_nested_too_deeply_is_quarantined(tmp_path, levels):
     call = {"name": "look", "arguments": '{"a": ' * levels + "1" + "}" * levels}
@@ -181,6 +188,7 @@ def test_utf_16_is_told_or_every_line_is_quarantined(tmp_path, encoding):
         assert not rows.unreadable.is_empty()
 
 
+@pytest.mark.outcome("reading", "an archive that unpacks to far more than it is", "refused, with the limit")
 def test_a_zip_bomb_is_told_with_the_limit(bomb):
     with pytest.raises(SourceError, match=r"bomb\.jsonl\.gz unpacks to more than 200 times its size"):
         only(bomb)

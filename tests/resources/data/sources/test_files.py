@@ -276,6 +276,9 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
         list_batches(files(path))
 
 
+@pytest.mark.outcome(
+    "reading", "a link in a folder, to `pseudonym.key` or elsewhere", "refused by its name; the other files are read"
+)
 def test_a_link_is_refused_by_name_also_where_the_recipe_names_it(tmp_path):
     path = written(tmp_path, "part.jsonl", JSONL)
     link = tmp_path / "in" / "link.jsonl"

@@ -49,6 +49,11 @@ def test_rows_are_those_that_this_process_reads(source):
         ("fault", r"cannot be read \(KeyError at harm\.py:\d+\)"),
     ],
 )
+@pytest.mark.outcome(
+    "reading",
+    "a file that crashes its reader, takes all memory, or nests without end",
+    "it ends the process that reads, not the run; it is named, and the next one is read",
+)
 def test_a_file_that_does_harm_is_named_and_the_next_one_is_read(source, kind, reason, capfd):
     [batch] = list_batches(source)
     with pytest.raises(SourceError, match=f"mail/bad:? {reason}") as refusal:
@@ -58,6 +63,7 @@ def test_a_file_that_does_harm_is_named_and_the_next_one_is_read(source, kind, r
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.outcome("reading", "a file that stalls its reader", "named after the time that a part may take")
 def test_a_file_that_stalls_is_named(source, monkeypatch):
     [batch] = list_batches(source)
     monkeypatch.setattr(reading, "SECONDS_TO_WAIT", 2.0)

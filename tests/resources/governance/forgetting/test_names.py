@@ -42,6 +42,11 @@ def names(mail):
     return [registry.name_of(mail.key(file)) for file in (FILE, OTHER)]
 
 
+@pytest.mark.outcome(
+    "forgetting",
+    "a file is named after the person",
+    "the name is blanked, and the file is named for its owner to clean",
+)
 def test_a_text_goes_from_the_names_that_contain_it_and_stays_away(mail, instance):
     assert sweep(mail.storage, ["ada lovelace"]).remains == [layout.ARRIVALS]
     assert forget(mail, instance, texts=["Ada Lovelace"])["remains"] == []

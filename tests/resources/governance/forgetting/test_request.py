@@ -67,6 +67,9 @@ def test_a_file_that_is_no_request_is_told_by_the_names_of_its_keys_alone(storag
         load(storage, "R-18")
 
 
+@pytest.mark.outcome(
+    "forgetting", "what a request names is looked for after it was carried out", "it is nowhere; a keyed hash is left"
+)
 def test_a_finished_request_leaves_nothing_not_even_of_an_interrupted_write(storage):
     put(storage, request())
     folder = storage.local.path(key_of("R-17")).parent

@@ -108,16 +108,25 @@ def storage(tmp_path):
     return Storage(tmp_path / "root")
 
 
+@pytest.mark.outcome(
+    "forgetting",
+    "a person is named in one of 47 written forms: surname first, joined, in HTML, URL, JSON, base64, compressed",
+    "removed, in every form",
+)
 def test_every_form_that_names_the_person_is_found_by_the_search():
     found = contains_any(pl.Series([*FORGOTTEN.values()]), REQUEST.needles)
     assert [kind for kind, hit in zip(FORGOTTEN, found, strict=True) if not hit] == []
 
 
+@pytest.mark.outcome(
+    "forgetting", "the search misses a form", "a second implementation inspects every file, and fails the certificate"
+)
 def test_the_inspection_finds_each_of_them_by_its_own_means():
     verdicts = Inspection(NAMES).each([*FORGOTTEN.values()])
     assert {kind: v.name for kind, v in zip(FORGOTTEN, verdicts, strict=True) if v is not Verdict.HOLDS} == {}
 
 
+@pytest.mark.outcome("forgetting", "a text only resembles the name", "reported for a person to decide")
 def test_what_only_resembles_is_reported_and_not_removed():
     verdicts = Inspection(NAMES).each([*REPORTED.values()])
     assert {kind: v.name for kind, v in zip(REPORTED, verdicts, strict=True) if v is not Verdict.RESEMBLES} == {}
@@ -187,6 +196,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.outcome("time", "the search of forgetting in a text that is nearly a name", "the time grows with the text")
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_the_time_grows_with_the_length_of_a_text(unit):
     def taken(length):

@@ -63,6 +63,7 @@ def test_editing_a_releases_tokenizer_leaves_the_model_it_came_from_alone(releas
     assert (release.parent / "merged" / "tokenizer.json").read_text() == "{}"
 
 
+@pytest.mark.outcome("trust", "what a release was made with", "each release has a bill of materials in CycloneDX")
 def test_the_bill_of_materials_names_what_is_installed():
     bill = json.loads(bill_of_materials())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
