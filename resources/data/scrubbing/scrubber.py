@@ -11,6 +11,7 @@ from fineline.data_contracts.messages import MESSAGE_COLUMNS
 from fineline.data_contracts.records import ScrubbedRecord
 from fineline.resources.core.keys import PseudonymKey
 from fineline.resources.core.recipe.scrubbing import Scrub
+from fineline.resources.core.redaction import FinelineError
 from fineline.resources.data.pii.detector import Detector
 from fineline.resources.data.pii.spans import Span
 from fineline.resources.data.scrubbing.documents import JSON_COLUMNS, NAME_COLUMNS, Fragment, read, rewrite
@@ -35,7 +36,7 @@ class Scrubbed:
     timed_out: pl.DataFrame
 
 
-class _NotAnalysed(Exception):
+class _NotAnalysed(FinelineError):
     """A text took too long to analyse."""
 
 

@@ -45,7 +45,9 @@ def bootstrap_interval(values: Floats, samples: int, confidence: float, seed: in
         batch=max(1, BLOCK // len(values)),
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high))
+    # Of equal values, the two percentiles may differ in their last bit, the wrong way round.
+    low, high = sorted((float(found.low), float(found.high)))
+    return Interval(mean, low, high)
 
 
 def sign_flip_p_value(differences: Floats, samples: int, seed: int) -> float:

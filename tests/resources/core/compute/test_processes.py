@@ -20,7 +20,8 @@ def engine():
 
 
 def children(of=None):
-    return [child for child in psutil.Process(of).children() if "spawn_main" in " ".join(child.cmdline())]
+    living = [child for child in psutil.Process(of).children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in living if "spawn_main" in " ".join(child.cmdline())]
 
 
 def wait_until(condition, seconds=30):

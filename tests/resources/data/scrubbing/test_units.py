@@ -183,6 +183,6 @@ def test_a_row_that_takes_too_long_goes_into_quarantine_without_its_text(storage
         )
     assert (parts[0].part.counts.rows_in, parts[0].part.counts.kept, parts[0].part.counts.quarantined) == (9, 8, 1)
     assert parts[0].part.counts.broken_rules == {"analysis_timed_out": 1}
-    folder = asset_folder(storage.path, "scrubbed_corpus", "notes/1")
+    folder = asset_folder(storage, "scrubbed_corpus", "notes/1")
     quarantine = pl.read_parquet(folder / parts[0].part.files["quarantine"].name)
     assert "number 5" not in quarantine["record"].item()
