@@ -10,7 +10,9 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
+import warnings
 from functools import cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -18,8 +20,11 @@ from urllib.parse import quote, unquote
 HIDDEN = "***"
 # Shorter values would be found in ordinary words.
 _SHORTEST = 6
-# Variables that hold secrets by the custom of their names, such as AWS_SECRET_ACCESS_KEY.
-_SECRET_NAME = re.compile(r"(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|KEY)(?:_|$)", re.I)
+# Variables that hold secrets by the custom of their names, such as AWS_SECRET_ACCESS_KEY and PGPASSWORD.
+_SECRET_NAME = re.compile(
+    r"PASSW(?:OR)?D|(?:^|_)(?:PASS|PASSPHRASE|PWD?|SECRET|TOKEN|CREDENTIALS?|(?:API)?KEY|SAS|DSN|CONNECTION_STRING)(?:_|$)",
+    re.I,
+)
 # An address up to its path, and what may hold a secret: who asks, and what follows the path. The example that errors
 # give stays. Lengths are bounded, so that the time grows with the length of the text alone.
 _ADDRESS = re.compile(
@@ -37,9 +42,16 @@ _FORMS = re.compile(
     r"|(?<=hooks\.slack\.com/services/)[\w/]+|\b(?i:bearer)\s{1,3}[\w.~+/-]{8,}=*"
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)"
 )
+# Parts of a query that hold a secret, as far as they are given as they are.
+_SECRET_PARAMETER = re.compile(
+    r"[?&;#](?:[\w.-]{0,40}[_.-])?(?:sig|signature|token|secret|passw(?:or)?d|(?:api|access)?_?key|credential)=[^$&;#\s]",
+    re.I,
+)
+_VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
 # Of a URL in a recipe: what stands before its host, and what follows its path.
 _SECRET_PARTS = re.compile(r"((?<=://).*@|[?].*)", re.DOTALL)
 _read: set[str] = set()
+_format_warning = warnings.formatwarning
 
 
 class FinelineError(Exception):
@@ -73,10 +85,17 @@ def secret(variable: str) -> str | None:
     """The value of an environment variable that no message may show from now on; None where it is not set."""
     value = os.environ.get(variable)
     if value:
-        _remember(value)
-        if "://" in value and "@" in value:
-            _remember(value.partition("://")[2].rpartition("@")[0].partition(":")[2])
+        _read.update(_forms(value))
     return value
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text that is shown and stored, such as a recipe's, holds a secret itself in place of a variable."""
+    return (
+        _FORMS.search(text) is not None
+        or any(_VARIABLE.sub("", _password(rest)) for rest in re.findall(r"://((?:(?!::)\S)*)", text))
+        or ("://" in text and _SECRET_PARAMETER.search(text) is not None)
+    )
 
 
 def expanded(url: str, *, with_secrets: bool) -> str:
@@ -85,9 +104,10 @@ def expanded(url: str, *, with_secrets: bool) -> str:
     What is filled in there is shown by no message from now on.
     """
     parts = _SECRET_PARTS.split(url)
-    if with_secrets:
-        for plain, braced in re.findall(r"\$(?:(\w+)|\{(\w+)\})", " ".join(parts[1::2]).partition(":")[2]):
-            secret(plain or braced)
+    for part in parts[1::2] if with_secrets else []:
+        # Who asks is no secret beside a password; alone it may be a token.
+        for variable in _VARIABLE.findall(part if part[0] == "?" else part.partition(":")[2] or part):
+            secret(variable.strip("${}"))
     return "".join(
         part if number % 2 and not with_secrets else os.path.expandvars(part) for number, part in enumerate(parts)
     )
@@ -107,22 +127,43 @@ class RedactedRecord(logging.LogRecord):
 
 
 def redact_output() -> None:
-    """Redact every log record of this process from now on, whoever writes it, and the error that ends it."""
+    """Redact from now on what this process logs and warns of, whoever does, and the errors that end it or a thread."""
     logging.setLogRecordFactory(RedactedRecord)
-    sys.excepthook = lambda *error: print(
-        redacted("".join(traceback.format_exception(*error))), end="", file=sys.stderr
-    )
+    warnings.formatwarning = lambda *warning, **line: redacted(_format_warning(*warning, **line))
+    sys.excepthook = _show
+    # Test runners have hooks of their own.
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda ended: _show(*ended[:3]) if ended.exc_type is not SystemExit else None
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda raised: _show(raised.exc_type, raised.exc_value, raised.exc_traceback)
 
 
-def _remember(value: str) -> None:
-    _read.update(each for each in (value, quote(value, safe=""), unquote(value)) if len(each) >= _SHORTEST)
+def _show(*error: Any) -> None:
+    print(redacted("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it may be written, and the password in it where it is an address."""
+    _, mark, rest = value.partition("://")
+    parts = [value, rest.rpartition("@")[0].partition(":")[2] if mark else ""]
+    forms = (form for part in parts for form in (part, quote(part, safe=""), unquote(part)))
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+def _password(rest: str) -> str:
+    """The password in what follows the scheme of an address, also in one of which / ? or # are not quoted."""
+    host = re.split("[/?#]", rest)[0]
+    if "@" not in host and not ("@" in rest and ":" in host and not host.rpartition(":")[2].isdigit()):
+        return ""
+    return (host if "@" in host else rest).rpartition("@")[0].partition(":")[2]
 
 
 @cache
 def _environment() -> frozenset[str]:
     """The secrets that libraries read from the environment themselves; a path is none."""
-    found = (value for name, value in os.environ.items() if _SECRET_NAME.search(name) and not value.startswith("/"))
-    return frozenset(value for value in found if len(value) >= _SHORTEST + 2)
+    named = {value for name, value in os.environ.items() if _SECRET_NAME.search(name) and not value.startswith("/")}
+    passwords = {_password(value.partition("://")[2]) for value in os.environ.values() if "://" in value}
+    return frozenset(form for value in named | passwords for form in _forms(value) if len(value) >= _SHORTEST + 2)
 
 
 def _without_secrets(found: re.Match[str]) -> str:

@@ -1,8 +1,10 @@
-"""Dagster's instance, which redacts every event and every tick of a sensor or schedule before it is stored."""
+"""Dagster's instance, which redacts what it stores: events, runs, sensors and schedules, errors of the daemon."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 import dagster as dg
@@ -26,17 +28,26 @@ class RedactingInstance(dg.DagsterInstance):
         """Dagster's own."""
         return InstanceRef.config_defaults(base_dir)
 
-    def handle_new_event(self, event: Any, **options: Any) -> None:
-        """Store an event of a run, or of none."""
-        super().handle_new_event(_redacted(event), **options)
+    def create_run(self, **options: Any) -> dg.DagsterRun:
+        """Store a new run with its tags and configuration."""
+        return super().create_run(**options | {name: _in_texts(options[name]) for name in ("run_config", "tags")})
 
-    def create_tick(self, tick_data: Any) -> Any:
-        """Store a tick that begins."""
-        return super().create_tick(_redacted(tick_data))
 
-    def update_tick(self, tick: Any) -> Any:
-        """Store how a tick ended."""
-        return super().update_tick(_redacted(tick))
+def _redacting(name: str) -> Callable[..., Any]:
+    method: Callable[..., Any] = getattr(dg.DagsterInstance, name)
+
+    def redacting(self: RedactingInstance, *values: Any, **options: Any) -> Any:
+        return method(self, *map(_redacted, values), **options)
+
+    return wraps(method)(redacting)
+
+
+# Events; tags of runs; sensors and schedules with their cursors; backfills; errors of the daemon.
+for _name in (
+    *("handle_new_event", "add_run", "add_run_tags", "create_tick", "update_tick"),
+    *("add_instigator_state", "update_instigator_state", "add_backfill", "update_backfill", "add_daemon_heartbeat"),
+):
+    setattr(RedactingInstance, _name, _redacting(_name))
 
 
 def _redacted(stored: T) -> T:

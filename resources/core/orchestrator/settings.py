@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import yaml
+
 from fineline.resources.core.orchestrator import postgres
-from fineline.resources.core.storage.files import write_atomically
+from fineline.resources.core.storage.files import StorageError, write_atomically
 
 # A file that begins with this line is Fineline's, and is rewritten at each start.
 HEADER = "# Dagster's settings for this storage root."
 
+INSTANCE_CLASS = """\
+instance_class:
+  module: fineline.resources.core.orchestrator.instance
+  class: RedactingInstance
+"""
 SETTINGS = f"""\
 {HEADER}
 # Fineline rewrites this file at each start; to keep settings of your own, delete these two lines.
@@ -19,11 +26,8 @@ telemetry:
 nux:
   enabled: false
 
-# Events are stored without secrets, whatever an error or a log line quotes.
-instance_class:
-  module: fineline.resources.core.orchestrator.instance
-  class: RedactingInstance
-
+# What Dagster stores holds no secret, whatever an error or a log line quotes.
+{INSTANCE_CLASS}
 # A run whose process was killed is noticed within 20 seconds and retried from the step that was interrupted. A step
 # that failed is not retried here: transient errors are retried within the run, and others would fail again.
 run_launcher:
@@ -76,7 +80,8 @@ def write_settings(home: Path, recipe: str) -> None:
     If FINELINE_POSTGRES_URL is set, Dagster's storage is on that server, in a schema named after the recipe.
 
     Raises:
-        StorageError: the PostgreSQL server cannot be used; the message states what to do.
+        StorageError: the PostgreSQL server cannot be used, or a user's settings would store secrets; the message states
+            what to do.
     """
     with_postgres = postgres.VARIABLE in os.environ
     if with_postgres:
@@ -84,5 +89,11 @@ def write_settings(home: Path, recipe: str) -> None:
     path = home / "dagster.yaml"
     content = (SETTINGS + POSTGRES if with_postgres else SETTINGS).encode()
     before = path.read_bytes() if path.exists() else HEADER.encode()
-    if before != content and before.startswith(HEADER.encode()):
+    if not before.startswith(HEADER.encode()):
+        if (yaml.safe_load(before) or {}).get("instance_class") != yaml.safe_load(INSTANCE_CLASS)["instance_class"]:
+            raise StorageError(
+                f"{path} is your own, and with it Dagster would store the secrets that errors and log lines quote. Add "
+                f"to it:\n{INSTANCE_CLASS}"
+            )
+    elif before != content:
         write_atomically(path, content)

@@ -8,6 +8,8 @@ UI, Slack), ``as_markdown`` for those that read Markdown (descriptions in the UI
 import re
 from typing import TextIO
 
+from fineline.resources.core.redaction import redacted
+
 # Seen by nobody, though Unicode counts them as letters, marks or symbols: fillers, joiners, and variation selectors
 # but the one that makes an emoji of a sign.
 _UNSEEN = re.compile(
@@ -21,7 +23,14 @@ _BLOCK = re.compile(r"^(?:(?=[#+=-])|\d{1,9}(?=[.)](?:\s|$)))")
 
 
 def inert(text: str) -> str:
-    """One line in which everything is seen: white space is a space, and what is not seen is written as its escape."""
+    """One line in which everything is seen: white space is a space, and what is not seen is written as its escape.
+
+    It shows no secret: what escapes change would not be recognised as one later.
+    """
+    return _inert(redacted(text))
+
+
+def _inert(text: str) -> str:
     text = _SPACE.sub(" ", text)
     if text.isprintable() and _UNSEEN.search(text) is None:
         return text
@@ -30,7 +39,7 @@ def inert(text: str) -> str:
 
 def inert_lines(text: str) -> str:
     """Lines in each of which everything is seen."""
-    return "\n".join(map(inert, text.split("\n")))
+    return "\n".join(map(_inert, redacted(text).split("\n")))
 
 
 def unlinked(text: str) -> str:

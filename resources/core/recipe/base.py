@@ -38,7 +38,7 @@ Location = Annotated[Url | Path, Field(union_mode="left_to_right"), AfterValidat
 class Section(BaseModel):
     """A part of the recipe. Unknown keys are refused, so a typing mistake is never silently a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def digest(*sections: Any) -> str:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.redaction import FinelineError
+from fineline.resources.core.redaction import FinelineError, holds_secret
 
 RECIPES = Path(__file__).resolve().parents[3] / "jobs" / "recipes"
 DEFAULT_RECIPE = RECIPES / "quickstart.yaml"
@@ -62,13 +62,32 @@ def parse_recipe(text: str, path: Path) -> Recipe:
     """
     try:
         values = yaml.safe_load(text)
+        secrets = [".".join(keys) for keys, text in _texts(values) if holds_secret(text)]
     # The last three are raised for dates and numbers that there are none of, and for what is nested too deeply.
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+        # The cause is cut off here and below, and the line that YAML shows left out: they may quote a secret.
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        reason = f"{error.problem}, line {mark.line + 1}, column {mark.column + 1}" if mark else error
+        raise RecipeError(f"{path} is not valid YAML: {reason}") from None
+    if secrets:
+        raise RecipeError(
+            f"{path} holds a password, token or key in {', '.join(secrets)}. A recipe is shown in the UI and stored "
+            "with each release: put the secret into an environment variable, and the variable's name, such as "
+            "$PASSWORD, in its place."
+        )
     try:
         return Recipe.model_validate(values, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise RecipeError(f"{path} does not fit:\n" + "\n".join(_explain(error, values))) from error
+        raise RecipeError(f"{path} does not fit:\n" + "\n".join(_explain(error, values))) from None
+
+
+def _texts(value: Any, *keys: str) -> Iterator[tuple[Sequence[str], str]]:
+    """The texts of a recipe, each with the keys that lead to it."""
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, (dict, list)):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(each, *keys, str(key))
 
 
 def _explain(error: ValidationError, values: Any) -> list[str]:

@@ -38,11 +38,14 @@ class FilesConnector(Connector[Files]):
         if not known:
             what = "no file of a known format" if found else "no files (sub-folders are not read)"
             raise SourceError(f"{source.name}: {source.path} holds {what}. Known formats: {KNOWN}.")
-        for file in known:
-            _require_plain(file, f"{source.name}/{printable(file.name)}")
+        # By number: their names may be personal data.
+        called = {f"{source.name}, file {number} of {len(known)} by name": file for number, file in enumerate(known, 1)}
+        for name, file in called.items():
+            _require_plain(file, name)
         others = [single(source.name, place).fingerprint(str(place)) for place in _companions(source)]
         return [
-            Batch(file.name, "-".join([file.fingerprint(str(file.path)), *others]), place_of(file)) for file in known
+            Batch(file.name, "-".join([file.fingerprint(name), *others]), place_of(file))
+            for name, file in called.items()
         ]
 
     def folder(self, source: Files) -> Folder:

@@ -143,8 +143,8 @@ def _files(source: HuggingFace) -> list[tuple[str, int, int]]:
     for path in found:
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
             raise SourceError(
-                f"{source.name}: {path} is a link out of {source.id}, which is not followed. Put the file itself in "
-                "its place: cp -rL copies a folder so."
+                f"{source.name}: a link leads out of {source.id} (find {source.id} -type l), which is not followed. "
+                "Put the file itself in its place: cp -rL copies a folder so."
             )
     files = [path for path in found if path.is_file()]
     return [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

@@ -7,6 +7,7 @@ link cannot be told from the file itself.
 from __future__ import annotations
 
 import errno
+import ftplib
 import hashlib
 import os
 import stat
@@ -126,14 +127,15 @@ def file_at(location: Location, name: str, called: str) -> File:
 
 @contextmanager
 def as_source_error(what: str) -> Iterator[None]:
-    """Errors of the system as SourceError, with what to do."""
+    """Errors of the system and of stores as SourceError, with what to do; the name of the file is cut off."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise SourceError(f"there is nothing at {what}. Correct the path in the recipe.") from error
-    except OSError as error:
+    except FileNotFoundError:
+        raise SourceError(f"there is nothing at {what}. Correct the path in the recipe.") from FileNotFoundError()
+    except (OSError, *ftplib.all_errors) as error:
         who = "; give this user the right to read it" if isinstance(error, PermissionError) else ""
-        raise SourceError(f"cannot read {what}: {error.strerror or type(error).__name__}{who}.") from error
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise SourceError(f"cannot read {what}: {reason}{who}.") from None
 
 
 def _local_path(location: Location) -> Location:
@@ -188,8 +190,9 @@ def _open_plain_file(path: str, flags: int) -> int:
 def _store(url: str) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
     try:
-        store, path = fsspec.url_to_fs(expanded(url, with_secrets=True))
-        return store, path
+        with as_source_error(url):
+            store, path = fsspec.url_to_fs(expanded(url, with_secrets=True))
+            return store, path
     except ImportError as error:
         raise SourceError(
             f"reading {scheme}:// needs a package that is not installed: {error}. Install it beside Fineline: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,7 +12,14 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, make_url, select, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Sql
@@ -22,6 +30,9 @@ from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.sources.batch import Batch, Bound, IncrementPlace
 from fineline.resources.data.sources.connector import Connector, Offer
+
+# What a message quotes, and what stands alone behind its last colon.
+_QUOTED = re.compile(r"""(["'`])(.+?)\1|(?<=: )(\S+)$""")
 
 
 class SqlConnector(Connector[Sql]):
@@ -122,13 +133,21 @@ def _connection(source: Sql) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True)
     except (OperationalError, ProgrammingError) as error:
-        reason = str(error.orig).partition("\n")[0]
-        raise SourceError(f"{source.name}: the database refused: {reason}. Correct the query.") from None
+        raise SourceError(
+            f"{source.name}: the database refused: {_reason(source, error)}. Correct the query."
+        ) from None
     # A table's library quotes the value that it cannot hold.
     except (SQLAlchemyError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{source.name}: the database cannot be read ({type(error).__name__}).") from None
     finally:
         engine.dispose()
+
+
+def _reason(source: Sql, error: DBAPIError) -> str:
+    """The first line of a database's message. It shows names of the query alone: others may be of a row."""
+    asked = f"{source.query} {source.version} {source.increment}"
+    message = str([error.orig, *getattr(error.orig, "args", ())][-1]).partition("\n")[0]
+    return _QUOTED.sub(lambda found: found[0] if (found[2] or found[3]) in asked else "…", message)
 
 
 def _uri(source: Sql) -> str:

@@ -76,7 +76,10 @@ def test_the_secrets_of_libraries_are_known_by_the_names_of_their_variables(monk
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/etc/google.json")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "deliberately")
+    monkeypatch.setenv("PGPASSWORD", "open-sesame")
+    monkeypatch.setenv("https_proxy", "http://ann:0a1b2c3d@proxy:3128")
     assert redacted("wJalrXUtnFEMI of /etc/google.json, deliberately") == f"{HIDDEN} of /etc/google.json, deliberately"
+    assert redacted("open-sesame, 0a1b2c3d, proxy") == f"{HIDDEN}, {HIDDEN}, proxy"
     redaction._environment.cache_clear()
 
 
@@ -101,6 +104,14 @@ def test_the_variables_of_a_url_are_filled_in_where_it_is_opened_and_secret_from
     assert url == "ftp://$FTP_USER:${PW}@h.example/a?sig=$SIG"
     assert expanded(url, with_secrets=True) == "ftp://annemarie:open@sesame@h.example/a?sig=0a1b2c"
     assert redacted("annemarie, open@sesame, 0a1b2c") == f"annemarie, {HIDDEN}, {HIDDEN}"
+
+
+@pytest.mark.parametrize("url", ["https://$ALONE@h/a", "memory://h/a?sig=${ALONE}", "memory://h/a?x=1&b=$ALONE"])
+def test_a_variable_is_secret_wherever_it_stands_alone_in_a_url(monkeypatch, url):
+    monkeypatch.setattr(redaction, "_read", set())
+    monkeypatch.setenv("ALONE", "0a1b2c3d")
+    expanded(url, with_secrets=True)
+    assert redacted("it was 0a1b2c3d") == f"it was {HIDDEN}"
 
 
 @pytest.mark.parametrize(

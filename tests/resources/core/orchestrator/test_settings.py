@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from fineline.resources.core.orchestrator import postgres
 from fineline.resources.core.orchestrator.launcher import HealthCheckedRunLauncher
-from fineline.resources.core.orchestrator.settings import HEADER, write_settings
+from fineline.resources.core.orchestrator.settings import HEADER, INSTANCE_CLASS, write_settings
 from fineline.resources.core.storage.files import StorageError
 
 
@@ -37,9 +37,21 @@ def test_settings_of_an_older_fineline_are_replaced_and_those_of_a_user_are_not(
     path.write_text(f"{HEADER}\ntelemetry:\n  enabled: false\n")
     write_settings(tmp_path, "small")
     assert "run_monitoring" in path.read_text()
-    path.write_text("telemetry:\n  enabled: false\n")
+    path.write_text(f"telemetry:\n  enabled: false\n{INSTANCE_CLASS}")
     write_settings(tmp_path, "small")
     assert "run_monitoring" not in path.read_text()
+
+
+@pytest.mark.parametrize("given", ["", "telemetry: {enabled: false}\n", "instance_class: {module: a, class: B}\n"])
+def test_settings_of_a_user_by_which_dagster_would_store_secrets_are_refused_with_what_to_add(
+    tmp_path, no_server, given
+):
+    path = tmp_path / "dagster.yaml"
+    path.write_text(given)
+    with pytest.raises(StorageError, match="RedactingInstance") as error:
+        write_settings(tmp_path, "small")
+    path.write_text(f"telemetry: {{enabled: false}}\n{str(error.value).partition(':')[2].partition(chr(10))[2]}")
+    write_settings(tmp_path, "small")
 
 
 @pytest.fixture

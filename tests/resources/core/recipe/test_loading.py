@@ -1,9 +1,10 @@
 import json
+import traceback
 
 import pytest
 
 from fineline.resources.core.recipe.base import digest
-from fineline.resources.core.recipe.loading import DEFAULT_RECIPE, RecipeError, load_recipe, recipe_path
+from fineline.resources.core.recipe.loading import DEFAULT_RECIPE, RecipeError, load_recipe, parse_recipe, recipe_path
 from fineline.resources.core.recipe.recipe import Recipe
 
 MINIMAL = "name: mine\nsources:\n  - {name: docs, kind: files, path: docs, licence: CC0-1.0}\n"
@@ -124,3 +125,39 @@ def test_the_json_schema_names_every_section():
     sections = json.loads(json.dumps(Recipe.model_json_schema()))["properties"]
     order = ["sources", "scrub", "deduplicate", "quality", "split", "datasets", "base_model", "training", "evaluation"]
     assert [name for name in sections if name in order] == order
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("ftp://ann:hunter2@host/in", "ftp://ann:hun/ter2@host/in", "zip://a.csv::https://ann:hunter2@host/a.zip"),
+        *(
+            "https://host/a.jsonl?x=1&sig=hunter2",
+            "s3://bucket/?X-Amz-Security-Token=hunter2",
+            "ftp://ann:hunter2$PW@host/",
+        ),
+    ],
+)
+def test_a_secret_in_a_recipe_is_refused_without_being_shown(recipe_error, value):
+    error = recipe_error(MINIMAL.replace("path: docs", f"path: '{value}'"))
+    assert "holds a password, token or key in sources.0.path" in error
+    assert "$PASSWORD" in error
+    assert "hun" not in error
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("ftp://ann:$PASSWORD@host/in", "ftp://ann:${PASSWORD}@host/in", "ftp://ann@host/in", "s3://bucket/a:b/c@d"),
+        *("https://host:8080/@x", "https://host/a.jsonl?sig=$SIG&download=1", "zip://a.csv::https://host/@a.zip"),
+    ],
+)
+def test_an_address_with_its_secrets_in_variables_is_taken(tmp_path, value):
+    assert parse_recipe(MINIMAL.replace("path: docs", f"path: '{value}'"), tmp_path / "a.yaml").sources[0].path == value
+
+
+def test_no_error_of_a_recipe_quotes_it_nor_has_a_cause_that_does(tmp_path):
+    for text in (f"{MINIMAL}alerts: {{format: hunter2}}\n", f"{MINIMAL}  password: hunter2: x\n"):
+        with pytest.raises(RecipeError) as caught:
+            parse_recipe(text, tmp_path / "a.yaml")
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))

@@ -279,13 +279,15 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
 @pytest.mark.outcome(
     "reading", "a link in a folder, to `pseudonym.key` or elsewhere", "refused by its name; the other files are read"
 )
-def test_a_link_is_refused_by_name_also_where_the_recipe_names_it(tmp_path):
+def test_a_link_is_refused_also_where_the_recipe_names_it(tmp_path):
     path = written(tmp_path, "part.jsonl", JSONL)
     link = tmp_path / "in" / "link.jsonl"
     link.parent.mkdir()
     link.symlink_to(path)
     for source in [files(link), files(link.parent), files(f"local://{link.parent}"), files(path, services=link)]:
-        with pytest.raises(SourceError, match=r"link\.jsonl: it is a link, and links are not followed"):
+        with pytest.raises(
+            SourceError, match=r"(link\.jsonl|file 1 of 1 by name): it is a link, and links are not followed"
+        ):
             list_batches(source)
 
 
