@@ -18,7 +18,7 @@ from fineline.resources.core.orchestrator import runs
 from fineline.resources.core.orchestrator.databases import prepare_databases
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
-from fineline.resources.core.presentation.inert import say
+from fineline.resources.core.presentation.inert import from_markdown, say
 from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
@@ -53,7 +53,7 @@ def prepare_home(project: Project) -> Path:
     project.storage.local.make_private()
     write_settings(home, project.recipe.name)
     for folder in prepare_databases(project.storage.local):
-        print(f"  note  Dagster's {folder} was damaged: it is set aside as {home / folder}.damaged, and begins again")
+        say(f"  note  Dagster's {folder} was damaged: it is set aside as {home / folder}.damaged, and begins again")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -186,7 +186,7 @@ def explain(result: dg.ExecuteInProcessResult) -> str:
         if name != CHECK_FAILED:
             lines.append(f"{event.step_key}: {words}")
     failed = [
-        f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {c.description or ''}".strip()
+        f"{c.asset_key.to_user_string()}: check {c.check_name} failed. {from_markdown(c.description or '')}".strip()
         for c in result.get_asset_check_evaluations()
         if not c.passed and c.severity == dg.AssetCheckSeverity.ERROR
     ]

@@ -61,7 +61,7 @@ def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alert
         "text": _escaped(title),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": title}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": text}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}},
             {"type": "section", "text": {"type": "mrkdwn", "text": f"<{link}|Open run {run_id[:8]}>"}},
         ],
     }

@@ -24,7 +24,6 @@ from fineline.assets.execution.events import publish_unchanged
 from fineline.assets.execution.folders import FolderRun
 from fineline.assets.execution.partitions import ALL_MISSING_IN_ONE_STEP, BATCHES, Launch
 from fineline.assets.execution.rules import rule_checks
-from fineline.assets.execution.shown import quieten_error
 from fineline.assets.execution.tables import TABLE_CHECKS, TableRun
 from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.recipe.base import digest
@@ -154,7 +153,6 @@ def _explained_faults(
     try:
         yield
     except Exception as error:
-        quieten_error(error)
         wait = seconds_to_wait(error, context.retry_number, context.run.run_id)
         if wait is not None:
             context.log.warning(f"{entry.name}: {type(error).__name__}; it may pass and is tried again in {wait:.0f} s")

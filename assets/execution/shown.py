@@ -46,13 +46,6 @@ def quieten(log: logging.Logger) -> None:
     log.addFilter(_quiet)
 
 
-def quieten_error(error: BaseException | None) -> None:
-    """Let no text act in the message of an error, nor in those of its causes."""
-    while error is not None:
-        error.args = tuple(inert_lines(each) if isinstance(each, str) else each for each in error.args)
-        error = error.__cause__ or error.__context__
-
-
 def _quiet(record: logging.LogRecord) -> bool:
     record.msg, record.args = unlinked(record.getMessage()), None
     return True

@@ -17,6 +17,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, unquote
 
+from fineline.resources.core.presentation.inert import inert_lines, say
+
 HIDDEN = "***"
 # Shorter values would be found in ordinary words.
 _SHORTEST = 6
@@ -114,16 +116,16 @@ def expanded(url: str, *, with_secrets: bool) -> str:
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record whose message, and the error that it reports, show no secret."""
+    """A log record whose message, and the error that it reports, show no secret and are inert lines."""
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         super().__init__(*args, **fields)
         if self.exc_info and self.exc_info[0]:
-            self.exc_text = redacted(logging.Formatter().formatException(self.exc_info))
+            self.exc_text = inert_lines(redacted(logging.Formatter().formatException(self.exc_info)))
 
     def getMessage(self) -> str:
         """The message with its arguments filled in."""
-        return redacted(super().getMessage())
+        return inert_lines(redacted(super().getMessage()))
 
 
 def redact_output() -> None:
@@ -139,7 +141,7 @@ def redact_output() -> None:
 
 
 def _show(*error: Any) -> None:
-    print(redacted("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+    say(redacted("".join(traceback.format_exception(*error)).rstrip()), sys.stderr)
 
 
 def _forms(value: str) -> set[str]:

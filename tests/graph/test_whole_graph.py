@@ -22,7 +22,7 @@ def latest(world, asset):
 
 
 def rows(table):
-    return [[*record.data.values()] for record in table.records]
+    return [[record.data[column.name] for column in table.schema.columns] for record in table.records]
 
 
 def of_first_batch(world, asset):

@@ -1,4 +1,7 @@
-"""Dagster's instance, which redacts what it stores: events, runs, sensors and schedules, errors of the daemon."""
+"""Dagster's instance: in what it stores of an event, or of a tick of a sensor or schedule, no text is secret or acts.
+
+Each process of Dagster loads this module, so that its log is redacted as well.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from typing import Any, TypeVar, cast
 import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import InstanceRef, deserialize_value, serialize_value
-from fineline.resources.core.redaction import redacted
+from fineline.resources.core.presentation.inert import inert_lines
+from fineline.resources.core.redaction import redact_output, redacted
 
 T = TypeVar("T")
+
+redact_output()
 
 
 class RedactingInstance(dg.DagsterInstance):
@@ -51,7 +57,7 @@ for _name in (
 
 
 def _redacted(stored: T) -> T:
-    """A value of Dagster with each of its texts redacted."""
+    """A value of Dagster with each of its texts redacted and inert."""
     value: Any = stored
     before = json.loads(serialize_value(value))
     after = _in_texts(before)
@@ -61,9 +67,9 @@ def _redacted(stored: T) -> T:
 def _in_texts(value: Any) -> Any:
     match value:
         case str():
-            return redacted(value)
+            return inert_lines(redacted(value))
         case dict():
-            return {redacted(name): _in_texts(each) for name, each in value.items()}
+            return {inert_lines(redacted(name)): _in_texts(each) for name, each in value.items()}
         case list():
             return [_in_texts(each) for each in value]
     return value

@@ -15,6 +15,13 @@ from fineline.resources.core.redaction import redacted
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]"
 )
+# Seen by what they do: joiners and breaks of words in scripts from Arabic to Khmer, joiners within an emoji, and emoji
+# that are newer than this Python.
+_SEEN = re.compile(
+    "(?<=[\u0600-\u109f\u1780-\u18af])[\u200b-\u200d]"
+    "|(?<=[\ufe0f\u2190-\u2bff\U0001f000-\U0001faff])\u200d(?=[\u2190-\u2bff\U0001f000-\U0001faff])"
+    "|[\U0001f000-\U0001faff]"
+)
 _SPACE = re.compile(r"[^\S ]")
 _ADDRESS = re.compile(r"((?:https?|ftps?|wss?|file)(?=:[/\\])|www(?=\.)|(?=@[\w-]))(.)", re.IGNORECASE)
 # An underscore between letters begins no emphasis: it stays as it is in the names of assets.
@@ -34,7 +41,11 @@ def _inert(text: str) -> str:
     text = _SPACE.sub(" ", text)
     if text.isprintable() and _UNSEEN.search(text) is None:
         return text
-    return "".join(each if each.isprintable() and not _UNSEEN.match(each) else _escape(each) for each in text)
+    seen = {found.start() for found in _SEEN.finditer(text)}
+    return "".join(
+        each if at in seen or (each.isprintable() and not _UNSEEN.match(each)) else _escape(each)
+        for at, each in enumerate(text)
+    )
 
 
 def inert_lines(text: str) -> str:
@@ -51,6 +62,11 @@ def as_markdown(text: str) -> str:
     """A line of Markdown that shows the text as it is, for a description or the cell of a table."""
     line = _MARKUP.sub(r"\\\g<0>", " ".join(inert(text).split()))
     return _ADDRESS.sub(r"\1\\[\2\\]", _BLOCK.sub(r"\g<0>\\", line))
+
+
+def from_markdown(line: str) -> str:
+    """The text of which :func:`as_markdown` made a line, without addresses to click at."""
+    return re.sub(r"\\([^\w\s])", r"\1", line)
 
 
 def fenced(text: str, language: str) -> str:

@@ -1,15 +1,20 @@
+import json
 import logging
 import sqlite3
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from support.dagster_internals import InstigatorType, SerializableErrorInfo, TickData, TickStatus
+from support.payloads import PAYLOADS
 
 from fineline.resources.core.orchestrator import postgres
 from fineline.resources.core.orchestrator.instance import RedactingInstance
+from fineline.resources.core.orchestrator.internals import serialize_value
 from fineline.resources.core.orchestrator.settings import write_settings
-from fineline.resources.core.redaction import HIDDEN
+from fineline.resources.core.presentation.inert import inert_lines
+from fineline.resources.core.redaction import HIDDEN, RedactedRecord
 
 ADDRESS = "ftp://ann:hunter2@files.example/a.csv?sig=abc123"
 MARKS = ("hunter2", "abc123")
@@ -101,3 +106,45 @@ def test_no_tick_of_a_sensor_holds_a_secret(instance):
     assert text.count(f"ftp://{HIDDEN}@") == 3
     for mark in MARKS:
         assert mark not in text
+
+
+def texts(value):
+    """All texts of a value of Dagster, at any depth."""
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return texts([*value, *value.values()])
+        case list():
+            return [text for each in value for text in texts(each)]
+    return []
+
+
+def test_in_no_event_of_a_run_does_a_text_act(instance):
+    @dg.asset
+    def quoting():
+        hostile = "\n".join(PAYLOADS).encode(errors="replace").decode()
+        try:
+            raise FileNotFoundError(2, hostile, hostile)
+        except FileNotFoundError as error:
+            raise ValueError(hostile) from error
+
+    run = dg.materialize([quoting], instance=instance, raise_on_error=False).dagster_run
+    (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    found = texts(json.loads(serialize_value(failed)))
+    assert sum("wipeAssets" in text for text in found) == 2
+    for text in found:
+        assert inert_lines(text) == text
+
+
+def test_what_the_log_of_a_process_reports_does_not_act(capsys):
+    controls = "\x1b[2J\x1b]0;title\x07"
+    try:
+        raise ValueError(controls)
+    except ValueError:
+        error = sys.exc_info()
+    record = RedactedRecord("x", logging.ERROR, "", 1, "%s", (controls,), error)
+    sys.excepthook(*error)
+    shown = logging.Formatter().format(record) + capsys.readouterr().err
+    assert shown.count("\\x1b[2J") == 3
+    assert inert_lines(shown) == shown

@@ -4,7 +4,15 @@ import pytest
 from markdown_it import MarkdownIt
 from support.payloads import PAYLOADS
 
-from fineline.resources.core.presentation.inert import as_markdown, fenced, inert, inert_lines, say, unlinked
+from fineline.resources.core.presentation.inert import (
+    as_markdown,
+    fenced,
+    from_markdown,
+    inert,
+    inert_lines,
+    say,
+    unlinked,
+)
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 # What the UI, or GitHub's Markdown, makes a link of without any markup.
@@ -58,6 +66,30 @@ def test_nothing_in_a_fenced_text_ends_its_block():
 def test_ordinary_text_stays_as_it_is():
     text = "412 of 1,000 rows (41.2%) of sft_dataset are in quarantine, 3 of them by allowed_licences; p = 0.01"
     assert as_markdown(text) == inert(text) == unlinked(text) == text
+    assert from_markdown(as_markdown("*a* [b](c_d) 1. `x`\\y #z")) == "*a* [b](c_d) 1. `x`\\y #z"
+    assert from_markdown(as_markdown("1. raw_corpus[docs/0123456789ab]")) == "1. raw_corpus[docs/0123456789ab]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'it\'s "quoted" – ‘so’ “too” … 50 € at https://example.org/a?b=c#d',
+        "if x[0] < 3 && y: print(f'{z!r:>8}\\\\n')  # a_b_c **kwargs",
+        "می\u200cخواهم קוראים עברית العربية",
+        "क्\u200dष ශ්\u200dරී ไทย\u200bคำ ខ្មែរ\u200bភាសា",
+        "👨\u200d👩\u200d👧 🏳️\u200d🌈 ❤️\u200d🔥 👍🏽 \U0001fae8 \U0001fadc 1️⃣",
+    ],
+)
+def test_ordinary_text_of_every_script_stays_as_it_is(text):
+    assert inert(text) == inert_lines(text) == text
+    assert from_markdown(as_markdown(text)).replace("[:]", ":") == " ".join(text.split())
+
+
+def test_a_joiner_where_it_joins_nothing_is_seen():
+    assert inert("pay\u200dpal\u200c👍\u200d x \u200b") == "pay\\u200dpal\\u200c👍\\u200d x \\u200b"
+
+
+def test_marks_and_signs_of_other_scripts_stay_as_they_are():
     assert inert("日本語 العربية naïve 👍️ e\u0301") == "日本語 العربية naïve 👍️ e\u0301"
 
 
