@@ -131,7 +131,7 @@ class RedactedRecord(logging.LogRecord):
 def redact_output() -> None:
     """Redact from now on what this process logs and warns of, whoever does, and the errors that end it or a thread."""
     logging.setLogRecordFactory(RedactedRecord)
-    warnings.formatwarning = lambda *warning, **line: redacted(_format_warning(*warning, **line))
+    warnings.formatwarning = lambda *warning, **line: inert_lines(redacted(_format_warning(*warning, **line)))
     sys.excepthook = _show
     # Test runners have hooks of their own.
     if threading.excepthook is threading.__excepthook__:
