@@ -115,7 +115,10 @@ def save(trainer: Trainer, tokenizer: Any, task: Train) -> None:
     """Write the adapter, and the weights with the adapter merged in, each with tokenizer and chat template."""
     adapter, merged = Path(task.output) / "adapter", Path(task.output) / "merged"
     model: Any = trainer.model
-    model.peft_config["default"].base_model_name_or_path = task.adapter_base
+    settings = model.peft_config["default"]
+    settings.base_model_name_or_path = task.adapter_base
+    # PEFT keeps a set, whose order is another one in each process; the same training has the same data version.
+    settings.target_modules = sorted(settings.target_modules)
     model.save_pretrained(adapter, save_embedding_layers=False)
     (adapter / "README.md").unlink()  # PEFT's form to fill in; the release has a card of its own
     whole = model.merge_and_unload()

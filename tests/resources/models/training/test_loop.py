@@ -120,6 +120,12 @@ def test_resumed_run_ends_with_the_weights_and_losses_of_a_straight_run(trained,
     assert Path(resumed.curve).read_text() == Path(trained.curve).read_text()
 
 
+def test_an_adapter_names_its_modules_in_the_same_order_in_every_process(trained):
+    config = json.loads((Path(trained.merged).parent / "adapter" / "adapter_config.json").read_text())
+    assert len(config["target_modules"]) > 5
+    assert config["target_modules"] == sorted(config["target_modules"])
+
+
 def test_checkpoint_of_other_rows_is_not_resumed(tiny_model_folder, tmp_path):
     with pytest.raises(Interrupted):
         train(sft_task(tiny_model_folder, tmp_path / "run"), cut_off_at(8))
