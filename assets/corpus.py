@@ -18,6 +18,7 @@ from fineline.data_contracts.messages import MESSAGE_COLUMNS, content_length
 from fineline.resources.core.compute.engine import worthwhile
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.recipe.scrubbing import Scrub
+from fineline.resources.core.storage.faults import is_transient
 from fineline.resources.core.storage.tables import StoredPart
 from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
 from fineline.resources.data.pii.version import VERSION as PII_VERSION
@@ -46,7 +47,7 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     forgotten = Tombstones.load(run.storage, run.pseudonym_key)
     if forgotten is not None:
         blank_forgotten_names(run.storage, forgotten)
-    unread: list[str] = []
+    unread: list[SourceError] = []
     for batch in run.stale:
         try:
             source, arrived = run.source(batch)
@@ -55,11 +56,11 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
             parts = ingest(rows, source.name, batch, allowed_licences, progress, forgotten)
             counts = run.write(parts, batch, shows=_outline).manifest
         except SourceError as error:
-            unread.append(str(error))
+            unread.append(error)
         else:
             run.log.info(f"{batch}: {counts.rows_in or 0:,} rows read, {counts.rows or 0:,} records")
     if unread:
-        raise SourceError("\n".join(unread))
+        raise SourceError("\n".join(map(str, unread))) from max(unread, key=is_transient)
 
 
 @asset(

@@ -1,8 +1,8 @@
 """Faults in real steps of the data half, as the main job runs them."""
 
 import errno
-import io
 import itertools
+import os
 
 import dagster as dg
 import pytest
@@ -16,8 +16,23 @@ from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES
 from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.sources import reading
 from fineline.resources.governance.accounting.ledger import find_gaps
 from fineline.resources.project import current_project
+
+# For the process that reads.
+VANISHING = """
+import errno, io
+from fineline.resources.data.sources.locations import LocalFile
+
+class Vanishing(io.FileIO):
+    def readinto(self, buffer):
+        if self.tell() > 0:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return super().readinto(memoryview(buffer)[:100])
+
+LocalFile.open = lambda file: Vanishing(file.path)
+"""
 
 
 class World:
@@ -126,22 +141,22 @@ def test_a_full_disk_in_a_step_is_told_with_what_to_do_and_the_run_goes_on_later
     assert [task.label for task in world.make()] == ["record_quality"]
 
 
-def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(world, monkeypatch):
+def test_a_source_that_vanishes_half_way_is_told_and_what_is_stored_of_it_stays(world, monkeypatch, tmp_path):
     path = world.folder / "corpus" / "first.jsonl"
     content = path.read_bytes()
     path.write_bytes(content + content.partition(b"\n")[0] + b"\n")
     before = world.storage.require("raw_corpus", key("colours/first.jsonl"))
 
-    class Vanishing(io.FileIO):
-        def readinto(self, buffer):
-            if self.tell() > 0:
-                raise OSError(errno.ESTALE, "Stale file handle")
-            return super().readinto(memoryview(buffer)[:100])
-
+    (tmp_path / "sitecustomize.py").write_text(VANISHING)
     monkeypatch.setattr("fineline.resources.core.storage.faults.FIRST_WAIT", 0.01)
     with monkeypatch.context() as patch:
-        patch.setattr("fineline.resources.data.sources.locations.LocalFile.open", lambda file: Vanishing(file.path))
+        patch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        reading.end_idle()
         said = world.fails()
+        reading.end_idle()
+    (run,) = world.instance.get_runs(limit=1)
+    retries = world.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    assert len(retries) == MAXIMUM_RETRIES, "a stale handle may pass"
     assert f"cannot read {key('colours/first.jsonl')}: Stale file handle" in said
     assert "What is complete is kept" in said
     assert world.storage.require("raw_corpus", key("colours/first.jsonl")) == before

@@ -25,6 +25,7 @@ from typing import Any
 import polars as pl
 
 from fineline.resources.core.recipe.sources import Source
+from fineline.resources.core.storage.faults import is_transient
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.sources.batch import Batch
@@ -92,7 +93,8 @@ class _Reader:
             while self._connection.poll(SECONDS_TO_WAIT):
                 answer = json.loads(self._connection.recv_bytes())
                 if "error" in answer:
-                    raise SourceError(answer["error"])
+                    # Its cause is in the other process, where it was seen whether it may pass.
+                    raise SourceError(answer["error"]) from (ConnectionError() if answer.get("passes") else None)
                 if "normalised" not in answer:
                     return
                 records, unreadable = (pl.read_ipc(self._connection.recv_bytes()) for _ in range(2))
@@ -139,7 +141,8 @@ def _reader_of(source: Source, key: str, batch: Batch) -> _Reader:
 
 
 @atexit.register
-def _end_idle() -> None:
+def end_idle() -> None:
+    """End the processes that are kept for the next batch."""
     while _idle:
         _idle.pop().end()
 
@@ -161,9 +164,9 @@ def serve(connection: Connection) -> None:
             for rows in connector(source).read(source, key, batch):
                 _send(connection, {"normalised": rows.normalised}, rows.records, rows.unreadable)
                 _limit_time()
-            answer = {}
+            answer: dict[str, Any] = {}
         except SourceError as error:
-            answer = {"error": str(error)}
+            answer = {"error": str(error), "passes": is_transient(error)}
         except MemoryError:
             answer = {"error": f"{key} takes more than {MEMORY >> 20} MiB of memory to read; divide it, or mend it."}
         # Whatever a library raises over a file from outside keeps no other file back. Its message may quote the file.

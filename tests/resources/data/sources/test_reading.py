@@ -27,9 +27,9 @@ def source(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.jsonl").write_text(GOOD)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([SUPPORT, os.environ.get("PYTHONPATH", "")]))
-    reading._end_idle()
+    reading.end_idle()
     yield Files(name="mail", kind="files", licence="MIT", path=tmp_path / "in")
-    reading._end_idle()
+    reading.end_idle()
 
 
 def test_rows_are_those_that_this_process_reads(source):
