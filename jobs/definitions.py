@@ -17,6 +17,7 @@ from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches
 from fineline.schedules.automation import follow_data, freshness_policy, on_change
 from fineline.schedules.timetable import schedules
+from fineline.schedules.waiting import waiting_alerts
 
 
 def build(recipe: str | None = None) -> dg.Definitions:
@@ -30,7 +31,12 @@ def build(recipe: str | None = None) -> dg.Definitions:
         ],
         jobs=[main, audit, prune, forget],
         schedules=schedules(loaded.automation),
-        sensors=[follow_data(loaded.automation), new_batches, failure_alerts(loaded.name, loaded.alerts)],
+        sensors=[
+            follow_data(loaded.automation),
+            new_batches,
+            failure_alerts(loaded.name, loaded.alerts),
+            waiting_alerts(loaded.name, loaded.alerts),
+        ],
         # Without settings, so that a launch which gives another recipe or storage root is refused.
         resources={"project": dg.ResourceDefinition(lambda _: project, config_schema={})},
         # Steps share what they have loaded; training and generation run in processes of their own.

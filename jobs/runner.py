@@ -66,8 +66,11 @@ def only_runner(project: Project) -> Iterator[dg.DagsterInstance]:
     """
     with project.storage.root.lock(layout.RUNNER_LOCK, wait=False) as alone:
         if not alone:
-            root = project.storage.root.location("")
-            raise StorageError(f"another run is at work in {root}; wait for it to end, or stop it, then run again")
+            root = project.storage.root
+            holder = root.holder(layout.RUNNER_LOCK) or "another run"
+            raise StorageError(
+                f"{holder} is at work in {root.location('')}; wait for it to end, or stop it, then run again"
+            )
         prepare_home(project)
         with dg.DagsterInstance.get() as instance:
             yield instance

@@ -53,16 +53,20 @@ def message(recipe: str, job: str, run_id: str, failed: Failures, section: Alert
             "failed_steps": [{"step": step, "reason": inert(reason)} for step, reason in failed.steps.items()],
             "failed_checks": failed.checks,
         }
-    title = f"{recipe}: {job} failed"
     lines = [f"• check {check}" for check in failed.checks]
     lines += [f"• step {step}: {reason}" for step, reason in failed.steps.items()]
-    text = _escaped("\n".join(lines) or "No step failed: the run itself ended.")[:_LONGEST_TEXT]
+    text = "\n".join(lines) or "No step failed: the run itself ended."
+    return in_slack(f"{recipe}: {job} failed", text, link, f"Open run {run_id[:8]}")
+
+
+def in_slack(title: str, text: str, link: str, what: str) -> dict[str, Any]:
+    """The body by which Slack shows a title, a text, and a link named ``what``."""
     return {
         "text": _escaped(title),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": title}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": f"<{link}|Open run {run_id[:8]}>"}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": _escaped(text)[:_LONGEST_TEXT], "verbatim": True}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": f"<{link}|{what}>"}},
         ],
     }
 

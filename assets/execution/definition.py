@@ -29,6 +29,7 @@ from fineline.data_contracts.catalog import Asset, Partition
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES, explain, seconds_to_wait
+from fineline.resources.core.storage.holders import working_on
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.project import Project
 
@@ -100,6 +101,7 @@ class Definition:
             storage = project.storage
             reads: list[Partition] = []
             with (
+                working_on(f"run {context.run.run_id[:8]}, {entry.name}", context.log.info),
                 storage.root.lock(entry.name),
                 storage.reading(entry.upstream),
                 _explained_faults(context, storage, entry, reads),

@@ -23,6 +23,7 @@ from fineline.resources.core.recipe.loading import RecipeError, load_recipe, rec
 from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.redaction import redact_output
 from fineline.resources.core.storage.files import StorageError, no_room
+from fineline.resources.core.storage.holders import working_on
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
 
@@ -39,7 +40,8 @@ def main() -> None:
     if arguments.home:
         os.environ["FINELINE_HOME"] = arguments.home
     try:
-        arguments.function(arguments)
+        with working_on(arguments.work):
+            arguments.function(arguments)
     except (RecipeError, SourceError, StorageError) as error:
         raise SystemExit(inert_lines(f"fineline: {error}")) from error
     except Exception as error:
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, function: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, parents=[shared], help=summary, description=summary)
-        added.set_defaults(function=function)
+        added.set_defaults(function=function, work=f"fineline {name}")
         return added
 
     command("run", _run, "make what is missing or changed")

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
+from fineline.resources.core.storage import holders
 from fineline.resources.core.storage.files import tree_digest
+from fineline.resources.core.storage.holders import Holder, Wait
 from fineline.resources.core.storage.root import Conflict, Content, Entry
 
 
@@ -25,6 +27,8 @@ class _Lock:
 
     shared: int = 0
     alone: bool = False
+    holder: Holder | None = None
+    waits: list = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def is_free(self, shared: bool) -> bool:
@@ -118,18 +122,31 @@ class MemoryRoot:
 
     @contextmanager
     def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
-        lock = self._locks.setdefault(name, _Lock())
+        lock, me = self._locks.setdefault(name, _Lock()), holders.here()
         with lock.changed:
-            held = lock.changed.wait_for(lambda: lock.is_free(shared), None if wait else 0)
+            held = lock.is_free(shared)
+            if wait and not held:
+                lock.waits.append(me)
+                with holders.telling(lambda: Wait(name, me, lock.holder)):
+                    held = lock.changed.wait_for(lambda: lock.is_free(shared))
+                lock.waits.remove(me)
             lock.shared += held and shared
             lock.alone |= held and not shared
+            lock.holder = me if held and not shared else lock.holder
         try:
             yield held
         finally:
             with lock.changed:
                 lock.shared -= held and shared
                 lock.alone &= not held
+                lock.holder = None if held else lock.holder
                 lock.changed.notify_all()
+
+    def holder(self, name: str) -> Holder | None:
+        return self._locks[name].holder
+
+    def waits(self) -> list[Wait]:
+        return [Wait(name, each, lock.holder) for name, lock in self._locks.items() for each in lock.waits]
 
     def _below(self, key: str) -> Iterator[str]:
         """A file of this key, or all files below a folder of this key."""

@@ -55,7 +55,7 @@ class Freshness(Section):
 
 
 class Alerts(Section):
-    """Where failed runs are reported; nothing is sent by default."""
+    """Where failed runs, and what waits too long, are reported; nothing is sent by default."""
 
     webhook_variable: str | None = Field(
         None,
@@ -65,6 +65,9 @@ class Alerts(Section):
     format: Literal["json", "slack"] = Field("json", description="What is posted: plain JSON, or what Slack takes.")
     link: str = Field(
         "http://localhost:3000", pattern=r"^https?://", description="Address of the UI, for links to runs."
+    )
+    waiting_minutes: int = Field(
+        60, ge=1, description="Minutes after which is reported what waits: a run to start, a step for its pool, a lock."
     )
 
 

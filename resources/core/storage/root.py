@@ -18,6 +18,7 @@ from typing import Protocol
 import polars as pl
 
 from fineline.resources.core.redaction import FinelineError
+from fineline.resources.core.storage.holders import Holder, Wait
 
 
 class Conflict(FinelineError):
@@ -118,6 +119,12 @@ class Root(Protocol):
     def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> AbstractContextManager[bool]:
         """Hold a name alone, or ``shared`` with others that do so too, against holders in whatever process.
 
-        Gives whether it is held: False where others hold it, and this one does not ``wait`` for them. A holder that
-        dies releases it.
+        Gives whether it is held: False where others hold it, and this one does not ``wait`` for them. One that waits
+        tells for whom. A holder that dies releases it.
         """
+
+    def holder(self, name: str) -> Holder | None:
+        """Who holds a name alone; None where nobody does so, or it is not known."""
+
+    def waits(self) -> Sequence[Wait]:
+        """Who waits for a name now."""

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -102,7 +103,7 @@ def test_two_runs_of_one_recipe_do_not_get_in_each_others_way(folder):
     process.kill()
     process.communicate()
     assert code != 0
-    assert "another run is at work in" in output
+    assert re.search(r"fineline run \(process \d+ on .*\) since .* UTC is at work in", output)
 
 
 @pytest.mark.outcome("killed", "a full disk that Dagster or another library meets", "an error with what to do")

@@ -1,5 +1,9 @@
 """The contract of a storage root, which every implementation keeps."""
 
+import os
+import queue
+import re
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +13,7 @@ import pytest
 from support.memory_root import MemoryRoot
 
 from fineline.resources.core.storage.disk import DiskRoot
+from fineline.resources.core.storage.holders import working_on
 from fineline.resources.core.storage.root import Conflict
 
 
@@ -278,6 +283,36 @@ def test_one_that_would_share_a_lock_waits_for_one_that_holds_it_alone(root):
         assert not began.wait(0.05)
     assert began.wait(5)
     reader.join()
+
+
+def test_one_that_waits_tells_for_whom_and_since_when_and_is_listed_while_it_waits(root, monkeypatch):
+    monkeypatch.setattr("fineline.resources.core.storage.holders.FIRST_TOLD", 0.02)
+    told = queue.Queue()
+
+    def wait():
+        with working_on("fineline run", told.put), root.lock("a"):
+            told.put("held")
+
+    with working_on("run 01234567, splits", told.put), root.lock("a"):
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        first, second = told.get(timeout=5), told.get(timeout=5)
+        (listed,) = root.waits()
+    waiter.join()
+    me = rf"\(process {os.getpid()} on {socket.gethostname()}\) since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    words = rf"fineline run {me} waits for the lock 'a', which run 01234567, splits {me} holds"
+    assert all(re.fullmatch(words, each) for each in (first, second, str(listed))), (first, second, str(listed))
+    assert 0 <= listed.waiting.seconds < 60
+    assert [*told.queue][-1] == "held", "no longer told than it waits"
+    assert root.waits() == []
+    assert root.holder("a") is None
+
+
+def test_who_shares_a_lock_has_no_name_for_those_who_wait(root):
+    with root.lock("a"):
+        assert root.holder("a").process == os.getpid()
+    with root.lock("a", shared=True):
+        assert root.holder("a") is None
 
 
 def test_private_contents_are_read_again(root):
