@@ -1,8 +1,10 @@
 """What a test starts ends with the test run, however that ends."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -40,3 +42,43 @@ def test_what_a_killed_test_run_has_started_ends_with_it():
         run.kill()
     _, alive = psutil.wait_procs(started, timeout=30)
     assert alive == []
+
+
+TEST = """
+import os, subprocess, time
+from pathlib import Path
+
+def test_that_starts_a_service():
+    service = subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=-3, stderr=-3)
+    Path("started.part").write_text(f"{os.getpid()} {service.pid}")
+    os.rename("started.part", "started")
+    time.sleep(600)
+"""
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("victim", ["pytest", "worker"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_interrupted_pytest_leaves_nothing(tmp_path, how, workers, victim):
+    if victim == "worker" and not workers:
+        pytest.skip("there is none")
+    conftest = "from support import watcher\n\n\ndef pytest_configure():\n    watcher.start()\n"
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_service.py").write_text(TEST)
+    tests = str(Path(watcher.__file__).parent.parent)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers), "--max-worker-restart=0"],
+        env={**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "started").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    by, service = (psutil.Process(int(pid)) for pid in (tmp_path / "started").read_text().split())
+    started = [*psutil.Process(run.pid).children(recursive=True), by, service]
+    (run if victim == "pytest" else by).send_signal(how)
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert alive == []
+    run.wait(20)

@@ -16,7 +16,8 @@ MARK = "FINELINE_TEST_RUN"
 
 def start():
     """Have a process of its own watch over this one, which may be killed at any moment."""
-    environment = dict(os.environ)
+    # Without the mark of the run that this one is a part of, or the watcher would end with it.
+    environment = {name: value for name, value in os.environ.items() if name != MARK}
     os.environ[MARK] = f"{os.getpid()}-{time.time_ns()}"
     reads, _writes = os.pipe()  # The end that writes closes with this process, however it ends.
     watcher = [sys.executable, __file__, os.environ[MARK]]
