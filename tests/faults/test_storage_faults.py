@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
 from faults.writers import ROWS, keep_writing, write, write_until_killed, write_with_a_limit
@@ -20,16 +21,23 @@ from fineline.resources.core.storage.tables import scan_table
 SPAWN = multiprocessing.get_context("spawn")
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte."""
-    folder = tmp_path / "small"
+@contextmanager
+def mounted(folder, size):
+    """A file system in memory, of a size."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small disk; the limit on file sizes is tested in its place")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    with mounted(tmp_path / "small", "1m"):
+        yield tmp_path / "small"
 
 
 def fill(disk, leave):
