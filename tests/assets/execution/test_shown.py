@@ -5,6 +5,7 @@ import re
 
 import dagster as dg
 import polars as pl
+import pytest
 from support.payloads import PAYLOADS
 
 from fineline.assets.execution.shown import described, frame_table, inert_metadata, quieten, sample_table
@@ -28,6 +29,11 @@ def is_lines(text):
     return is_line(text.replace("\n", ""))
 
 
+@pytest.mark.outcome(
+    "shown",
+    "60 texts of Markdown, HTML, links, images and controls, as rows and columns (`markdown-mutation.jsonl`)",
+    "the cell of a table, as text; nothing is made of it",
+)
 def test_a_table_shows_it_as_the_text_of_a_cell_and_of_a_column():
     for payload in PAYLOADS:
         frame = pl.DataFrame({inert(payload): [payload.encode(errors="replace").decode()] * 3})
@@ -37,6 +43,11 @@ def test_a_table_shows_it_as_the_text_of_a_cell_and_of_a_column():
                 assert all(is_line(text) for pair in record.data.items() for text in pair)
 
 
+@pytest.mark.outcome(
+    "shown",
+    "the same in metadata of assets",
+    "text, JSON or table metadata; Markdown is for plots and the recipe alone",
+)
 def test_metadata_show_it_as_text():
     for payload in PAYLOADS:
         given = {
@@ -69,11 +80,19 @@ def test_a_plot_draws_it_and_its_markdown_is_one_image():
         assert inert_metadata(given) == given
 
 
+@pytest.mark.outcome(
+    "shown",
+    "the same in the description of a check, which the UI reads as Markdown",
+    "escaped: a paragraph of plain text",
+)
 def test_the_description_of_a_check_shows_it_as_text():
     for payload in PAYLOADS:
         assert not re.search(r"(?<!\\)[\[\]<`*|]|https?://|www\.\w|\w@\w", described(f"the slice {payload} got worse"))
 
 
+@pytest.mark.outcome(
+    "shown", "the same in the log of a run, where the UI makes links of addresses", "no address is one to click at"
+)
 def test_a_log_shows_it_without_links_and_controls():
     log, messages = logging.Logger("test"), []
     handler = logging.Handler()
@@ -86,6 +105,9 @@ def test_a_log_shows_it_without_links_and_controls():
     assert all(is_lines(message) and "http://" not in message.lower() for message in messages)
 
 
+@pytest.mark.outcome(
+    "shown", "the same in the terminal, and control characters in names of files", "each is written as its escape"
+)
 def test_the_terminal_shows_it_without_controls(capsys):
     with dg.DagsterInstance.ephemeral():
         logger = plain_console.logger_fn(None)
@@ -103,6 +125,7 @@ def test_the_name_of_a_file_is_a_part_of_one_line():
             assert is_line(shown)
 
 
+@pytest.mark.outcome("shown", "the same in an alert to Slack", "no link, no mention")
 def test_slack_shows_it_without_links_and_mentions():
     section = Alerts(webhook_variable="HOOK", format="slack")
     for payload in PAYLOADS:
