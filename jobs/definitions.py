@@ -10,8 +10,8 @@ from fineline.data_contracts import catalog
 from fineline.jobs.prune import prune
 from fineline.jobs.selections import audit, forget, main
 from fineline.resources.core.orchestrator.console import plain_console
+from fineline.resources.core.presentation.output import quieten_output
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.redaction import redact_output
 from fineline.resources.project import current_project
 from fineline.schedules.alerts import failure_alerts
 from fineline.schedules.arrivals import new_batches
@@ -54,5 +54,5 @@ def _by_itself(spec: dg.AssetSpec, recipe: Recipe, condition: dg.AutomationCondi
     return spec.replace_attributes(automation_condition=condition, freshness_policy=policy)
 
 
-redact_output()
+quieten_output()
 defs = build()

@@ -18,7 +18,8 @@ from fineline.resources.core.orchestrator import runs
 from fineline.resources.core.orchestrator.databases import prepare_databases
 from fineline.resources.core.orchestrator.internals import CHECK_FAILED, INTERRUPTED
 from fineline.resources.core.orchestrator.settings import write_settings
-from fineline.resources.core.presentation.inert import from_markdown, say
+from fineline.resources.core.presentation.inert import from_markdown
+from fineline.resources.core.presentation.output import say
 from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from fineline.jobs.cli import forget as forgetting
 from fineline.jobs.cli import preflight
-from fineline.resources.core.presentation.inert import inert_lines, say
+from fineline.resources.core.presentation.inert import inert_lines
+from fineline.resources.core.presentation.output import quieten_output, say
 from fineline.resources.core.recipe.loading import RecipeError, load_recipe, recipe_path, storage_root
 from fineline.resources.core.recipe.recipe import Recipe
-from fineline.resources.core.redaction import redact_output
 from fineline.resources.core.storage.files import StorageError, no_room
 from fineline.resources.core.storage.holders import working_on
 from fineline.resources.core.storage.store import Storage
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point of the ``fineline`` command."""
-    redact_output()
+    quieten_output()
     os.umask(0o077)  # Also what libraries write is its owner's alone.
     arguments = _parser().parse_args()
     os.environ["FINELINE_RECIPE"] = str(recipe_path(arguments.recipe))

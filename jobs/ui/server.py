@@ -10,7 +10,7 @@ from dagster_webserver.version import __version__
 from fineline.jobs.ui.guard import Guard
 from fineline.jobs.ui.serving import LOCATION, Serving, token
 from fineline.resources.core.orchestrator.service_internals import GrpcServerTarget, WorkspaceProcessContext
-from fineline.resources.core.redaction import redact_output
+from fineline.resources.core.presentation.output import quieten_output
 
 # As in Dagster's own command: how long a query of the UI may take, and the connections that are kept open.
 STATEMENT_SECONDS, RECYCLE_SECONDS, MORE_CONNECTIONS = 15, 3600, 20
@@ -29,5 +29,5 @@ def serve(serving: Serving) -> None:
 
 
 if __name__ == "__main__":
-    redact_output()
+    quieten_output()
     serve(Serving.from_arguments())

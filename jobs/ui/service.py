@@ -20,7 +20,7 @@ import yaml
 from fineline.jobs.ui.serving import LOCATION, Serving, prepare_token
 from fineline.resources.core.compute.lifetime import outlived_by_none
 from fineline.resources.core.orchestrator.service_internals import DagsterGrpcClient, DagsterUserCodeUnreachableError
-from fineline.resources.core.presentation.inert import say
+from fineline.resources.core.presentation.output import say
 
 DAGSTER = [sys.executable, "-m", "dagster"]
 LOAD_SECONDS, STOP_SECONDS = 180, 20

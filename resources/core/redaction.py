@@ -6,18 +6,10 @@ event before it is stored; a new message passes through one of the three.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import sys
-import threading
-import traceback
-import warnings
 from functools import cache
-from typing import Any
 from urllib.parse import quote, unquote
-
-from fineline.resources.core.presentation.inert import inert_lines, say
 
 HIDDEN = "***"
 # Shorter values would be found in ordinary words.
@@ -53,7 +45,6 @@ _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
 # Of a URL in a recipe: what stands before its host, and what follows its path.
 _SECRET_PARTS = re.compile(r"((?<=://).*@|[?].*)", re.DOTALL)
 _read: set[str] = set()
-_format_warning = warnings.formatwarning
 
 
 class FinelineError(Exception):
@@ -113,35 +104,6 @@ def expanded(url: str, *, with_secrets: bool) -> str:
     return "".join(
         part if number % 2 and not with_secrets else os.path.expandvars(part) for number, part in enumerate(parts)
     )
-
-
-class RedactedRecord(logging.LogRecord):
-    """A log record whose message, and the error that it reports, show no secret and are inert lines."""
-
-    def __init__(self, *args: Any, **fields: Any) -> None:
-        super().__init__(*args, **fields)
-        if self.exc_info and self.exc_info[0]:
-            self.exc_text = inert_lines(redacted(logging.Formatter().formatException(self.exc_info)))
-
-    def getMessage(self) -> str:
-        """The message with its arguments filled in."""
-        return inert_lines(redacted(super().getMessage()))
-
-
-def redact_output() -> None:
-    """Redact from now on what this process logs and warns of, whoever does, and the errors that end it or a thread."""
-    logging.setLogRecordFactory(RedactedRecord)
-    warnings.formatwarning = lambda *warning, **line: inert_lines(redacted(_format_warning(*warning, **line)))
-    sys.excepthook = _show
-    # Test runners have hooks of their own.
-    if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = lambda ended: _show(*ended[:3]) if ended.exc_type is not SystemExit else None
-    if sys.unraisablehook is sys.__unraisablehook__:
-        sys.unraisablehook = lambda raised: _show(raised.exc_type, raised.exc_value, raised.exc_traceback)
-
-
-def _show(*error: Any) -> None:
-    say(redacted("".join(traceback.format_exception(*error)).rstrip()), sys.stderr)
 
 
 def _forms(value: str) -> set[str]:

@@ -24,10 +24,10 @@ from fineline.resources.core.compute.processes import Processes
 from fineline.resources.core.orchestrator import postgres
 from fineline.resources.core.orchestrator.console import plain_console
 from fineline.resources.core.orchestrator.settings import write_settings
-from fineline.resources.core.presentation.inert import say
+from fineline.resources.core.presentation.output import quieten_output, say
 from fineline.resources.core.recipe.loading import parse_recipe
 from fineline.resources.core.recipe.operations import Alerts
-from fineline.resources.core.redaction import redact_output, secret
+from fineline.resources.core.redaction import secret
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.curation.contamination import evaluation_ngrams
 from fineline.resources.data.ingestion.scan import scan_sources
@@ -499,7 +499,7 @@ def posted_to(path):
 
 def main(folder):
     """Go through all places, report the failures to a webhook, and end with an error."""
-    redact_output()
+    quieten_output()
     os.umask(0o077)
     home = folder / "dagster"
     home.mkdir(parents=True)

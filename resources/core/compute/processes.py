@@ -21,7 +21,8 @@ from pickle import PicklingError
 from typing import Any, TypeVar
 
 from fineline.resources.core.compute.inline import WarmWorker
-from fineline.resources.core.redaction import FinelineError, redact_output
+from fineline.resources.core.presentation.output import quieten_output
+from fineline.resources.core.redaction import FinelineError
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -193,7 +194,7 @@ class _Pool:
 def _serve(connection: Connection, threads: int) -> None:
     """Answer units until the pool is closed; the life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    redact_output()
+    quieten_output()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for variable in _LIMITED:
         os.environ.setdefault(variable, str(threads))

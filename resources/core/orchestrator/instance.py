@@ -14,11 +14,11 @@ import dagster as dg
 
 from fineline.resources.core.orchestrator.internals import InstanceRef, deserialize_value, serialize_value
 from fineline.resources.core.presentation.inert import inert_lines
-from fineline.resources.core.redaction import redact_output, redacted
+from fineline.resources.core.presentation.output import quieten_output
 
 T = TypeVar("T")
 
-redact_output()
+quieten_output()
 
 
 class RedactingInstance(dg.DagsterInstance):
@@ -67,9 +67,9 @@ def _redacted(stored: T) -> T:
 def _in_texts(value: Any) -> Any:
     match value:
         case str():
-            return inert_lines(redacted(value))
+            return inert_lines(value)
         case dict():
-            return {inert_lines(redacted(name)): _in_texts(each) for name, each in value.items()}
+            return {inert_lines(name): _in_texts(each) for name, each in value.items()}
         case list():
             return [_in_texts(each) for each in value]
     return value

@@ -6,7 +6,6 @@ UI, Slack), ``as_markdown`` for those that read Markdown (descriptions in the UI
 """
 
 import re
-from typing import TextIO
 
 from fineline.resources.core.redaction import redacted
 
@@ -73,11 +72,6 @@ def fenced(text: str, language: str) -> str:
     """A Markdown block of code that nothing in the text ends."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{inert_lines(text)}\n{fence}"
-
-
-def say(text: str, to: TextIO | None = None) -> None:
-    """Print text for people to the terminal, at once."""
-    print(inert_lines(text), file=to, flush=True)
 
 
 def _escape(character: str) -> str:

@@ -66,8 +66,9 @@ def parse_recipe(text: str, path: Path) -> Recipe:
     # The last three are raised for dates and numbers that there are none of, and for what is nested too deeply.
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         # The cause is cut off here and below, and the line that YAML shows left out: they may quote a secret.
-        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-        reason = f"{error.problem}, line {mark.line + 1}, column {mark.column + 1}" if mark else error
+        reason = str(error)
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            reason = f"{error.problem}, line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
         raise RecipeError(f"{path} is not valid YAML: {reason}") from None
     if secrets:
         raise RecipeError(

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from fineline.resources.core.presentation.inert import say
+from fineline.resources.core.presentation.output import say
 
 # Seconds until whoever waits for a lock tells so for the first time; each later time comes after twice as long.
 FIRST_TOLD = 3.0

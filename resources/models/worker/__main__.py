@@ -20,7 +20,7 @@ from typing import Any
 from dagster_pipes import open_dagster_pipes
 
 from fineline.resources.core.compute.lifetime import die_with_parent
-from fineline.resources.core.redaction import redact_output
+from fineline.resources.core.presentation.output import quieten_output
 from fineline.resources.core.storage.faults import is_no_room
 from fineline.resources.core.storage.files import no_room, write_atomically
 from fineline.resources.models.worker.protocol import USER_ERROR, Log, ModelError, Result, Task, clear, from_plain
@@ -75,7 +75,7 @@ def run(task: Task[Any], log: Log) -> int:
 def main(arguments: list[str]) -> int:
     """Run the task of a task file, or of Dagster Pipes when there is no argument. Returns the exit code."""
     die_with_parent()
-    redact_output()
+    quieten_output()
     if arguments:
         logging.basicConfig(level=logging.WARNING)
         task = from_plain(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))

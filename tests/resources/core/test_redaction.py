@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from fineline.resources.core import redaction
-from fineline.resources.core.redaction import (
-    HIDDEN,
-    FinelineError,
-    RedactedRecord,
-    address,
-    expanded,
-    redacted,
-    secret,
-)
+from fineline.resources.core.presentation.output import InertRecord
+from fineline.resources.core.redaction import HIDDEN, FinelineError, address, expanded, redacted, secret
 
 SOURCES = Path(redaction.__file__).resolve().parents[2]
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"
@@ -165,7 +158,7 @@ def test_no_error_of_fineline_goes_around_the_redaction():
 def test_a_log_record_hides_secrets_in_its_text_its_arguments_and_its_error():
     def record(text, *arguments, error=None):
         trace = (type(error), error, error.__traceback__) if error else None
-        return RedactedRecord("any", logging.INFO, "a.py", 1, text, arguments, trace)
+        return InertRecord("any", logging.INFO, "a.py", 1, text, arguments, trace)
 
     assert record("%s and %s", "password=hunter2", 1).getMessage() == "password=*** and 1"
     shown = logging.Formatter().format(record("failed", error=KeyError("ftp://ann:hunter2@h/a")))
@@ -175,7 +168,7 @@ def test_a_log_record_hides_secrets_in_its_text_its_arguments_and_its_error():
 
 def test_the_error_that_ends_a_process_and_all_its_logs_hide_secrets():
     code = (
-        "import logging; from fineline.resources.core.redaction import redact_output; redact_output();"
+        "import logging; from fineline.resources.core.presentation.output import quieten_output; quieten_output();"
         "logging.warning('at %s', 'ftp://ann:hunter2@h/a'); raise KeyError('ftp://ann:hunter2@h/b')"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

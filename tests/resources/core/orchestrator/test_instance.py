@@ -14,7 +14,8 @@ from fineline.resources.core.orchestrator.instance import RedactingInstance
 from fineline.resources.core.orchestrator.internals import serialize_value
 from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.presentation.inert import inert_lines
-from fineline.resources.core.redaction import HIDDEN, RedactedRecord
+from fineline.resources.core.presentation.output import InertRecord
+from fineline.resources.core.redaction import HIDDEN
 
 ADDRESS = "ftp://ann:hunter2@files.example/a.csv?sig=abc123"
 MARKS = ("hunter2", "abc123")
@@ -143,7 +144,7 @@ def test_what_the_log_of_a_process_reports_does_not_act(capsys):
         raise ValueError(controls)
     except ValueError:
         error = sys.exc_info()
-    record = RedactedRecord("x", logging.ERROR, "", 1, "%s", (controls,), error)
+    record = InertRecord("x", logging.ERROR, "", 1, "%s", (controls,), error)
     sys.excepthook(*error)
     shown = logging.Formatter().format(record) + capsys.readouterr().err
     assert shown.count("\\x1b[2J") == 3
