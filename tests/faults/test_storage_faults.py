@@ -6,8 +6,9 @@ import subprocess
 import time
 from contextlib import contextmanager
 
+import psutil
 import pytest
-from faults.writers import ROWS, keep_writing, write, write_until_killed, write_with_a_limit
+from faults.writers import ROWS, hold_until_killed, keep_writing, write, write_until_killed, write_with_a_limit
 from sqlalchemy.exc import OperationalError
 from support.places import asset_folder
 
@@ -131,6 +132,23 @@ def test_whatever_moment_a_writer_is_killed_at_a_whole_table_is_left(tmp_path):
         assert frame["rule"].n_unique() == 1
     write(storage, "last")
     assert len(list(asset_folder(storage, "splits").iterdir())) == 4, "what the killed left behind is gone"
+
+
+def test_the_lock_of_a_killed_holder_is_free_at_once_though_a_program_that_it_started_lives(tmp_path):
+    root, held = Storage(tmp_path).root, SPAWN.Queue()
+    holder = SPAWN.Process(target=hold_until_killed, args=(tmp_path, held))
+    holder.start()
+    program = psutil.Process(held.get(timeout=60))
+    with root.lock("splits", wait=False) as free:
+        assert not free
+    assert root.holder("splits").process == holder.pid
+    holder.kill()
+    holder.join()
+    with root.lock("splits", wait=False) as free:
+        assert free
+        assert root.holder("splits").process == os.getpid()
+    assert program.is_running()
+    program.kill()
 
 
 def test_times_of_files_in_the_future_change_nothing(tmp_path):

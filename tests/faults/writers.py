@@ -2,6 +2,7 @@
 
 import os
 import resource
+import subprocess
 import time
 
 import polars as pl
@@ -58,3 +59,10 @@ def write_until_killed(root, begun):
         version += 1
         write(storage, version)
         begun.set()
+
+
+def hold_until_killed(root, held):
+    """Hold a lock, with a program running that this process has started."""
+    with Storage(root).root.lock("splits"), subprocess.Popen(["sleep", "600"]) as program:
+        held.put(program.pid)
+        program.wait()
