@@ -3,6 +3,8 @@
 import errno
 import itertools
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
@@ -15,6 +17,7 @@ from support.places import asset_folder
 from fineline.jobs.definitions import build
 from fineline.jobs.runner import RunFailed, make
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES
+from fineline.resources.core.storage.holders import working_on
 from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.sources import reading
 from fineline.resources.governance.accounting.ledger import find_gaps
@@ -124,6 +127,21 @@ def test_what_may_pass_is_tried_again_a_few_times_and_what_will_not_is_not(
     assert len(made.filter_events(lambda event: event.is_step_up_for_retry)) == retries
     for failure in made.filter_events(lambda event: event.is_step_failure):
         assert "the place does not answer" in str(failure.step_failure_data.error)
+
+
+def test_a_step_that_waits_for_the_lock_of_its_table_logs_for_whom(world, monkeypatch):
+    monkeypatch.setattr("fineline.resources.core.storage.holders.FIRST_TOLD", 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        with working_on("fineline forget"), world.storage.root.lock("record_ledger"):
+            made = pool.submit(world.materialize, "record_ledger")
+            while not world.storage.root.waits():
+                time.sleep(0.01)
+            time.sleep(0.5)
+        assert made.result(60).success
+    (run,) = world.instance.get_runs(limit=1)
+    (told, *_) = [each.user_message for each in world.instance.all_logs(run.run_id) if "waits for" in each.user_message]
+    assert told.startswith(f"run {run.run_id[:8]}, record_ledger (process ")
+    assert "waits for the lock 'record_ledger', which fineline forget (process " in told
 
 
 def test_a_full_disk_in_a_step_is_told_with_what_to_do_and_the_run_goes_on_later(world, monkeypatch):
