@@ -59,5 +59,8 @@ def test_what_goes_wrong_is_still_told(shown):
         *("holds a password, token or key in sources.0.path", "library", "ftp://***@host.example/a.csv?***"),
     ):
         assert part in said, part
+    ended = shown["ended"].decode().splitlines()
+    for name in ("the tags and the configuration of a run", "metadata, descriptions and checks", "a warning"):
+        assert name in ended
     for where in ("posted", "standard error", "standard output"):
         assert shown[where], where

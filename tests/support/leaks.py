@@ -27,11 +27,13 @@ from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.presentation.output import quieten_output, say
 from fineline.resources.core.recipe.loading import parse_recipe
 from fineline.resources.core.recipe.operations import Alerts
-from fineline.resources.core.redaction import secret
+from fineline.resources.core.redaction import expanded, secret
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.curation.contamination import evaluation_ngrams
+from fineline.resources.data.formats.rows import SourceError
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.sources.kinds import connector
+from fineline.resources.data.sources.locations import file_at
 from fineline.resources.data.sources.reading import read_apart
 from fineline.resources.models.worker.protocol import ModelError
 from fineline.schedules.alerts import message
@@ -112,6 +114,13 @@ def _(mark, folder):
     url = in_address(mark, "memory://ann:PASSWORD@nowhere/registered")
     found = scan_sources(Storage(folder), [source_of(folder, path=url)], now=2e9)
     return f"{found} {found.notes}"
+
+
+@place("the password and the query of an address that a store quotes alone")
+def _(mark, folder):
+    expanded(in_address(f"{mark}1", "ftp://ann:PASSWORD@host/in"), with_secrets=True)
+    expanded(in_address(f"{mark}2", "memory://b/in?sig=PASSWORD"), with_secrets=True)
+    raise OSError(f"530 refused: {mark}1, {mark}2")
 
 
 @place("a recipe with a password in an address")
@@ -294,6 +303,11 @@ def _(mark, folder):
     evaluation_ngrams(source_of(folder, path=str(folder / "in")), 13)
 
 
+@place("the name of a file that is gone")
+def _(mark, folder):
+    file_at(folder, f"{mark}.jsonl", "planted/0a")
+
+
 # Messages, whoever writes them.
 
 
@@ -392,6 +406,11 @@ class Failing:
         raise KeyError(address(mark))
 
 
+@place("an error that is printed")
+def _(mark, folder):
+    print(SourceError(address(mark)))
+
+
 @place("what is printed for people")
 def _(mark, folder):
     say(f"reads {address(mark)}")
@@ -419,7 +438,8 @@ def _(mark, folder):
 def _(mark, folder):
     with dg.DagsterInstance.get() as instance:
         job = dg.define_asset_job("any").resolve(asset_graph=dg.Definitions([nothing]).resolve_asset_graph())
-        run = instance.create_run_for_job(job, tags={"at": address(mark)}, run_config={"ops": {"a": address(mark)}})
+        given = {"ops": {"nothing": {"config": address(mark)}}}
+        run = instance.create_run_for_job(job, tags={"at": address(mark)}, run_config=given)
         instance.add_run_tags(run.run_id, {"also": address(mark)})
         instance.report_engine_event(address(mark), run)
         instance.report_run_failed(run, message=address(mark))

@@ -36,7 +36,16 @@ class RedactingInstance(dg.DagsterInstance):
 
     def create_run(self, **options: Any) -> dg.DagsterRun:
         """Store a new run with its tags and configuration."""
-        return super().create_run(**options | {name: _in_texts(options[name]) for name in ("run_config", "tags")})
+        return super().create_run(**_given(options))
+
+    def create_run_for_job(self, *job: Any, **options: Any) -> dg.DagsterRun:
+        """The same for a run of this process."""
+        return super().create_run_for_job(*job, **_given(options))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a new run, of which people give the configuration and the tags."""
+    return options | {name: _in_texts(options[name]) for name in ("run_config", "tags") if name in options}
 
 
 def _redacting(name: str) -> Callable[..., Any]:

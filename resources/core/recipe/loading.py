@@ -66,10 +66,7 @@ def parse_recipe(text: str, path: Path) -> Recipe:
     # The last three are raised for dates and numbers that there are none of, and for what is nested too deeply.
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         # The cause is cut off here and below, and the line that YAML shows left out: they may quote a secret.
-        reason = str(error)
-        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-            reason = f"{error.problem}, line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
-        raise RecipeError(f"{path} is not valid YAML: {reason}") from None
+        raise RecipeError(f"{path} is not valid YAML: {_yaml_problem(error)}") from None
     if secrets:
         raise RecipeError(
             f"{path} holds a password, token or key in {', '.join(secrets)}. A recipe is shown in the UI and stored "
@@ -80,6 +77,12 @@ def parse_recipe(text: str, path: Path) -> Recipe:
         return Recipe.model_validate(values, context={"folder": path.resolve().parent})
     except ValidationError as error:
         raise RecipeError(f"{path} does not fit:\n" + "\n".join(_explain(error, values))) from None
+
+
+def _yaml_problem(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem}, line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
+    return str(error)
 
 
 def _texts(value: Any, *keys: str) -> Iterator[tuple[Sequence[str], str]]:

@@ -132,7 +132,7 @@ def as_source_error(what: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise SourceError(f"there is nothing at {what}. Correct the path in the recipe.") from FileNotFoundError()
-    except ftplib.all_errors as error:  # those of the system among them
+    except (OSError, EOFError, ftplib.Error) as error:
         who = "; give this user the right to read it" if isinstance(error, PermissionError) else ""
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise SourceError(f"cannot read {what}: {reason}{who}.") from None
