@@ -19,6 +19,7 @@ from fineline.resources.core.compute.engine import worthwhile
 from fineline.resources.core.presentation.plots import bar_chart
 from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.core.storage.faults import is_transient
+from fineline.resources.core.storage.manifest import Manifest
 from fineline.resources.core.storage.tables import StoredPart
 from fineline.resources.data.ingestion.version import VERSION as INGESTION_VERSION
 from fineline.resources.data.pii.version import VERSION as PII_VERSION
@@ -36,9 +37,9 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     Guarantees: each row read is a record, a repeat of one, forgotten on request (only a keyed hash of it is
     left), or in quarantine with the rule that it broke; a record_id is a hash of the content as it was read, with
     its source, the same on every run and machine. Texts are in normal form, and what that changed is counted. A
-    batch that cannot be read keeps no other back.
+    batch that cannot be read, or of which too many rows are in quarantine, keeps no other back: it is refused.
     """
-    from fineline.resources.data.formats.rows import SourceError
+    from fineline.resources.data.formats.rows import PassingError, SourceError
     from fineline.resources.data.ingestion.ingest import ingest
     from fineline.resources.data.sources.reading import read_apart
     from fineline.resources.governance.forgetting.names import blank_forgotten_names
@@ -48,6 +49,7 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
     if forgotten is not None:
         blank_forgotten_names(run.storage, forgotten)
     unread: list[SourceError] = []
+    refused: dict[str, str] = {}
     for batch in run.stale:
         try:
             source, arrived = run.source(batch)
@@ -57,10 +59,16 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
             counts = run.write(parts, batch, shows=_outline).manifest
         except SourceError as error:
             unread.append(error)
+            if not isinstance(error, PassingError):
+                refused[batch] = str(error)
         else:
+            if counts.failed_checks:
+                refused[batch] = _why_refused(run, counts)
             run.log.info(f"{batch}: {counts.rows_in or 0:,} rows read, {counts.rows or 0:,} records")
+    run.refuse(refused)
     if unread:
-        raise SourceError("\n".join(map(str, unread))) from max(unread, key=is_transient)
+        reasons = dict.fromkeys([*map(str, unread), *refused.values()])
+        raise SourceError("\n".join(reasons)) from max(unread, key=is_transient)
 
 
 @asset(
@@ -87,6 +95,14 @@ def scrubbed_corpus(run: TableRun, scrub: Scrub) -> None:
         for batch, scrubbed in scrub_batches(engine, scrubbing, raw, run.progress("records scrubbed")):
             counted: list[pl.DataFrame] = []
             run.write(_parts(scrubbed, counted), batch, partial(_replaced, batch, counted))
+
+
+def _why_refused(run: TableRun, counts: Manifest) -> str:
+    """How many rows of a batch broke the contract, and how the first did."""
+    first = run.storage.scan(counts, "quarantine").select("rule", "detail").head(1).collect().rows()
+    why = "".join(f", the first by {rule} ({detail})" for rule, detail in first)
+    share = f"{counts.quarantined:,} of {counts.rows_in or 0:,} rows are in quarantine"
+    return f"{counts.batch}: {share}{why}; mend the file, or raise maximum_quarantine."
 
 
 def _check(run: TableRun, scrub: Scrub, report: CanaryReport) -> None:

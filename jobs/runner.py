@@ -24,7 +24,7 @@ from fineline.resources.core.redaction import FinelineError
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError, make_writable
 from fineline.resources.core.storage.manifest import Manifest
-from fineline.resources.data.ingestion.batches import with_names
+from fineline.resources.data.ingestion.batches import accept_again, with_names
 from fineline.resources.data.ingestion.scan import require_batches, scan_until_settled
 from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.planning.plan import Node, Task, plan
@@ -130,8 +130,9 @@ def _tasks(project: Project, graph: Sequence[Node], instance: dg.DagsterInstance
 
 def _look(project: Project) -> SourceScan:
     """What the sources offer, once new files are complete. Raises SourceError where that is nothing."""
+    accept_again(project.storage, project.recipe)
     found = scan_until_settled(project.storage, project.recipe.sources, lambda note: say(f"  note  {note}"))
-    for note in found.notes:
+    for note in found.lines:
         say(found.shown(f"  note  {note}"))
     require_batches(found)
     return found

@@ -13,7 +13,7 @@ from fineline.resources.core.presentation.inert import inert_lines
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.data.ingestion.batches import known_arrivals
+from fineline.resources.data.ingestion.batches import accept_again, known_arrivals
 from fineline.resources.data.ingestion.registry import Arrival
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.data.ingestion.source_scan import SourceScan
@@ -54,6 +54,7 @@ def sync_arrivals(instance: dg.DagsterInstance, storage: Storage, sources: Seque
 )
 def new_batches(context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]) -> dg.SkipReason:
     """Looks for files, commits and increments that have arrived. Starts no run: what follows them does."""
+    accept_again(project.storage, project.recipe)
     found = sync_arrivals(context.instance, project.storage, project.recipe.sources)
     return dg.SkipReason(inert_lines(". ".join([f"{len(found.versions)} batches are there", *found.notes])))
 

@@ -78,7 +78,7 @@ class Execution:
     @cached_property
     def _arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of their content."""
-        return versions_of(registry_of(self.storage), self._project.recipe.sources)
+        return versions_of(registry_of(self.storage), self._project.recipe.sources, refused=True)
 
     def _why_stale(self, batch: str | None) -> str | None:
         now = self.origin(batch)

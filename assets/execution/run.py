@@ -25,10 +25,10 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.integrity import find_damaged, require_whole, whole_file
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.core.storage.units import Scratch, Snapshot
-from fineline.resources.data.ingestion.batches import arrived
+from fineline.resources.data.ingestion.batches import arrived, refuse
 from fineline.resources.data.sources.batch import Batch
 from fineline.resources.models.worker.protocol import R, Task
-from fineline.resources.planning.inputs import unchanged_batches
+from fineline.resources.planning.inputs import ARRIVAL, unchanged_batches
 from fineline.resources.project import Project
 
 
@@ -82,6 +82,10 @@ class Run(Execution):
         """
         source = self._project.recipe.source(batch.partition("/")[0])
         return source, arrived(self.storage, source, batch)
+
+    def refuse(self, reasons: Mapping[str, str]) -> None:
+        """Leave batches out of all that follows, with the reason, until they or what they are read by change."""
+        refuse(self.storage, self._project.recipe, reasons, {key: self.origin(key).inputs[ARRIVAL] for key in reasons})
 
     def progress(self, what: str) -> Callable[[int, int | None], None]:
         """Reports to the log how far a long step is, every few seconds."""

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from fineline.resources.data.formats.rows import SourceError
 
-# Text packs 3 to 30 times; logs and generated rows up to some 100. gzip ends at 1,032, zstd has no end.
-MAXIMUM_RATIO = 200
+# Text packs 3 to 30 times; logs and generated rows up to some 70. gzip ends at 1,032, zstd has no end.
+MAXIMUM_RATIO = 100
 ALWAYS_ALLOWED = 64 * 2**20
+# A file of up to so many bytes is unpacked once before: its rows take far longer than its bytes.
+TRIED_BEFORE = 16 * 2**20
 BUFFER = 2**20
 
 UNPACKERS: dict[str, Callable[[BinaryIO], Any]] = {
@@ -38,7 +40,7 @@ def too_many_bytes(name: str) -> SourceError:
 class Unpacked(io.RawIOBase):
     """The bytes that a packed file holds; ``size`` is that of the packed file, in bytes.
 
-    Reading raises SourceError where the file is damaged, cut off, or unpacks to more than 200 times its size
+    Reading raises SourceError where the file is damaged, cut off, or unpacks to more than 100 times its size
     (64 MiB are always allowed).
     """
 
@@ -73,9 +75,19 @@ def open_text(packed: BinaryIO, ending: str, size: int, name: str) -> io.Buffere
     Raises:
         SourceError: the file is not UTF-8 but UTF-16; also when it is read, see ``Unpacked``.
     """
-    raw: Any = Unpacked(packed, ending, size, name) if ending in UNPACKERS else packed
+    raw: Any = packed
+    if ending in UNPACKERS:
+        if size <= TRIED_BEFORE:
+            content = packed.read()
+            tried = Unpacked(io.BytesIO(content), ending, size, name)
+            while tried.read(BUFFER):
+                pass
+            packed = io.BytesIO(content)
+        raw = Unpacked(packed, ending, size, name)
     stream = io.BufferedReader(raw, BUFFER)
-    beginning = stream.peek(len(codecs.BOM_UTF8))
+    beginning = stream.peek(len(codecs.BOM_UTF32_LE))
+    if beginning.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise SourceError(f"{name} is UTF-32, not UTF-8. Change it: iconv -f UTF-32 -t UTF-8 OLD > NEW")
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SourceError(f"{name} is UTF-16, not UTF-8. Change it: iconv -f UTF-16 -t UTF-8 OLD > NEW")
     if beginning.startswith(codecs.BOM_UTF8):

@@ -19,6 +19,10 @@ class SourceError(FinelineError):
     """A source that cannot be read; the message names what is wrong and what to do, without any content."""
 
 
+class PassingError(SourceError):
+    """A source that cannot be read now, through no fault of what stands in it; later it may be."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A row by column, its place in the batch, and about how many bytes it has."""

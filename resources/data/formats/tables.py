@@ -38,10 +38,12 @@ def parquet_rows(file: BinaryIO, key: str) -> Iterator[Row | RawRow]:
         table = pq.ParquetFile(file, buffer_size=BUFFER)
         claimed = table.metadata
         groups = range(claimed.num_row_groups)
-        if sum(claimed.row_group(number).total_byte_size for number in groups) > allowed_bytes(_size_of(file)):
+        allowed = allowed_bytes(_size_of(file))
+        as_stored = sum(claimed.row_group(number).total_byte_size for number in groups)
+        if max(as_stored, claimed.num_rows * (BYTES_A_ROW + BYTES_A_VALUE * claimed.num_columns)) > allowed:
             raise too_many_bytes(key)
         batches = (batch for number in groups for batch in _group_batches(table, number))
-        for row in table_rows(batches, key, allowed_bytes(_size_of(file))):
+        for row in table_rows(batches, key, allowed):
             read += 1
             yield row
     if read != claimed.num_rows:

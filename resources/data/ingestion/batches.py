@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from fineline.resources.core.keys import load_key, stored_key
 from fineline.resources.core.presentation.inert import inert_lines
 from fineline.resources.core.recipe.base import digest
+from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.registry import KEY, Arrival, Registry, name_hash, opened, registry_of
+from fineline.resources.data.ingestion.registry import KEY, Arrival, Refusal, Registry, name_hash, opened, registry_of
+from fineline.resources.data.ingestion.version import VERSION
 from fineline.resources.data.sources.batch import Batch, FilePlace
 from fineline.resources.data.sources.files import printable, vanished
 from fineline.resources.data.sources.kinds import connector
@@ -24,8 +26,11 @@ def origin(source: Source) -> str:
     return json.dumps([source.kind, *connector(source).origin(source)])
 
 
-def versions_of(registry: Registry, sources: Iterable[Source]) -> dict[str, str]:
-    """The batches that the sources offer, sorted by key, each with a fingerprint of its content and how it is read."""
+def versions_of(registry: Registry, sources: Iterable[Source], *, refused: bool = False) -> dict[str, str]:
+    """The batches that the sources offer, sorted by key, each with a fingerprint of its content and how it is read.
+
+    Those that were refused are left out, unless ``refused`` asks for them.
+    """
     found = {}
     for source in sources:
         state = registry.sources.get(source.name)
@@ -40,7 +45,9 @@ def versions_of(registry: Registry, sources: Iterable[Source]) -> dict[str, str]
             form = batch.place.form if isinstance(batch.place, FilePlace) else None
             if form not in ways:
                 ways[form] = digest(settings, form, state.companions_content)
-            found[key] = f"{batch.content}-{ways[form]}"
+            version = f"{batch.content}-{ways[form]}"
+            if refused or batch.refusal is None or batch.refusal.version != version:
+                found[key] = version
     return dict(sorted(found.items()))
 
 
@@ -90,6 +97,29 @@ def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:
         return [key for key in keys if registry.change(key, state="withdrawn")]
 
 
+def refuse(storage: Storage, recipe: Recipe, reasons: Mapping[str, str], versions: Mapping[str, str]) -> None:
+    """Leave batches out, each in one version and with a reason, so that they keep no other back."""
+    if reasons:
+        with opened(storage) as registry:
+            for key, reason in reasons.items():
+                registry.change(key, refusal=Refusal(reason=reason, version=versions[key], terms=_terms(recipe)))
+
+
+def accept_again(storage: Storage, recipe: Recipe) -> None:
+    """Take in again what was refused under other settings, or by another version of the code."""
+    terms = _terms(recipe)
+
+    def are_other(batch: Arrival) -> bool:
+        return batch.refusal is not None and batch.refusal.terms != terms
+
+    if any(are_other(batch) for batch in known_arrivals(storage).values()):
+        with opened(storage) as registry:
+            for state in registry.sources.values():
+                for key, batch in state.batches.items():
+                    if are_other(batch):
+                        registry.change(key, refusal=None)
+
+
 def blank(storage: Storage, keys: Iterable[str]) -> None:
     """Erase the names of batches, which are shown by their keys from then on.
 
@@ -114,6 +144,10 @@ def with_names(storage: Storage, text: str) -> str:
         return registry_of(storage).shown(text)
     except StorageError:
         return text  # The registry is damaged, and the text may be what reports it.
+
+
+def _terms(recipe: Recipe) -> str:
+    return digest(VERSION, recipe.maximum_quarantine, recipe.allowed_licences)
 
 
 def _file_name(storage: Storage, source: Source, key: str, batch: Arrival) -> str:

@@ -15,7 +15,7 @@ from fineline.resources.data.ingestion.registry import SeenFile, SourceState, ba
 from fineline.resources.data.ingestion.source_scan import SourceScan
 from fineline.resources.data.sources.connector import Folder
 from fineline.resources.data.sources.files import KNOWN, is_known, is_temporary, place_of, printable, single
-from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
+from fineline.resources.data.sources.locations import FOLDER, File, as_source_error, file_at, files_at
 
 # A file that nobody has written to for so long is complete.
 SETTLED_SECONDS = 2.0
@@ -82,7 +82,7 @@ class FolderScan:
         """
         location = self.folder.location
         try:
-            files = files_at(location)
+            files = [file for file in files_at(location) if file.refused != FOLDER or is_known(file.name)]
         except SourceError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 state.files = {}
@@ -92,7 +92,7 @@ class FolderScan:
         candidates = [file for file in files if is_known(file.name) or is_temporary(file.name)]
         if files and not candidates and not state.batches:
             raise SourceError(f"{location} holds no file of a known format. Known formats: {KNOWN}.")
-        known = self._complete_names(candidates)
+        known = self._complete_names(files)
         before, state.files = state.files, {}
         # A file that could not be read is tried last: a bad disk may take all the time there is.
         for hashed in sorted(known, key=lambda hashed: hashed in before and bool(before[hashed].failed)):
@@ -128,6 +128,8 @@ class FolderScan:
             self.found.names[called] = f"{self.source}/{name}"
             if is_temporary(name):
                 self.found.waiting[called] = "until it is renamed"
+            elif not is_known(name):
+                self.found.waiting[called] = "its format is none that is known"
             elif name != file.name:
                 self.found.waiting[called] = "its name is not UTF-8; rename it"
             elif file.refused:

@@ -49,12 +49,23 @@ class SeenFile(BaseModel):
     failed: Literal[True] | None = None
 
 
+class Refusal(BaseModel):
+    """Why a batch was refused, in which ``version``, and under which ``terms`` of the recipe and the code."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    version: str
+    terms: str
+
+
 class Arrival(BaseModel):
     """A batch: its content (a hash), where it is, since when, and in which version.
 
     ``name`` is the name that people see, after a renaming the new one; it is stored nowhere else, and None once it is
     blanked. ``name_hash`` is its keyed hash. A batch that is ``gone`` stays as it was stored; one that is
-    ``withdrawn`` is a batch no longer, and does not become one again by the same content.
+    ``withdrawn`` is a batch no longer, and does not become one again by the same content. One with a ``refusal`` is
+    none in that version.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +77,7 @@ class Arrival(BaseModel):
     first_seen: float
     state: Literal["there", "gone", "withdrawn"] = "there"
     versions: int = 1
+    refusal: Refusal | None = None
 
 
 class SourceState(BaseModel):

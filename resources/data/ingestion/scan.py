@@ -149,5 +149,10 @@ def _describe(registry: Registry, sources: Sequence[Source], found: SourceScan) 
         found.names |= {key: registry.name_of(key) for key in state.batches}
         if state.obstacle is not None:
             found.obstacles[source.name] = state.obstacle
-        if all(batch.state == "withdrawn" for batch in state.batches.values()):
+        found.refused |= {
+            key: batch.refusal.reason
+            for key, batch in state.batches.items()
+            if batch.refusal is not None and batch.state != "withdrawn" and key not in found.versions
+        }
+        if state.batches.keys().isdisjoint(found.versions):
             found.empty.append(source.name)

@@ -8,7 +8,7 @@ from fineline.resources.core.recipe.base import Location
 from fineline.resources.core.recipe.sources import Columns, Files, Join
 from fineline.resources.core.redaction import address
 from fineline.resources.data.formats.compression import UNPACKERS, open_text
-from fineline.resources.data.formats.rows import RawRow, Row, SourceError
+from fineline.resources.data.formats.rows import PassingError, RawRow, Row, SourceError
 from fineline.resources.data.formats.tables import TABLE_READERS
 from fineline.resources.data.formats.text import PLAIN_TEXT, READERS
 from fineline.resources.data.shapes.content import BatchRows
@@ -16,7 +16,7 @@ from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.shapes.tool_calls import Services, read_services
 from fineline.resources.data.sources.batch import Batch, FilePlace
 from fineline.resources.data.sources.connector import Connector, Folder
-from fineline.resources.data.sources.locations import File, as_source_error, file_at, files_at
+from fineline.resources.data.sources.locations import FOLDER, File, as_source_error, file_at, files_at
 
 TEMPORARY = {".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".tmp", ".temp", ".swp"}
 KNOWN = f"{', '.join(READERS)} (each also as {' and '.join(UNPACKERS)}), {', '.join(TABLE_READERS)}"
@@ -33,7 +33,7 @@ class FilesConnector(Connector[Files]):
         Hidden files, sub-folders and files of other formats are left out. The content of each batch includes that of
         the files that every batch is read with.
         """
-        found = files_at(source.path)
+        found = [file for file in files_at(source.path) if file.refused != FOLDER]
         known = [file for file in found if is_known(file.name) and not is_temporary(file.name)]
         if not known:
             what = "no file of a known format" if found else "no files (sub-folders are not read)"
@@ -167,11 +167,11 @@ def _unchanged(source: Files, key: str, batch: Batch) -> File:
         file = file_at(source.path, batch.name, key)
     except SourceError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise SourceError(vanished(key, f"its file is no longer at {source.path}")) from error
+            raise PassingError(vanished(key, f"its file is no longer at {source.path}")) from error
         raise
     _require_plain(file, key)
     if place_of(file) != batch.place:
-        raise SourceError(
+        raise PassingError(
             f"{key}: its file has changed since it arrived. Nothing of it was taken; run again when it is complete."
         )
     return file

@@ -24,9 +24,10 @@ import fsspec
 
 from fineline.resources.core.recipe.base import Location
 from fineline.resources.core.redaction import expanded
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 
 LINK = "it is a link, and links are not followed; put the file itself in its place"
+FOLDER = "it is a folder, and sub-folders are not read; put its files beside the others"
 # How stores call what changes when a file does: s3, gcs and http, abfs, local ones over the network, memory.
 VERSIONS = ["ETag", "etag", "md5Hash", "Content-MD5", "generation", "mtime", "LastModified", "last_modified"]
 VERSIONS += ["Last-Modified", "modify", "last_write_time", "created"]
@@ -131,11 +132,13 @@ def as_source_error(what: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise SourceError(f"there is nothing at {what}. Correct the path in the recipe.") from FileNotFoundError()
+        raise PassingError(f"there is nothing at {what}. Correct the path in the recipe.") from FileNotFoundError()
     except (OSError, EOFError, ftplib.Error) as error:
         who = "; give this user the right to read it" if isinstance(error, PermissionError) else ""
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise SourceError(f"cannot read {what}: {reason}{who}.") from None
+        # The cause tells whether it may pass; the name of the file in it is cut off.
+        cause = OSError(error.errno, error.strerror) if isinstance(error, OSError) else None
+        raise PassingError(f"cannot read {what}: {reason}{who}.") from cause
 
 
 def _local_path(location: Location) -> Location:
@@ -154,7 +157,7 @@ def _local(path: Path) -> list[File]:
             for entry in entries:
                 # What is gone since it was listed was renamed, or taken away again.
                 with suppress(FileNotFoundError):
-                    if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False):
+                    if not entry.name.startswith("."):
                         found.append(_entry(path / entry.name))
         return found
 
@@ -172,6 +175,7 @@ def _entry(path: Path) -> LocalFile:
 def _local_file(path: Path) -> LocalFile:
     info = path.lstat()
     refused = LINK if stat.S_ISLNK(info.st_mode) else "" if stat.S_ISREG(info.st_mode) else "it is no file"
+    refused = FOLDER if stat.S_ISDIR(info.st_mode) else refused
     # The time of change is the one that nobody can set: an archive gives its files their old times again, and the
     # inode of a file that was removed is soon that of another.
     mark = f"{info.st_ino}-{info.st_mtime_ns}-{info.st_ctime_ns}"

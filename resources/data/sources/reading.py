@@ -26,7 +26,7 @@ import polars as pl
 
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.faults import is_transient
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.sources.batch import Batch
 from fineline.resources.data.sources.kinds import connector
@@ -93,8 +93,9 @@ class _Reader:
             while self._connection.poll(SECONDS_TO_WAIT):
                 answer = json.loads(self._connection.recv_bytes())
                 if "error" in answer:
-                    # Its cause is in the other process, where it was seen whether it may pass.
-                    raise SourceError(answer["error"]) from (ConnectionError() if answer.get("passes") else None)
+                    kind = PassingError if answer.get("passing") else SourceError
+                    # Its cause is in the other process, where it was seen whether to try again soon.
+                    raise kind(answer["error"]) from (ConnectionError() if answer.get("transient") else None)
                 if "normalised" not in answer:
                     return
                 records, unreadable = (pl.read_ipc(self._connection.recv_bytes()) for _ in range(2))
@@ -102,9 +103,11 @@ class _Reader:
         except (EOFError, ConnectionError):
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
-            raise SourceError(_ended(key, self.end())) from None
+            code = self.end()
+            # Linux ends a process like this when memory is short, whoever took it.
+            raise (PassingError if code == -signal.SIGKILL else SourceError)(_ended(key, code)) from None
         self.end()
-        raise SourceError(f"{key}: nothing of it was read in {SECONDS_TO_WAIT / 60:.0f} minutes; run again.")
+        raise PassingError(f"{key}: nothing of it was read in {SECONDS_TO_WAIT / 60:.0f} minutes; run again.")
 
     def rest(self) -> None:
         """Keep the process for the next batch, where it has not ended."""
@@ -137,7 +140,7 @@ def _reader_of(source: Source, key: str, batch: Batch) -> _Reader:
     reader = _Reader()
     if reader.ask(source, key, batch):
         return reader
-    raise SourceError(f"{key}: no process could be started to read it. Where memory is short, free some; run again.")
+    raise PassingError(f"{key}: no process could be started to read it. Where memory is short, free some; run again.")
 
 
 @atexit.register
@@ -166,7 +169,8 @@ def serve(connection: Connection) -> None:
                 _limit_time()
             answer: dict[str, Any] = {}
         except SourceError as error:
-            answer = {"error": str(error), "passes": is_transient(error)}
+            passing, transient = isinstance(error, PassingError), is_transient(error)
+            answer = {"error": str(error), "passing": passing, "transient": transient}
         except MemoryError:
             answer = {"error": f"{key} takes more than {MEMORY >> 20} MiB of memory to read; divide it, or mend it."}
         # Whatever a library raises over a file from outside keeps no other file back. Its message may quote the file.

@@ -57,7 +57,7 @@ def test_a_parquet_file_of_812_bytes_that_claims_10_gb_is_refused_before_they_ar
     before = pa.default_memory_pool()
     pool = pa.proxy_memory_pool(before)
     pa.set_memory_pool(pool)
-    with pytest.raises(SourceError, match="unpacks to more than 200 times its size"):
+    with pytest.raises(SourceError, match="unpacks to more than 100 times its size"):
         read(file, parquet_rows)
     pa.set_memory_pool(before)
     assert pool.max_memory() < 300 * MIB
@@ -99,7 +99,7 @@ def test_a_row_of_more_than_16_mib_is_set_apart_and_its_neighbours_are_read(form
 def test_a_small_file_that_stands_for_very_much_is_refused(column):
     file = arrow_file(pa.table({"a": column}), compression="zstd")
     assert len(file.getvalue()) < 2 * MIB
-    with pytest.raises(SourceError, match="unpacks to more than 200 times its size"):
+    with pytest.raises(SourceError, match="unpacks to more than 100 times its size"):
         read(file)
 
 
@@ -107,7 +107,7 @@ def test_views_of_a_text_that_is_stored_once_are_counted_each():
     text = b"x" * MIB
     view = MIB.to_bytes(4, "little") + text[:4] + bytes(8)
     array = pa.Array.from_buffers(pa.string_view(), 1000, [None, pa.py_buffer(view * 1000), pa.py_buffer(text)])
-    with pytest.raises(SourceError, match="unpacks to more than 200 times its size"):
+    with pytest.raises(SourceError, match="unpacks to more than 100 times its size"):
         read(arrow_file(pa.table({"a": array})))
 
 

@@ -35,13 +35,20 @@ def test_a_file_of_a_temporary_name_waits_until_it_is_renamed(mail, name):
     assert list(mail.scan_sources().versions) == [mail.key("a.jsonl")]
 
 
-def test_hidden_files_folders_and_other_formats_are_left_out(mail):
+def test_hidden_files_and_folders_are_left_out_and_what_cannot_be_read_is_named(mail):
     mail.drop(".a.jsonl")
     mail.drop("a.docx")
     mail.drop("b.jsonl")
     (mail.folder / "sub").mkdir()
+    (mail.folder / "sub.jsonl").mkdir()
     found = mail.scan_sources()
-    assert (list(found.versions), found.waiting) == ([mail.key("b.jsonl")], {})
+    assert list(found.versions) == [mail.key("b.jsonl")]
+    assert sorted(map(found.shown, found.lines)) == [
+        "2 waiting: mail/a.docx (its format is none that is known), "
+        "mail/sub.jsonl (it is a folder, and sub-folders are not read; put its files beside the others)",
+        "waiting: mail/a.docx (its format is none that is known)",
+        "waiting: mail/sub.jsonl (it is a folder, and sub-folders are not read; put its files beside the others)",
+    ]
 
 
 def test_a_folder_of_other_formats_alone_is_an_obstacle_also_while_files_of_other_sources_wait(mail, tmp_path):

@@ -26,7 +26,7 @@ from fineline.resources.core.recipe.scrubbing import Scrub
 from fineline.resources.data.formats.html import html_to_text
 from fineline.resources.data.formats.sections import sections
 from fineline.resources.data.pii.addresses import addresses
-from fineline.resources.data.pii.engine import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
+from fineline.resources.data.pii.analyzer import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.data.pii.secrets import secret_spans
 from fineline.resources.data.pii.segments import cut
 from fineline.resources.data.scrubbing.documents import read

@@ -190,7 +190,7 @@ def test_utf_16_is_told_or_every_line_is_quarantined(tmp_path, encoding):
 
 @pytest.mark.outcome("reading", "an archive that unpacks to far more than it is", "refused, with the limit")
 def test_a_zip_bomb_is_told_with_the_limit(bomb):
-    with pytest.raises(SourceError, match=r"bomb\.jsonl\.gz unpacks to more than 200 times its size"):
+    with pytest.raises(SourceError, match=r"bomb\.jsonl\.gz unpacks to more than 100 times its size"):
         only(bomb)
 
 
@@ -204,7 +204,7 @@ def test_repeated_text_that_packs_a_hundredfold_is_no_bomb():
 
 def test_a_footer_that_claims_a_billion_rows_is_told(tmp_path):
     billion_rows(tmp_path / "a.parquet")
-    with pytest.raises(SourceError, match=r"a\.parquet .*(footer says 1,000,000,000|not a readable Parquet file)"):
+    with pytest.raises(SourceError, match=r"a\.parquet .*unpacks to more than 100 times"):
         only(tmp_path / "a.parquet")
 
 
