@@ -9,6 +9,7 @@ from support.places import asset_folder
 from fineline.jobs.definitions import build
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.ingestion.batches import accept_again
 from fineline.resources.data.ingestion.scan import scan_sources
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
@@ -40,6 +41,13 @@ class Corpus:
     def make(self, **options):
         return self.definitions.resolve_job_def("main").execute_in_process(
             instance=self.instance, asset_selection=[dg.AssetKey("raw_corpus")], partition_key=FIRST, **options
+        )
+
+    def make_all(self):
+        batches = self.instance.get_dynamic_partitions("batches")
+        ends = {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
+        return self.definitions.resolve_job_def("main").execute_in_process(
+            instance=self.instance, asset_selection=[dg.AssetKey("raw_corpus")], tags=ends
         )
 
     def stored(self):
@@ -89,12 +97,8 @@ def test_hostile_files_in_an_inbox_are_named_and_keep_no_other_back(corpus, shar
     for path in (shared_data / "hostile").iterdir():
         (corpus.file.parent / path.name).write_bytes(path.read_bytes())
     corpus.arrive()
-    batches = corpus.instance.get_dynamic_partitions("batches")
-    ends = {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
     with pytest.raises(SourceError) as refusal:
-        corpus.definitions.resolve_job_def("main").execute_in_process(
-            instance=corpus.instance, asset_selection=[dg.AssetKey("raw_corpus")], tags=ends
-        )
+        corpus.make_all()
     lines = str(refusal.value).splitlines()
     for bad in ["bomb-812-bytes.parquet", "segfault.arrow", "headerless.csv"]:
         assert any(line.startswith(key(f"colours/{bad}")) for line in lines)
@@ -109,3 +113,25 @@ def test_a_batch_that_was_withdrawn_in_the_meantime_is_told(corpus):
     withdraw(corpus.project.storage, [FIRST])
     with pytest.raises(SourceError, match=f"{FIRST} is no batch of the recipe's sources"):
         corpus.make()
+
+
+def test_a_file_that_cannot_be_read_and_one_of_broken_rows_are_refused_until_they_or_the_recipe_change(corpus):
+    folder, storage, recipe = corpus.file.parent, corpus.project.storage, corpus.project.recipe
+    (folder / "broken.jsonl").write_text('{"text": 1}\n{"text": 2}\n')
+    (folder / "bad.parquet").write_bytes(b"PAR1PAR1")
+    corpus.arrive()
+    with pytest.raises(SourceError):
+        corpus.make_all()
+    found = scan_sources(storage, recipe.sources)
+    assert found.versions.keys() == {FIRST, key("colours/second.jsonl")}
+    assert found.refused[key("colours/bad.parquet")].endswith("(ArrowInvalid); copy or write it again.")
+    why = "2 of 2 rows are in quarantine, the first by unreadable_row (line 1: column 'text' holds int"
+    assert why in found.refused[key("colours/broken.jsonl")]
+    accept_again(storage, recipe)
+    assert len(scan_sources(storage, recipe.sources).versions) == 2
+    accept_again(storage, recipe.model_copy(update={"maximum_quarantine": 1.0}))
+    assert len(scan_sources(storage, recipe.sources).versions) == 4
+    with pytest.raises(SourceError):
+        corpus.make_all()
+    (folder / "bad.parquet").write_text("mended")
+    assert key("colours/bad.parquet") in scan_sources(storage, recipe.sources, now=time.time() + 10).versions
