@@ -370,9 +370,9 @@ def odd_entries(folder):
     (folder / "folder.jsonl").mkdir()
     (folder / "unreadable.jsonl").write_text('{"text": "Nobody may read it."}\n')
     (folder / "unreadable.jsonl").chmod(0)
-    for ending in ("jsonl", "csv", "txt", "parquet", "arrow"):
+    for ending in ("txt", "csv", "ndjson", "arrow", "feather"):
         with (folder / f"sparse.{ending}").open("wb") as file:
-            file.truncate(2**30)
+            file.truncate(2**30 + len(ending))
     line = b'{"text": 1}\n'
     odd = [
         b"line\nbreak",

@@ -41,7 +41,8 @@ class SourceScan:
     @property
     def lines(self) -> list[str]:
         """The same, and before it a line for each file that is not taken."""
-        return [f"{what}: {one}" for what in ("refused", "waiting") for one in self._findings[what]] + self.notes
+        named = ("refused", "waiting", "repeats")
+        return [f"{what}: {one}" for what in named for one in self._findings[what]] + self.notes
 
     @property
     def _findings(self) -> dict[str, list[str]]:
