@@ -78,7 +78,9 @@ class Execution:
     @cached_property
     def _arrived(self) -> Mapping[str, str]:
         """The batches of the recipe's sources, with the fingerprint of their content."""
-        return versions_of(registry_of(self.storage), self._project.recipe.sources, refused=True)
+        registry, sources = registry_of(self.storage), self._project.recipe.sources
+        # Who launches a refused batch by hand has it tried again.
+        return versions_of(registry, sources, refused=True) | versions_of(registry, sources)
 
     def _why_stale(self, batch: str | None) -> str | None:
         now = self.origin(batch)

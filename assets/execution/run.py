@@ -25,7 +25,8 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.integrity import find_damaged, require_whole, whole_file
 from fineline.resources.core.storage.tables import scan_table
 from fineline.resources.core.storage.units import Scratch, Snapshot
-from fineline.resources.data.ingestion.batches import arrived, refuse
+from fineline.resources.data.ingestion.batches import arrived, refuse, terms_of, versions_of
+from fineline.resources.data.ingestion.registry import Refusal, registry_of
 from fineline.resources.data.sources.batch import Batch
 from fineline.resources.models.worker.protocol import R, Task
 from fineline.resources.planning.inputs import ARRIVAL, unchanged_batches
@@ -84,8 +85,14 @@ class Run(Execution):
         return source, arrived(self.storage, source, batch)
 
     def refuse(self, reasons: Mapping[str, str]) -> None:
-        """Leave batches out of all that follows, with the reason, until they or what they are read by change."""
-        refuse(self.storage, self._project.recipe, reasons, {key: self.origin(key).inputs[ARRIVAL] for key in reasons})
+        """Leave batches out of all that follows until they or what they are judged by change; what is stored stays."""
+        recipe, refused = self._project.recipe, {}
+        offered = versions_of(registry_of(self.storage), recipe.sources, refused=True) if reasons else {}
+        for key, reason in reasons.items():
+            stored = self.storage.manifest(self.name, key)
+            kept = stored.inputs.get(ARRIVAL) if stored and not stored.failed_checks else None
+            refused[key] = Refusal(reason=reason, version=offered[key], terms=terms_of(recipe), kept=kept)
+        refuse(self.storage, refused)
 
     def progress(self, what: str) -> Callable[[int, int | None], None]:
         """Reports to the log how far a long step is, every few seconds."""

@@ -135,3 +135,25 @@ def test_a_file_that_cannot_be_read_and_one_of_broken_rows_are_refused_until_the
         corpus.make_all()
     (folder / "bad.parquet").write_text("mended")
     assert key("colours/bad.parquet") in scan_sources(storage, recipe.sources, now=time.time() + 10).versions
+
+
+def test_a_file_that_was_read_once_and_cannot_be_any_more_stays_as_it_was_stored(corpus):
+    corpus.arrive()
+    corpus.make_all()
+    before, sources = corpus.stored(), corpus.project.recipe.sources
+    version = scan_sources(corpus.project.storage, sources).versions[FIRST]
+    good = corpus.file.read_bytes()
+    corpus.file.write_bytes("ÿ".encode("utf-16"))
+    corpus.arrive()
+    with pytest.raises(SourceError, match="UTF-16"):
+        corpus.make_all()
+    found = scan_sources(corpus.project.storage, sources)
+    assert found.versions[FIRST] == version
+    assert found.refused[FIRST].endswith("What was stored of it stays.")
+    assert corpus.make_all().success
+    assert corpus.stored().equals(before)
+    corpus.file.write_bytes(good + good)
+    corpus.arrive()
+    assert scan_sources(corpus.project.storage, sources).versions[FIRST] != version
+    assert not scan_sources(corpus.project.storage, sources).refused
+    assert corpus.make_all().success

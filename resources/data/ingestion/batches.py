@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fineline.resources.core.keys import load_key, stored_key
 from fineline.resources.core.presentation.inert import inert_lines
@@ -29,9 +29,24 @@ def origin(source: Source) -> str:
 def versions_of(registry: Registry, sources: Iterable[Source], *, refused: bool = False) -> dict[str, str]:
     """The batches that the sources offer, sorted by key, each with a fingerprint of its content and how it is read.
 
-    Those that were refused are left out, unless ``refused`` asks for them.
+    One that was refused stays in the version that is stored of it, or is left out, unless ``refused`` asks for it.
     """
     found = {}
+    for key, batch, version in _offered(registry, sources):
+        if refused or batch.refusal is None or batch.refusal.version != version:
+            found[key] = version
+        elif batch.refusal.kept is not None:
+            found[key] = batch.refusal.kept
+    return dict(sorted(found.items()))
+
+
+def refusals(registry: Registry, sources: Iterable[Source]) -> dict[str, Refusal]:
+    """Why batches that the sources offer are refused, by key."""
+    offered = sorted(_offered(registry, sources), key=lambda each: each[0])
+    return {key: batch.refusal for key, batch, version in offered if batch.refusal and batch.refusal.version == version}
+
+
+def _offered(registry: Registry, sources: Iterable[Source]) -> Iterator[tuple[str, Arrival, str]]:
     for source in sources:
         state = registry.sources.get(source.name)
         if state is None or state.origin != origin(source):
@@ -45,10 +60,7 @@ def versions_of(registry: Registry, sources: Iterable[Source], *, refused: bool 
             form = batch.place.form if isinstance(batch.place, FilePlace) else None
             if form not in ways:
                 ways[form] = digest(settings, form, state.companions_content)
-            version = f"{batch.content}-{ways[form]}"
-            if refused or batch.refusal is None or batch.refusal.version != version:
-                found[key] = version
-    return dict(sorted(found.items()))
+            yield key, batch, f"{batch.content}-{ways[form]}"
 
 
 def version_of(versions: Mapping[str, str], key: str) -> str:
@@ -97,17 +109,17 @@ def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:
         return [key for key in keys if registry.change(key, state="withdrawn")]
 
 
-def refuse(storage: Storage, recipe: Recipe, reasons: Mapping[str, str], versions: Mapping[str, str]) -> None:
-    """Leave batches out, each in one version and with a reason, so that they keep no other back."""
-    if reasons:
+def refuse(storage: Storage, refused: Mapping[str, Refusal]) -> None:
+    """Leave batches out in one version, so that they keep no other back."""
+    if refused:
         with opened(storage) as registry:
-            for key, reason in reasons.items():
-                registry.change(key, refusal=Refusal(reason=reason, version=versions[key], terms=_terms(recipe)))
+            for key, refusal in refused.items():
+                registry.change(key, refusal=refusal)
 
 
 def accept_again(storage: Storage, recipe: Recipe) -> None:
     """Take in again what was refused under other settings, or by another version of the code."""
-    terms = _terms(recipe)
+    terms = terms_of(recipe)
 
     def are_other(batch: Arrival) -> bool:
         return batch.refusal is not None and batch.refusal.terms != terms
@@ -146,7 +158,8 @@ def with_names(storage: Storage, text: str) -> str:
         return text  # The registry is damaged, and the text may be what reports it.
 
 
-def _terms(recipe: Recipe) -> str:
+def terms_of(recipe: Recipe) -> str:
+    """What decides, beside its content, whether a batch is refused: a digest of settings and of the code."""
     return digest(VERSION, recipe.maximum_quarantine, recipe.allowed_licences)
 
 

@@ -50,13 +50,17 @@ class SeenFile(BaseModel):
 
 
 class Refusal(BaseModel):
-    """Why a batch was refused, in which ``version``, and under which ``terms`` of the recipe and the code."""
+    """Why a batch was refused, in which ``version``, and under which ``terms`` of the recipe and the code.
+
+    ``kept`` is the version before, where that is stored and stays.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     reason: str
     version: str
     terms: str
+    kept: str | None = None
 
 
 class Arrival(BaseModel):

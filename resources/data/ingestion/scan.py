@@ -12,7 +12,7 @@ from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.batches import origin, versions_of
+from fineline.resources.data.ingestion.batches import origin, refusals, versions_of
 from fineline.resources.data.ingestion.file_batches import Found, renewed
 from fineline.resources.data.ingestion.inbox import SETTLED_SECONDS, Budget, FolderScan
 from fineline.resources.data.ingestion.registry import (
@@ -143,16 +143,13 @@ def _ask(state: SourceState, source: Source, now: float, hashed: Callable[[str],
 
 def _describe(registry: Registry, sources: Sequence[Source], found: SourceScan) -> None:
     found.versions = versions_of(registry, sources)
+    for key, refusal in refusals(registry, sources).items():
+        found.refused[key] = refusal.reason + (" What was stored of it stays." if refusal.kept else "")
     for source in sources:
         state = registry.sources[source.name]
         found.gone += sorted(key for key, batch in state.batches.items() if batch.state == "gone")
         found.names |= {key: registry.name_of(key) for key in state.batches}
         if state.obstacle is not None:
             found.obstacles[source.name] = state.obstacle
-        found.refused |= {
-            key: batch.refusal.reason
-            for key, batch in state.batches.items()
-            if batch.refusal is not None and batch.state != "withdrawn" and key not in found.versions
-        }
         if state.batches.keys().isdisjoint(found.versions):
             found.empty.append(source.name)
