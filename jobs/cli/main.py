@@ -141,7 +141,7 @@ def _ui(arguments: argparse.Namespace) -> None:
     from fineline.jobs.ui.service import open_ui
     from fineline.jobs.ui.serving import Serving
 
-    preflight.stop_with(preflight.check_port(arguments.port))
+    preflight.stop_with(preflight.check_port(arguments.port, arguments.host))
     prepare_home(project)
     open_ui(Serving(arguments.host, arguments.port, tuple(arguments.name), arguments.read_only))
 

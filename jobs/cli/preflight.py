@@ -5,6 +5,7 @@ python3 jobs/cli/preflight.py
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import shutil
@@ -60,13 +61,17 @@ def check_writable(folder: Path) -> list[str]:
     return [f"no write permission in {existing}. Give another folder: FINELINE_HOME=/path/you/may/write"]
 
 
-def check_port(port: int) -> list[str]:
-    """The problem of a port of the UI that is in use on this machine, if there is one."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        if probe.connect_ex(("127.0.0.1", port)) != 0:
-            return []
-    return [f"port {port} is in use, perhaps by a UI that is open already. Choose another: make ui PORT={port + 1}"]
+def check_port(port: int, host: str = "127.0.0.1") -> list[str]:
+    """The problem of an address of the UI that is in use, or none of this machine, if there is one."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return [
+                f"the UI cannot listen on {host}, port {port}: {error.strerror or error}. Give another --host or --port"
+            ]
+        return [f"port {port} is in use, perhaps by a UI that is open already. Choose another: make ui PORT={port + 1}"]
+    return []
 
 
 def _available_gib() -> float | None:

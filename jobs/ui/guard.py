@@ -25,7 +25,7 @@ from fineline.jobs.ui.serving import LOOPBACK
 
 logger = logging.getLogger("fineline.ui")
 
-GRAPHQL, COOKIE, TOKEN = "/graphql", "fineline", "token"
+GRAPHQL, COOKIE, PARAMETER = "/graphql", "fineline", "token"
 # The UI's largest requests, of runs with thousands of batches, have less.
 MAX_BODY = 16 * 2**20
 POLICY_VIOLATION = 1008  # a WebSocket's code for a message that is not taken
@@ -129,8 +129,8 @@ def _has_token(token: str, headers: Headers) -> bool:
 async def _ask_for_token(token: str, scope: Scope, receive: Receive, send: Send) -> None:
     """Take the token from the address of a page, into a cookie; without it, ask for it."""
     parameters = parse_qsl(scope["query_string"].decode("latin-1"))
-    if scope["method"] == "GET" and any(name == TOKEN and _same(value, token) for name, value in parameters):
-        rest = urlencode([(name, value) for name, value in parameters if name != TOKEN])
+    if scope["method"] == "GET" and any(name == PARAMETER and _same(value, token) for name, value in parameters):
+        rest = urlencode([(name, value) for name, value in parameters if name != PARAMETER])
         # Two slashes at the beginning would name another site.
         page = "/" + scope["path"].lstrip("/\\") + (f"?{rest}" if rest else "")
         response: Response = RedirectResponse(page, HTTPStatus.SEE_OTHER)

@@ -28,7 +28,8 @@ LOAD_SECONDS, STOP_SECONDS = 180, 20
 
 def open_ui(serving: Serving) -> NoReturn:
     """Become the process that runs the service. Raises StorageError where the token of the environment is too short."""
-    say(f"The UI opens on {prepare_token(serving)}")
+    # The one message that shows a secret.
+    print(f"The UI opens on {prepare_token(serving)}", flush=True)
     os.execv(sys.executable, outlived_by_none(serving.command("service")))
 
 

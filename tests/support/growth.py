@@ -1,5 +1,6 @@
 """Texts that are made to slow a pattern down, and how its time grows with their length."""
 
+import gc
 import re
 import signal
 import time
@@ -22,8 +23,8 @@ _CATEGORIES = {
 _REPEATS = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
 # A repeat that is bounded at fewer characters costs a constant.
 _LONG = 20
-# Properties that only the package regex knows.
-_PROPERTIES = {r"\p{Lu}": "A", r"\p{Ll}": "a", r"\p{L}": "a"}
+# What only the package regex knows: properties, the end of the last match, and where a match begins.
+_PROPERTIES = {r"\p{Lu}": "A", r"\p{Ll}": "a", r"\p{L}": "a", r"\G": "", r"\K": ""}
 
 Node = tuple[Any, Any]
 
@@ -127,6 +128,7 @@ def seconds(run: Callable[[str], object], text: str, limit: float) -> float:
     def stop(*_: object) -> None:
         raise TooSlow
 
+    gc.disable()  # What is raised within a collection is lost.
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, limit)
     started = time.thread_time()
@@ -138,3 +140,4 @@ def seconds(run: Callable[[str], object], text: str, limit: float) -> float:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+        gc.enable()

@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 MARKED_SECTION = re.compile(r"<!\[[^>]*>?")
+COMMENT_END = re.compile(r"--!?\s*>")
 HIDDEN = {"script", "style", "template", "noscript", "head"}
 BLOCKS = re.compile(
     "address|article|aside|blockquote|body|br|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header|hr|html|"
@@ -19,9 +20,17 @@ def html_to_text(html: str) -> str:
     """
     parser = _Text()
     # Sections such as Word's <![if …]>, of which the parser knows some and refuses the others.
-    parser.feed(MARKED_SECTION.sub("", html))
+    parser.feed(_closed(MARKED_SECTION.sub("", html)))
     parser.close()
     return re.sub(r"\n{3,}", "\n\n", "".join(parser.parts)).strip("\n")
+
+
+def _closed(html: str) -> str:
+    """The same, with what is never closed as text: from each such place the parser would look for an end to the last."""
+    end = max((found.end() for found in COMMENT_END.finditer(html)), default=0)
+    html = html[:end] + html[end:].replace("<!--", "&lt;!--")
+    end = html.rfind(">") + 1
+    return html[:end] + html[end:].replace("<", "&lt;")
 
 
 class _Text(HTMLParser):

@@ -39,6 +39,7 @@ def test_a_port_in_use_is_told_with_another_to_take():
             f"port {port} is in use, perhaps by a UI that is open already. Choose another: make ui PORT={port + 1}"
         ]
     assert preflight.check_port(port) == []
+    assert "cannot listen on 203.0.113.7" in preflight.check_port(port, "203.0.113.7")[0]
 
 
 def test_problems_end_the_program_in_plain_words(capsys):

@@ -1,5 +1,8 @@
+import os
+
 import pytest
 
+from fineline.jobs.ui import service
 from fineline.jobs.ui.serving import TOKEN, Serving, prepare_token, token
 from fineline.resources.core.redaction import redacted
 from fineline.resources.core.storage.files import StorageError
@@ -38,6 +41,14 @@ def test_the_token_of_the_environment_is_asked_for_everywhere_and_shown_nowhere(
         assert "correct horse" not in prepare_token(serving(host))
     assert token() == "correct horse battery"
     assert "correct horse" not in redacted("it is correct horse battery")
+
+
+def test_the_address_is_printed_with_the_token_that_was_made(monkeypatch, capsys):
+    commands = []
+    monkeypatch.setattr(os, "execv", lambda *command: commands.append(command))
+    service.open_ui(serving("0.0.0.0"))
+    assert capsys.readouterr().out == f"The UI opens on http://0.0.0.0:3000/?token={token()}\n"
+    assert token() not in str(commands)
 
 
 @pytest.mark.parametrize("short", ["", "0123456789abcde"])

@@ -30,3 +30,17 @@ def test_a_page_gives_the_text_that_its_reader_sees(html, text):
 @example("<![CDATA[")
 def test_no_text_is_too_odd(html):
     assert len(html_to_text(html)) <= len(html) + html.count("<")
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("a <!-- b --> c <!-- d", "a c <!-- d"),
+        ("a <!-- b", "a <!-- b"),
+        ("a <!-- b --> c <!d", "a c <!d"),
+        ("a <?b", "a <?b"),
+        ("a <?b> c", "a c"),
+    ],
+)
+def test_what_is_opened_and_never_closed_is_text(html, text):
+    assert html_to_text(html) == text
