@@ -163,7 +163,7 @@ def _same(given: str, expected: str) -> bool:
 
 
 def _seal(token: str) -> str:
-    """What the cookie holds in place of the token, which a service on another port of this host would see."""
+    """What the cookie holds, so that the token itself is not kept in a browser."""
     return sha256(f"fineline ui {token}".encode()).hexdigest()
 
 

@@ -25,6 +25,8 @@ _SPACE = re.compile(r"[^\S ]")
 _ADDRESS = re.compile(r"((?:https?|ftps?|wss?|file)(?=:[/\\])|www(?=\.)|(?=@[\w-]))(.)", re.IGNORECASE)
 # An underscore between letters begins no emphasis: it stays as it is in the names of assets.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+# An escaped backslash before a bracket begins a formula on a model hub.
+_FORMULA = re.compile(r"\\(?=[()\[\]])")
 _BLOCK = re.compile(r"^(?:(?=[#+=-])|\d{1,9}(?=[.)](?:\s|$)))")
 
 
@@ -59,13 +61,13 @@ def unlinked(text: str) -> str:
 
 def as_markdown(text: str) -> str:
     """A line of Markdown that shows the text as it is, for a description or the cell of a table."""
-    line = _MARKUP.sub(r"\\\g<0>", " ".join(inert(text).split()))
+    line = _MARKUP.sub(r"\\\g<0>", _FORMULA.sub("\0", " ".join(inert(text).split()))).replace("\0", "&#92;")
     return _ADDRESS.sub(r"\1\\[\2\\]", _BLOCK.sub(r"\g<0>\\", line))
 
 
 def from_markdown(line: str) -> str:
     """The text of which :func:`as_markdown` made a line, without addresses to click at."""
-    return re.sub(r"\\([^\w\s])", r"\1", line)
+    return re.sub(r"\\([^\w\s])|&#92;", lambda found: found[1] or "\\", line)
 
 
 def fenced(text: str, language: str) -> str:

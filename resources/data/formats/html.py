@@ -26,7 +26,7 @@ def html_to_text(html: str) -> str:
 
 
 def _closed(html: str) -> str:
-    """The same, with what is never closed as text: from each such place the parser would look for an end to the last."""
+    """The same, with what is never closed as text: from each such place, the parser would look for its end."""
     end = max((found.end() for found in COMMENT_END.finditer(html)), default=0)
     html = html[:end] + html[end:].replace("<!--", "&lt;!--")
     end = html.rfind(">") + 1

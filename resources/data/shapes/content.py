@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+import regex
 
 from fineline.data_contracts.messages import MESSAGE_COLUMNS
 from fineline.data_contracts.records import Record
@@ -16,6 +17,8 @@ from fineline.resources.data.formats.rows import RAW_CHARACTERS, SURROGATE, RawR
 from fineline.resources.data.shapes.normalisation import normalise
 
 RECORD_SCHEMA = Record.create_empty().schema
+# Unicode forms put the accents of a letter in order, which takes the square of their number.
+MARKS = regex.compile(r"\p{M}{101}")
 UNREADABLE_SCHEMA = pl.Schema(dict.fromkeys(["record_id", "location", "reason", "raw"], pl.String()))
 
 Message = dict[str, str]
@@ -70,8 +73,12 @@ class BatchBuilder:
         messages = [*content.prompt, *content.completion, *(content.rejected or [])]
         contents = [message["content"] for message in messages]
         for text in (*contents, content.tools, content.label, content.group, described):
-            if text is not None and not text.isascii() and SURROGATE.search(text):
+            if text is None or text.isascii():
+                continue
+            if SURROGATE.search(text):
                 raise UnfitRowError(r"holds half a surrogate pair (such as \ud83d alone), which is no text")
+            if MARKS.search(text):
+                raise UnfitRowError("holds more than 100 accents on one letter, which is no text")
         kinds: set[str] = set()
         record = {
             "record_id": row_id(self.source, row.values),

@@ -62,9 +62,10 @@ def _unrecognised(key: str, seen: Sequence[str], rows: Sequence[Row]) -> str:
         "    columns:",
         f"      text: {_to_paste(longest[0] if longest else None, seen)}",
     ]
-    lists = [name for name in seen if any(_is_conversation(row.values.get(name)) for row in rows)]
+    lists = {name for row in rows for name, value in row.values.items() if _is_conversation(value)}
     if lists:
-        lines += ["  Or, for conversations:", "    columns:", f"      messages: {_to_paste(lists[0], seen)}"]
+        messages = next(name for name in seen if name in lists)
+        lines += ["  Or, for conversations:", "    columns:", f"      messages: {_to_paste(messages, seen)}"]
     if not SHOWN.issuperset(seen):
         lines.append("  Names that may be data are not shown; a CSV file needs a header row.")
     return "\n".join(lines)
@@ -90,7 +91,6 @@ def _by_length(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Columns by how much text they hold, most first: the likeliest to be what a model learns from."""
     lengths = dict.fromkeys(names, 0)
     for row in rows:
-        for name in lengths:
-            value = row.values.get(name)
+        for name, value in row.values.items():
             lengths[name] += len(value) if isinstance(value, str) else 0
     return sorted(lengths, key=lambda name: -lengths[name])

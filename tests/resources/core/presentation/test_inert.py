@@ -60,6 +60,8 @@ def test_ordinary_text_stays_as_it_is():
     text = "412 of 1,000 rows (41.2%) of sft_dataset are in quarantine, 3 of them by allowed_licences; p = 0.01"
     assert as_markdown(text) == inert(text) == unlinked(text) == text
     assert from_markdown(as_markdown("*a* [b](c_d) 1. `x`\\y #z")) == "*a* [b](c_d) 1. `x`\\y #z"
+    assert as_markdown(r"\(x\)") == "&#92;(x&#92;)"
+    assert from_markdown(as_markdown(r"\(x\) &#92; \\[")) == r"\(x\) &#92; \\["
     assert from_markdown(as_markdown("1. raw_corpus[docs/0123456789ab]")) == "1. raw_corpus[docs/0123456789ab]"
 
 

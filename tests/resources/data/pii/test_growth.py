@@ -10,6 +10,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import ftfy.badness
@@ -23,13 +24,16 @@ from support.records import record
 
 import fineline.resources.data
 from fineline.resources.core.recipe.scrubbing import Scrub
+from fineline.resources.core.recipe.sources import Files
 from fineline.resources.data.formats.html import html_to_text
+from fineline.resources.data.formats.rows import Row, SourceError
 from fineline.resources.data.formats.sections import sections
 from fineline.resources.data.pii.addresses import addresses
 from fineline.resources.data.pii.analyzer import LANGUAGE, LoadedSpacyEngine, build_analyzer, load_spacy
 from fineline.resources.data.pii.secrets import secret_spans
 from fineline.resources.data.pii.segments import cut
 from fineline.resources.data.scrubbing.documents import read
+from fineline.resources.data.shapes.detection import find_shape
 from fineline.resources.data.shapes.normalisation import normalise
 
 CHARACTERS = 600
@@ -160,6 +164,13 @@ def test_a_word_of_any_length_is_cut_into_tokens_in_linear_time(analyzer: Analyz
     assert too_steep(tokenizer, (unit * (4 * CHARACTERS // len(unit)) for unit in UNITS)) == []
 
 
+def shape(text: str) -> None:
+    """Look for the shape of rows whose columns all have other names."""
+    rows = [Row(f"line {n}", {f"{text[:1]}{n}": text[:1], f"{n}": [{}]}) for n in range(len(text) // 4)]
+    with suppress(SourceError):
+        find_shape("corpus/1", rows, Files(name="corpus", kind="files", path="in", licence="MIT"))
+
+
 @pytest.mark.parametrize(
     "run",
     [
@@ -170,8 +181,9 @@ def test_a_word_of_any_length_is_cut_into_tokens_in_linear_time(analyzer: Analyz
         normalise,
         sections,
         lambda text: read([record(text)]),
+        shape,
     ],
-    ids=["addresses", "secrets", "segments", "HTML", "normal form", "sections", "documents"],
+    ids=["addresses", "secrets", "segments", "HTML", "normal form", "sections", "documents", "shapes"],
 )
 @pytest.mark.outcome("time", "the same for reading, normalising and judging a row", "the time grows with the text")
 def test_steps_are_linear(run: Run) -> None:

@@ -172,6 +172,7 @@ def test_a_line_that_is_not_utf8_is_kept_and_its_neighbours_are_read(tmp_path):
         ('{"text": "a", "x": ' + "[" * 600 + "]" * 600 + "}", "JSON that is nested too deeply"),
         ('{"text": ' + "9" * 5000 + "}", "a number is too long"),
         ('{"text": "\\ud83d"}', "holds half a surrogate pair (such as \\ud83d alone), which is no text"),
+        ('{"text": "a' + "\u0315" * 101 + '"}', "holds more than 100 accents on one letter, which is no text"),
         ('{"text": null}', "column 'text' is missing or null, not text"),
     ],
 )
