@@ -5,17 +5,21 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from fineline.resources.data.formats.rows import MAXIMUM_RECORD, SourceError, is_too_deep
 
 FIRST_READ = 2**16
+UNKNOWN = object()
+# A string is taken whole, so that brackets in it do not count; one that is cut off, up to the end.
+BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|[\[\]{}]', re.DOTALL)
 SPACE = re.compile(r"[ \t\r\n]*")
 NO_ARRAY = "is no array of objects; write it as [{…}, {…}]. If it holds one object a line, give it the ending .jsonl"
 
 
 def array_values(stream: io.BufferedReader, key: str) -> Iterator[tuple[Any, int]]:
-    """The elements of the array in a UTF-8 stream, each with its length in characters.
+    """The elements of the array in a UTF-8 stream, or TooDeep in their place, each with its length in characters.
 
     Raises:
         SourceError: the stream is no array, breaks off, or has an element of more than 16 Mi characters. An empty
@@ -36,6 +40,23 @@ def array_values(stream: io.BufferedReader, key: str) -> Iterator[tuple[Any, int
         raise text.problem("',' or ']' expected" if separator else "the array breaks off")
     if text.peek():
         raise text.problem("something follows the array")
+
+
+@dataclass(frozen=True)
+class TooDeep:
+    """An element that is nested too deeply, as it is written."""
+
+    written: str
+
+
+def _end_of_nested(text: str, start: int) -> int | None:
+    """Where the array or object ends that starts there, without taking it apart; None where it does not end."""
+    depth = 0
+    for found in BRACKET.finditer(text, start):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth == 0:
+            return found.end()
+    return None
 
 
 class _Text:
@@ -77,17 +98,22 @@ class _Text:
             except json.JSONDecodeError as error:
                 if self._ended:
                     raise self.problem(f"row {number}: {error.msg}", error.pos) from None
-            except (RecursionError, ValueError):
-                raise self.problem(f"row {number} is nested too deeply, or holds a number that is too long") from None
+            except RecursionError:
+                end = _end_of_nested(self._window, self._place)
+                if end:
+                    value = UNKNOWN
+                    break
+                if self._ended:
+                    raise self.problem(f"row {number} is nested too deeply, and never ends") from None
+            except ValueError:
+                raise self.problem(f"row {number} holds a number that is too long") from None
             if len(self._window) - self._place > MAXIMUM_RECORD:
                 raise self.problem(f"row {number} is broken, or longer than {MAXIMUM_RECORD >> 20} Mi characters")
             self._read(amount)
             amount *= 2
-        if is_too_deep(value):
-            raise self.problem(f"row {number} is nested too deeply")
-        length = end - self._place
+        written = self._window[self._place : end]
         self._place = end
-        return value, length
+        return (TooDeep(written) if value is UNKNOWN or is_too_deep(value) else value), len(written)
 
     def problem(self, what: str, place: int | None = None) -> SourceError:
         """What is wrong and where, without the text in which it is wrong."""

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 
-from fineline.resources.data.formats.json_array import array_values
+from fineline.resources.data.formats.json_array import TooDeep, array_values
 from fineline.resources.data.formats.rows import (
     MAXIMUM_DEPTH,
     MAXIMUM_RECORD,
@@ -23,6 +23,7 @@ from fineline.resources.data.formats.sections import MAXIMUM_CHARACTERS, section
 # A long text is read and cut into sections so many bytes at a time.
 WINDOW = 4 * 2**20
 PLAIN_TEXT = (".txt", ".md")
+TOO_DEEP = "JSON that is nested too deeply"
 
 
 def jsonl_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
@@ -40,6 +41,8 @@ def json_rows(stream: io.BufferedReader, key: str) -> Iterator[Row | RawRow]:
         location = f"row {number}"
         if isinstance(value, dict):
             yield Row(location, value, size)
+        elif isinstance(value, TooDeep):
+            yield RawRow(location, value.written.encode(), TOO_DEEP)
         else:
             yield RawRow(location, json.dumps(value).encode(), "is no JSON object")
 
@@ -153,13 +156,13 @@ def _json_row(location: str, line: bytes) -> Row | RawRow:
     except json.JSONDecodeError as error:
         return RawRow(location, line, f"no valid JSON from character {error.pos + 1}: {error.msg}")
     except RecursionError:
-        return RawRow(location, line, "JSON that is nested too deeply")
+        return RawRow(location, line, TOO_DEEP)
     except ValueError:
         return RawRow(location, line, "a number is too long")
     if not isinstance(value, dict):
         return RawRow(location, line, "is no JSON object")
     if line.count(b"[") + line.count(b"{") > MAXIMUM_DEPTH and is_too_deep(value):
-        return RawRow(location, line, "JSON that is nested too deeply")
+        return RawRow(location, line, TOO_DEEP)
     return Row(location, value, len(line))
 
 
