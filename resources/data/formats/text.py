@@ -23,6 +23,7 @@ from fineline.resources.data.formats.sections import MAXIMUM_CHARACTERS, section
 # A long text is read and cut into sections so many bytes at a time.
 WINDOW = 4 * 2**20
 PLAIN_TEXT = (".txt", ".md")
+LONG_LINE, OBJECT_BYTES = 2**20, 64
 TOO_DEEP = "JSON that is nested too deeply"
 
 
@@ -163,7 +164,14 @@ def _json_row(location: str, line: bytes) -> Row | RawRow:
         return RawRow(location, line, "is no JSON object")
     if line.count(b"[") + line.count(b"{") > MAXIMUM_DEPTH and is_too_deep(value):
         return RawRow(location, line, TOO_DEEP)
-    return Row(location, value, len(line))
+    return Row(location, value, _weight(line))
+
+
+def _weight(line: bytes) -> int:
+    """About how many bytes the values of a long line take: each may be an object of Python."""
+    if len(line) < LONG_LINE:
+        return len(line)
+    return len(line) + OBJECT_BYTES * sum(map(line.count, (b"[", b"{", b",")))
 
 
 def _csv_lines(text: io.TextIOWrapper) -> Iterator[str]:

@@ -43,7 +43,11 @@ def fit_rows(
                 builder.add_raw(row)
             elif shape is not None:
                 _add(builder, row, shape, source.licence, group)
-        yield builder.build()
+        built = builder.build()
+        # Not kept while the next part is read.
+        del builder, part, whole
+        yield built
+        del built
 
 
 def _parts(rows: Iterable[Row | RawRow]) -> Iterator[list[Row | RawRow]]:
