@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -51,7 +52,7 @@ def tick(instance, storage, section, cursor=None):
 
 def test_a_run_that_waits_to_start_is_told_with_the_time_since_when(instance, storage):
     run = instance.add_run(dg.DagsterRun(job_name="main", run_id="01234567-89", status=dg.DagsterRunStatus.NOT_STARTED))
-    (told,) = too_long(instance, storage.root, AT_ONCE)
+    ((_, told),) = too_long(instance, storage.root, AT_ONCE)
     assert told.startswith(f"run {run.run_id[:8]} waits to start, since 20")
     assert [*too_long(instance, storage.root, AN_HOUR)] == []
 
@@ -62,7 +63,7 @@ def test_a_step_that_waits_for_its_pool_is_told_with_the_step_that_has_it(tmp_pa
         events.set_concurrency_slots("training", 1)
         assert events.claim_concurrency_slot("training", "11111111-1", "sft_model").is_claimed
         assert not events.claim_concurrency_slot("training", "22222222-2", "label_issues").is_claimed
-        (told,) = too_long(instance, storage.root, AT_ONCE)
+        ((_, told),) = too_long(instance, storage.root, AT_ONCE)
         assert "run 22222222, label_issues waits for the pool 'training', which run 11111111, sft_model holds" in told
         assert [*too_long(instance, storage.root, AN_HOUR)] == []
 
@@ -70,7 +71,7 @@ def test_a_step_that_waits_for_its_pool_is_told_with_the_step_that_has_it(tmp_pa
 def test_work_that_waits_for_a_lock_is_told_with_the_work_that_holds_it(instance, storage, waits):
     assert str(waits).startswith("fineline run (process ")
     assert "waits for the lock 'splits', which run 01234567, splits (process " in str(waits)
-    assert [*too_long(instance, storage.root, timedelta(seconds=-1))] == [str(waits)]
+    assert [each.told for each in too_long(instance, storage.root, timedelta(seconds=-1))] == [str(waits)]
     assert [*too_long(instance, storage.root, AN_HOUR)] == []
 
 
@@ -88,6 +89,35 @@ def test_what_waits_too_long_is_posted_once_and_shown_as_long_as_it_waits(instan
     assert "fineline run" in body
     assert tick(instance, storage, section, cursor)[0] == str(waits)
     assert len(posted) == 1
+
+
+def test_what_waits_for_a_lock_is_not_posted_again_when_another_holds_it(instance, storage, waits, monkeypatch):
+    posted = []
+    monkeypatch.setattr(waiting, "post", lambda url, body: posted.append(body["waiting"]))
+    monkeypatch.setenv("HOOK", "https://hooks.example/secret")
+    monkeypatch.setattr("fineline.resources.core.storage.holders.Holder.seconds", 3601.0)
+    section, cursor = Alerts(webhook_variable="HOOK"), None
+    later = replace(waits.waiting, since="2026-01-01 00:00:00")
+    holders = (waits.held_by, replace(waits.held_by, work="run 89abcdef, release"), None)
+    for wait in (*(replace(waits, held_by=holder) for holder in holders), replace(waits, waiting=later)):
+        monkeypatch.setattr(storage.root, "waits", lambda wait=wait: [wait])
+        said, cursor = tick(instance, storage, section, cursor)
+        assert said == str(wait)
+    assert posted == [[str(waits)], [str(replace(waits, waiting=later))]]
+
+
+def test_a_step_that_waits_for_a_pool_is_the_same_when_another_has_it(tmp_path, storage):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        events = instance.event_log_storage
+        events.set_concurrency_slots("training", 1)
+        for run in "123":
+            events.claim_concurrency_slot("training", run * 8, "sft_model")
+        *_, before = sorted(too_long(instance, storage.root, AT_ONCE))
+        events.free_concurrency_slot_for_step("1" * 8, "sft_model")
+        assert events.claim_concurrency_slot("training", "2" * 8, "sft_model").is_claimed
+        (after,) = too_long(instance, storage.root, AT_ONCE)
+        assert before.wait == after.wait
+        assert (before.told, after.told) == (after.told.replace("2" * 8, "1" * 8), after.told)
 
 
 def test_without_a_webhook_it_is_shown_at_the_tick_alone(instance, storage, waits, monkeypatch):
