@@ -36,7 +36,7 @@ _PASSING = frozenset(
         errno.ENETUNREACH,
         errno.EHOSTDOWN,
         errno.EHOSTUNREACH,
-        errno.EREMOTEIO,
+        getattr(errno, "EREMOTEIO", errno.EIO),  # Linux alone has it
     }
 )
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})

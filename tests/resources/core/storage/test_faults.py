@@ -1,5 +1,6 @@
 import errno
 import http.client
+import importlib.util
 import json
 import sqlite3
 import urllib.error
@@ -16,6 +17,7 @@ from support.reading import list_batches, read_parts
 
 from fineline.data_contracts.accounting import Drop
 from fineline.resources.core.recipe.sources import Sql
+from fineline.resources.core.storage import faults
 from fineline.resources.core.storage.faults import MAXIMUM_RETRIES, explain, is_no_room, is_transient, seconds_to_wait
 from fineline.resources.core.storage.files import NoRoom
 from fineline.resources.core.storage.store import Blocked, Damaged, Storage
@@ -186,3 +188,12 @@ def test_a_wrong_row_is_no_fault_of_the_machine(storage):
         json.loads("{")
     assert not is_no_room(error.value)
     assert not is_transient(error.value)
+
+
+def test_the_module_loads_where_the_errors_of_linux_alone_are_unknown(monkeypatch):
+    for name in ("EREMOTEIO", "ENOMEDIUM", "EBADFD", "ECOMM", "ENONET"):
+        monkeypatch.delattr(errno, name, raising=False)
+    spec = importlib.util.spec_from_file_location("elsewhere", faults.__file__)
+    elsewhere = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+    assert elsewhere.is_transient(OSError(errno.EIO, "Input/output error"))
