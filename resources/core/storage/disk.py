@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BufferedIOBase
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import polars as pl
 
-from fineline.resources.core.storage import holders
 from fineline.resources.core.storage.files import (
     PRIVATE,
     PRIVATE_FOLDER,
@@ -33,12 +31,11 @@ from fineline.resources.core.storage.files import (
 )
 from fineline.resources.core.storage.holders import Holder, Wait
 from fineline.resources.core.storage.layout import LOCKS, RELEASES
+from fineline.resources.core.storage.locks import Locks
 from fineline.resources.core.storage.root import Conflict, Content, Entry
 
 # Held for the moment in which a version is compared and its successor put in place.
 _SWAP = "swap"
-# The end of the name of a file that stands for one who waits.
-_WAITS = ".waits"
 # The permissions of the files of releases, as chmod takes them: 0644 gives them to all users of the machine.
 RELEASE_MODE = "FINELINE_RELEASE_MODE"
 
@@ -48,6 +45,7 @@ class DiskRoot:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._locks = Locks(folder / LOCKS)
 
     def path(self, key: str) -> Path:
         """The path of a key, whether anything is there or not."""
@@ -176,54 +174,14 @@ class DiskRoot:
         for folder in folders:
             sync(folder)
 
-    @contextmanager
-    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
-        operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        descriptor, held = _open(self.path(f"{LOCKS}/{name}.lock")), False
-        try:
-            held = _locks(descriptor, operation)
-            if wait and not held:
-                with self._waiting(name):
-                    fcntl.flock(descriptor, operation)
-                held = True
-            if held:
-                _write(descriptor, b"" if shared else holders.here().written())
-            yield held
-        finally:
-            if held and not shared:
-                _write(descriptor, b"")
-            os.close(descriptor)
+    def lock(self, name: str, *, shared: bool = False, wait: bool = True) -> AbstractContextManager[bool]:
+        return self._locks.lock(name, shared=shared, wait=wait)
 
     def holder(self, name: str) -> Holder | None:
-        found = self.get(f"{LOCKS}/{name}.lock")
-        return None if found is None else holders.read(found.content)
+        return self._locks.holder(name)
 
     def waits(self) -> Sequence[Wait]:
-        found = []
-        for name in self.names(LOCKS):
-            if name.endswith(_WAITS):
-                with suppress(FileNotFoundError), self.open(f"{LOCKS}/{name}") as file:
-                    waiting = holders.read(file.read())
-                    if _locks(file.fileno(), fcntl.LOCK_SH):
-                        self.path(f"{LOCKS}/{name}").unlink(missing_ok=True)  # It was killed.
-                    elif waiting is not None:
-                        lock = name.removesuffix(_WAITS).rpartition(".")[0]
-                        found.append(Wait(lock, waiting, self.holder(lock)))
-        return found
-
-    @contextmanager
-    def _waiting(self, name: str) -> Iterator[None]:
-        """Be among those that wait for a lock: by a file that is locked until this process waits no more, or ends."""
-        path, me = self.path(f"{LOCKS}/{name}.{uuid.uuid4().hex}{_WAITS}"), holders.here()
-        descriptor = _open(path)
-        try:
-            _locks(descriptor, fcntl.LOCK_EX)
-            _write(descriptor, me.written())
-            with holders.telling(lambda: Wait(name, me, self.holder(name))):
-                yield
-        finally:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+        return self._locks.waits()
 
     def make_private(self) -> None:
         """Close the folder to all but its owner, also one that an older Fineline left open."""
@@ -246,28 +204,6 @@ class DiskRoot:
         there = self.get(key)
         if (None if there is None else there.version) != version:
             raise Conflict(self.location(key))
-
-
-def _open(lock: Path) -> int:
-    """A descriptor of a file that is there to be locked. It is closed to the programs that this process starts."""
-    make_writable(lock.parent)
-    with writing(lock.parent):
-        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
-
-
-def _locks(descriptor: int, operation: int) -> bool:
-    """Lock a file if that needs no waiting; returns whether it is locked."""
-    with suppress(BlockingIOError):
-        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
-        return True
-    return False
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    """Write whom a lock is held by. It is held as well where a full disk has no room for that."""
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, content, 0)
 
 
 def _release_mode() -> int:
