@@ -68,15 +68,25 @@ class Locks:
     @contextmanager
     def waiting(self, name: str) -> Iterator[None]:
         """Be among those that wait for a lock: by a file that is locked until this process waits no more, or ends."""
-        path, me = self.folder / f"{name}.{uuid.uuid4().hex}{WAITS}", holders.here()
-        descriptor = open_lock(path)
+        me = holders.here()
+        path, descriptor = self.file_of_waiter(name)
         try:
-            lock_at_once(descriptor, fcntl.LOCK_EX)
             write(descriptor, me.written())
             with holders.telling(lambda: Wait(name, me, self.holder(name))):
                 yield
         finally:
             path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def file_of_waiter(self, name: str) -> tuple[Path, int]:
+        """A file that stands for one who waits, and its descriptor, locked."""
+        while True:
+            path = self.folder / f"{name}.{uuid.uuid4().hex}{WAITS}"
+            descriptor = open_lock(path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if path.exists():
+                return path, descriptor
+            # Before it was locked, it was removed like the file of one that was killed.
             os.close(descriptor)
 
 
