@@ -9,7 +9,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BufferedIOBase
@@ -19,7 +19,6 @@ import polars as pl
 
 from fineline.resources.core.storage.files import (
     PRIVATE,
-    PRIVATE_FOLDER,
     StorageError,
     file_digest,
     make_writable,
@@ -30,7 +29,7 @@ from fineline.resources.core.storage.files import (
     writing,
 )
 from fineline.resources.core.storage.holders import Holder, Wait
-from fineline.resources.core.storage.layout import LOCKS, RELEASES
+from fineline.resources.core.storage.layout import ASSETS, LOCKS, RELEASES
 from fineline.resources.core.storage.locks import Locks
 from fineline.resources.core.storage.root import Conflict, Content, Entry
 
@@ -69,7 +68,7 @@ class DiskRoot:
         path = self.path(key)
         make_writable(path.parent)
         if private and path.parent != self.folder:
-            path.parent.chmod(PRIVATE_FOLDER)
+            _give(path.parent, 0)
         write_atomically(path, content)
 
     def swap(self, key: str, content: bytes, version: str | None, *, private: bool = False) -> None:
@@ -184,20 +183,29 @@ class DiskRoot:
         return self._locks.waits()
 
     def make_private(self) -> None:
-        """Close the folder to all but its owner, also one that an older Fineline left open."""
+        """Close the folder to all but its owner, also one that an older Fineline left open.
+
+        Where releases are given to others, these pass through it and find everything else closed: what lies in the
+        folder, and each asset.
+        """
         passing = 0o111 & _for_folders(_release_mode())
-        if self.folder.stat().st_uid == os.geteuid():
-            self.folder.chmod(PRIVATE_FOLDER | passing)
+        if self.folder.stat().st_uid != os.geteuid():
+            return
+        _give(self.folder, passing)
+        passed = {self.path(ASSETS), self.path(RELEASES)}
+        for folder in (self.folder, self.path(ASSETS)):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if not path.is_symlink():
+                    _give(path, passing if path in passed else 0)
 
     def _mode(self, key: str) -> int:
         """The permissions of a file: those of a release may be read by others where the environment says so."""
-        if not key.startswith(f"{RELEASES}/"):
-            return PRIVATE
-        mode = _release_mode()
-        for folder in self.path(key).parents:
-            if folder == self.folder.parent:
-                break
-            folder.chmod(PRIVATE_FOLDER | 0o111 & _for_folders(mode))
+        mode = _release_mode() if key.startswith(f"{RELEASES}/") else PRIVATE
+        if mode != PRIVATE:
+            for folder in self.path(key).parents:
+                if folder == self.folder.parent:
+                    break
+                _give(folder, 0o111 & _for_folders(mode), kept=0o7777)
         return mode
 
     def _require(self, key: str, version: str | None) -> None:
@@ -212,6 +220,15 @@ def _release_mode() -> int:
     if re.fullmatch("0?[67][0-7][0-7]", given) is None:
         raise StorageError(f"{RELEASE_MODE} is the mode of the files of a release, such as 0600, 0640 or 0644")
     return int(given, 8) & 0o644 | PRIVATE
+
+
+def _give(path: Path, to_others: int, *, kept: int = 0o7700) -> None:
+    """Set what others than the owner may do, and keep the rest; what is another user's stays as it is."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        mode = found.st_mode & kept | to_others
+        if found.st_uid == os.geteuid() and mode != found.st_mode & 0o7777:
+            path.chmod(mode)
 
 
 def _for_folders(mode: int) -> int:

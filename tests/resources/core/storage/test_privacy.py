@@ -7,9 +7,9 @@ from fineline.resources.core.storage.disk import RELEASE_MODE, DiskRoot
 from fineline.resources.core.storage.files import StorageError
 
 
-@pytest.fixture(autouse=True)
-def open_mask():
-    before = os.umask(0)
+@pytest.fixture(autouse=True, params=[0, 0o077])
+def mask(request):
+    before = os.umask(request.param)
     yield
     os.umask(before)
 
@@ -74,3 +74,53 @@ def test_a_root_that_was_open_is_closed(tmp_path, monkeypatch):
     monkeypatch.setenv(RELEASE_MODE, "0644")
     DiskRoot(folder).make_private()
     assert modes(folder) == {".": "711"}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A root as an older Fineline left it: open to all."""
+    root = DiskRoot(tmp_path / "recipe")
+    for key in ("raw_corpus/batch=inbox/data", "splits/data", "release/release-1/weights"):
+        root.put(f"assets/{key}", b"1")
+    root.put("requests/a.json", b"1")
+    root.put("registry.json", b"1")
+    (tmp_path / "elsewhere").mkdir()
+    (root.folder / "linked").symlink_to(tmp_path / "elsewhere")
+    for path in (root.folder, tmp_path / "elsewhere", *root.folder.rglob("*")):
+        path.chmod(0o2755 if path.is_dir() else 0o644)
+    return root
+
+
+@pytest.mark.parametrize(("mode", "passing"), [("0600", "2700"), ("0640", "2710"), ("0644", "2711")])
+def test_of_a_root_that_was_open_others_enter_the_release_alone(old, monkeypatch, mode, passing):
+    monkeypatch.setenv(RELEASE_MODE, mode)
+    old.make_private()
+    found = modes(old.folder)
+    assert found["."] == found["assets"] == found["assets/release"] == passing
+    assert found["assets/raw_corpus"] == found["assets/splits"] == found["requests"] == "2700"
+    assert found["registry.json"] == "600"
+    assert found["linked"] == found["assets/release/release-1"] == "2755"
+
+
+def test_the_root_of_another_user_is_left_as_it_is(old, monkeypatch):
+    before = modes(old.folder)
+    monkeypatch.setattr(os, "geteuid", lambda: -1)
+    old.make_private()
+    old.put("requests/b.json", b"2", private=True)
+    monkeypatch.setenv(RELEASE_MODE, "0644")
+    stored(old, "assets/release/release-2")
+    after = modes(old.folder)
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.parametrize(("mode", "folder"), [(None, "2770"), ("0640", "2770"), ("0644", "2771")])
+def test_a_release_takes_no_rights_from_the_folders_that_it_is_in(tmp_path, monkeypatch, mode, folder):
+    root = DiskRoot(tmp_path / "recipe")
+    root.put("assets/release/release-1/weights", b"1")
+    folders = (root.folder, root.path("assets"), root.path("assets/release"))
+    for each in folders:
+        each.chmod(0o2770)
+    if mode:
+        monkeypatch.setenv(RELEASE_MODE, mode)
+    stored(root, "assets/release/release-2")
+    assert {f"{each.stat().st_mode & 0o7777:o}" for each in folders} == {folder}
