@@ -18,6 +18,8 @@ import psutil
 
 # Linux: the signal that a process gets when its parent ends, and whether it becomes the parent of orphans below it.
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+# What the process below gets when the one that was started ends. SIGHUP is no choice: nohup has both ignore it.
+_ORPHANED = signal.SIGUSR1
 _MODULE, _KEPT = "fineline.resources.core.compute.lifetime", "--kept"
 
 
@@ -44,7 +46,9 @@ def _keep(command: Sequence[str], how: signal.Signals) -> int:
     # The terminal sends Ctrl-C to the command too, which ends by it.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child.pid, signal.SIGTERM))
-    signal.signal(signal.SIGHUP, lambda *_: _kill_descendants())
+    signal.signal(_ORPHANED, lambda *_: _kill_descendants())
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: _kill_descendants())
     ended, status = 0, 0
     while ended != child.pid:
         ended, status = os.wait()
@@ -68,4 +72,4 @@ if __name__ == "__main__":
     line = sys.argv[1:]
     if line[0] == _KEPT:
         raise SystemExit(_keep(line[1:], signal.SIGKILL))
-    raise SystemExit(_keep(outlived_by_none([_KEPT, *line]), signal.SIGHUP))
+    raise SystemExit(_keep(outlived_by_none([_KEPT, *line]), _ORPHANED))

@@ -1,7 +1,9 @@
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -19,17 +21,33 @@ subprocess.run(["sleep", "600"])
 """
 
 
-def below(process, number):
+def below(process):
+    """The processes below one that was started: the keeper, the command and what each of its two lines leaves."""
     until = time.monotonic() + 30
-    while len(found := process.children(recursive=True)) < number or "sleep" not in found[-1].name():
-        assert time.monotonic() < until, found
+    while True:
+        with suppress(psutil.NoSuchProcess):
+            found = process.children(recursive=True)
+            if [each.name() for each in found].count("sleep") == 2:
+                return found
+        assert time.monotonic() < until
         time.sleep(0.05)
-    return found
+
+
+def started(before=None):
+    line = outlived_by_none([sys.executable, "-c", COMMAND])
+    return subprocess.Popen(line, start_new_session=True, preexec_fn=before)
 
 
 @pytest.fixture
 def front():
-    with subprocess.Popen(outlived_by_none([sys.executable, "-c", COMMAND])) as process:
+    with started() as process:
+        yield psutil.Process(process.pid)
+        process.kill()
+
+
+@pytest.fixture
+def front_under_nohup():
+    with started(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
         yield psutil.Process(process.pid)
         process.kill()
 
@@ -38,11 +56,28 @@ def front():
 @pytest.mark.parametrize("victim", ["front", "keeper", "command"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_end_of_any_of_them_ends_all(front, victim, how):
-    below(front, 4)
+    below(front)
     (keeper,) = front.children()
     (command,) = (each for each in keeper.children() if each.name() != "sleep")
     everything = [front, *front.children(recursive=True)]
     {"front": front, "keeper": keeper, "command": command}[victim].send_signal(how)
+    _, alive = psutil.wait_procs(everything, timeout=20)
+    assert alive == []
+
+
+def test_the_end_of_the_terminal_ends_all(front):
+    everything = [front, *below(front)]
+    os.killpg(front.pid, signal.SIGHUP)
+    _, alive = psutil.wait_procs(everything, timeout=20)
+    assert alive == []
+
+
+def test_under_nohup_the_end_of_the_terminal_ends_nothing_and_the_end_of_the_first_ends_all(front_under_nohup):
+    everything = [front_under_nohup, *below(front_under_nohup)]
+    os.killpg(front_under_nohup.pid, signal.SIGHUP)
+    _, alive = psutil.wait_procs(everything, timeout=1)
+    assert set(alive) == set(everything)
+    front_under_nohup.kill()
     _, alive = psutil.wait_procs(everything, timeout=20)
     assert alive == []
 
