@@ -1,5 +1,6 @@
 """Everything that Dagster shows and runs, gathered from the recipe that the environment names."""
 
+import os
 from typing import Any
 
 import dagster as dg
@@ -54,5 +55,6 @@ def _by_itself(spec: dg.AssetSpec, recipe: Recipe, condition: dg.AutomationCondi
     return spec.replace_attributes(automation_condition=condition, freshness_policy=policy)
 
 
+os.umask(0o077)  # Also what Dagster writes is its owner's alone, whoever started this process.
 quieten_output()
 defs = build()

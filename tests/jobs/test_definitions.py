@@ -146,6 +146,12 @@ def test_loading_the_definitions_is_light_and_quick():
     assert seconds < 3.0
 
 
+def test_what_a_process_of_dagster_writes_after_it_loaded_the_definitions_is_its_owners_alone():
+    program = "import os; os.umask(0o022); import fineline.jobs.definitions; print(oct(os.umask(0)))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0o77\n"
+
+
 def test_workspace_and_dg_point_at_the_same_definitions():
     assert "fineline.jobs.definitions" in (ROOT / "workspace.yaml").read_text()
     assert 'code_location_target_module = "fineline.jobs.definitions"' in (ROOT / "pyproject.toml").read_text()
