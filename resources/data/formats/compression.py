@@ -24,6 +24,11 @@ UNPACKERS: dict[str, Callable[[BinaryIO], Any]] = {
 }
 
 
+def is_damage(error: OSError) -> bool:
+    """Whether gzip or Arrow found damaged content, for which they use OSError too; else a disk or a store failed."""
+    return error.errno is None and type(error) in (OSError, gzip.BadGzipFile)
+
+
 def allowed_bytes(size: int) -> int:
     """How many bytes a file of so many may unpack to."""
     return max(ALWAYS_ALLOWED, MAXIMUM_RATIO * size)
@@ -41,7 +46,7 @@ class Unpacked(io.RawIOBase):
     """The bytes that a packed file holds; ``size`` is that of the packed file, in bytes.
 
     Reading raises SourceError where the file is damaged, cut off, or unpacks to more than 100 times its size
-    (64 MiB are always allowed).
+    (64 MiB are always allowed), and OSError where its disk or store fails.
     """
 
     def __init__(self, packed: BinaryIO, ending: str, size: int, name: str) -> None:
@@ -59,6 +64,8 @@ class Unpacked(io.RawIOBase):
         try:
             found = self._stream.read(len(buffer))
         except (EOFError, zlib.error, OSError) as error:
+            if isinstance(error, OSError) and not is_damage(error):
+                raise
             raise SourceError(
                 f"{self._name} is a damaged or half-written {self._ending} file; copy it again."
             ) from error

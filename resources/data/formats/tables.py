@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-import itertools
+import mmap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fineline.resources.data.formats.compression import BUFFER, allowed_bytes, too_many_bytes
+from fineline.resources.data.formats.compression import BUFFER, allowed_bytes, is_damage, too_many_bytes
 from fineline.resources.data.formats.rows import MAXIMUM_RECORD, RawRow, Row, SourceError, without_nulls
 
 BATCH_ROWS = 1_000
 ARROW_MARK = b"ARROW1"
-# What a batch may take while it is decoded, by its first rows: a text may be stored once, and stand in all rows.
+# What a batch may take while it is decoded, by the rows before it: a text may be stored once, and stand in all rows.
 DECODED_BYTES = 64 * 2**20
 FEWEST_ROWS = 8
 # Of an object in Python, beside its content: a null is no byte in a table.
@@ -55,11 +55,12 @@ def arrow_rows(file: BinaryIO, key: str) -> Iterator[Row | RawRow]:
     with _damage_named(key, "Arrow"):
         mark = file.read(len(ARROW_MARK))
         file.seek(0)
+        source = _in_place(file)
         if mark == ARROW_MARK:
-            reader = pa.ipc.open_file(file)
+            reader = pa.ipc.open_file(source)
             batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
         else:
-            batches = iter(pa.ipc.open_stream(file))
+            batches = iter(pa.ipc.open_stream(source))
         yield from table_rows(batches, key, allowed_bytes(_size_of(file)))
 
 
@@ -113,15 +114,28 @@ def _size_of(file: BinaryIO) -> int:
     return size
 
 
+def _in_place(file: BinaryIO) -> Any:
+    """The bytes of a file of this machine as they lie on the disk, so that a large batch is not copied; else the file.
+
+    What is mapped to be read alone does not count as memory of the process.
+    """
+    if isinstance(file, io.FileIO) and _size_of(file):
+        return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return file
+
+
 def _group_batches(table: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
-    """The batches of a row group: a few rows first, whose size shows how many may be decoded at once."""
-    for few in itertools.islice(table.iter_batches(FEWEST_ROWS, row_groups=[number]), 1):
-        yield few
-        skipped = few.num_rows
-        at_once = DECODED_BYTES // (1 + _decoded_size(few)) * skipped
-        for batch in table.iter_batches(min(max(at_once, FEWEST_ROWS), BATCH_ROWS), row_groups=[number]):
-            yield batch.slice(min(skipped, batch.num_rows))
-            skipped = max(skipped - batch.num_rows, 0)
+    """The batches of a row group: a few rows first; the size of each batch shows how many rows the next may have.
+
+    It has at most twice as many, and no more than the average row of the group allows.
+    """
+    group = table.metadata.row_group(number)
+    at_most = min(BATCH_ROWS, DECODED_BYTES * group.num_rows // (1 + group.total_byte_size))
+    for batch in table.iter_batches(FEWEST_ROWS, row_groups=[number]):
+        yield batch
+        allowed = DECODED_BYTES * batch.num_rows // (1 + _decoded_size(batch))
+        # Arrow asks for it before each batch.
+        table.reader.set_batch_size(max(min(2 * batch.num_rows, allowed, at_most), FEWEST_ROWS))
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -201,10 +215,17 @@ def _not_held(table: pa.Table) -> str:
 
 @contextmanager
 def _damage_named(key: str, form: str) -> Iterator[None]:
-    """What a reader of tables raises as a SourceError without content."""
+    """What a reader of tables raises as a SourceError without content; errors of a disk or a store pass."""
     try:
         yield
-    except (pa.ArrowException, OSError, MemoryError) as error:
+    except MemoryError:
+        raise SourceError(
+            f"{key}: a part of it takes too much memory to read; write smaller row groups or record batches, of at "
+            "most 100 MB."
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and not is_damage(error):
+            raise
         raise SourceError(
             f"{key} is not a readable {form} file ({type(error).__name__}); copy or write it again."
         ) from None

@@ -1,5 +1,6 @@
 """Tables from outside: damaged, too large, or of types that polars does not have."""
 
+import gzip
 import io
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fineline.resources.data.formats import tables
+from fineline.resources.data.formats.compression import open_text
 from fineline.resources.data.formats.rows import RawRow, SourceError
 from fineline.resources.data.formats.tables import arrow_rows, parquet_rows
 
@@ -49,7 +51,7 @@ def test_an_arrow_file_with_wrong_offsets_is_refused(shared_data):
 @pytest.mark.outcome(
     "reading",
     "a Parquet file of 812 bytes that stands for 10 GB (`bomb-812-bytes.parquet`)",
-    "refused by its name before it is in memory: 200 times the size of the file, or 64 MiB, at most",
+    "refused by its name before it is in memory: 100 times the size of the file, or 64 MiB, at most",
 )
 @pytest.mark.real_data
 def test_a_parquet_file_of_812_bytes_that_claims_10_gb_is_refused_before_they_are_in_memory(shared_data):
@@ -154,3 +156,70 @@ def test_a_value_that_python_does_not_have_sets_its_row_alone_apart(kind, bad):
     assert [isinstance(row, RawRow) for row in rows] == [False, True, False, True]
     assert rows[1].location == "row 2"
     assert "a date after the year 9999" in rows[1].reason
+
+
+@pytest.mark.parametrize("short", [8, 300])
+def test_rows_that_grow_within_a_row_group_are_decoded_few_at_a_time(short, monkeypatch):
+    monkeypatch.setattr(tables, "DECODED_BYTES", MIB)
+    texts = ["short"] * short + [f"{n:06}" * 20_000 for n in range(100)]
+    file = pq.ParquetFile(parquet_file(pa.table({"text": texts}), row_group_size=len(texts)))
+    batches = list(tables._group_batches(file, 0))
+    assert [text for batch in batches for text in batch["text"].to_pylist()] == texts
+    assert max(map(tables._decoded_size, batches)) < 5 * MIB
+
+
+def test_a_large_batch_of_an_arrow_file_of_this_machine_is_not_copied_into_memory(tmp_path):
+    table = pa.table({"text": ["x" * 1000] * 64_000})
+    (tmp_path / "large.arrow").write_bytes(arrow_file(table).getvalue())
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    with (tmp_path / "large.arrow").open("rb", buffering=0) as file:
+        assert sum(1 for _ in arrow_rows(file, "mail/0123")) == 64_000
+    pa.set_memory_pool(before)
+    assert pool.max_memory() < 8 * MIB
+
+
+class Failing(io.BytesIO):
+    """A file whose disk or store fails after its first bytes."""
+
+    def __init__(self, content, error):
+        super().__init__(content)
+        self.error = error
+
+    def read(self, size=-1):
+        if self.tell() > 4:
+            raise self.error
+        return super().read(size)
+
+
+READING = {
+    "parquet": parquet_rows,
+    "arrow": arrow_rows,
+    ".gz": lambda file, key: open_text(file, ".gz", MIB, key),
+    ".zst": lambda file, key: open_text(file, ".zst", MIB, key),
+}
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), ConnectionResetError(104, "reset"), TimeoutError("no answer")]
+)
+@pytest.mark.parametrize("form", ["parquet", "arrow", ".gz", ".zst"])
+def test_a_disk_or_a_store_that_fails_is_no_damage_of_the_file(form, error, monkeypatch):
+    monkeypatch.setattr("fineline.resources.data.formats.compression.TRIED_BEFORE", 0)
+    table = pa.table({"text": [str(n) * 9 for n in range(9999)]})
+    content = {
+        "parquet": parquet_file(table).getvalue(),
+        "arrow": arrow_file(table).getvalue(),
+        ".gz": gzip.compress(b"x" * 9),
+        ".zst": pa.compress(b"x" * 9, "zstd", asbytes=True),
+    }[form]
+    with pytest.raises(OSError, match=r".*") as raised:
+        read(Failing(content, error), READING[form])
+    assert raised.value.args == error.args
+
+
+@pytest.mark.parametrize("error", [MemoryError(), pa.ArrowMemoryError("malloc of size 2147483648 failed")])
+def test_a_part_that_memory_does_not_hold_is_named_with_what_to_do(error):
+    with pytest.raises(SourceError, match="takes too much memory to read; write smaller row groups"):
+        read(Failing(b"ARROW1" * 9, error))
