@@ -6,6 +6,16 @@ import sys
 from dataclasses import dataclass
 
 
+class ClientPayloadError(Exception):
+    """As that of aiohttp."""
+
+
+class NoCredentialsError(Exception):
+    """As that of botocore, by which it is known."""
+
+    __module__ = "botocore.exceptions"
+
+
 @dataclass(frozen=True, eq=False)
 class Harm:
     """The place of a batch; another process must find this module."""
@@ -32,6 +42,12 @@ class Harm:
 
     def fault(self):
         raise KeyError("Secret")
+
+    def connection(self):
+        raise ClientPayloadError("Secret")
+
+    def credentials(self):
+        raise NoCredentialsError
 
     def stall(self):
         os.kill(os.getpid(), signal.SIGSTOP)

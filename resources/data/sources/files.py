@@ -1,6 +1,7 @@
 """Files as a source: those that are batches, and the rows of each with the files that are joined to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -132,20 +133,38 @@ def _read(source: Files, key: str, file: File) -> Iterator[BatchRows]:
         return
     services: Services | None = None
     if source.services is not None:
-        schema, called = single(source.name, source.services), str(source.services)
+        called = str(source.services)
+        with _of_a_companion(called):
+            schema = single(source.name, source.services)
         with (
+            _of_a_companion(called),
             as_source_error(called),
             schema.open() as content,
             open_text(content, format_of(schema.name)[1], schema.size, called) as text,
         ):
             services = read_services(text.read(), source.name)
     if source.join is not None:
-        rows = _joined(rows, source.join, single(source.name, source.join.path))
+        with _of_a_companion(str(source.join.path)):
+            others = _joined_rows(source.join, single(source.name, source.join.path))
+        rows = _joined(rows, source.join.key, others)
     yield from fit_rows(key, rows, source, services=services)
 
 
-def _joined(rows: Iterable[Row | RawRow], join: Join, file: File) -> Iterator[Row | RawRow]:
-    """The rows with the columns of the joined file, whose rows are kept in memory; a row without a match stays."""
+@contextmanager
+def _of_a_companion(called: str) -> Iterator[None]:
+    """Faults of a file that all batches are read with; no batch is to be refused for it."""
+    try:
+        yield
+    except SourceError as error:
+        raise PassingError(str(error)) from error
+    except MemoryError:
+        raise PassingError(
+            f"{called}, which all batches are read with, takes too much memory; make it smaller."
+        ) from None
+
+
+def _joined_rows(join: Join, file: File) -> dict[Any, Mapping[str, Any]]:
+    """The rows of the joined file by their key, all in memory."""
     others: dict[Any, Mapping[str, Any]] = {}
     for other in _rows(file, str(join.path)):
         place = f"{join.path} {other.location} of the joined file"
@@ -155,8 +174,13 @@ def _joined(rows: Iterable[Row | RawRow], join: Join, file: File) -> Iterator[Ro
         if not isinstance(value, (str, int)) or value in others:
             raise SourceError(f"{place} has no '{join.key}' that is its own; mend the file.")
         others[value] = other.values
+    return others
+
+
+def _joined(rows: Iterable[Row | RawRow], key: str, others: Mapping[Any, Mapping[str, Any]]) -> Iterator[Row | RawRow]:
+    """The rows with the columns of the joined file; a row without a match stays."""
     for row in rows:
-        value = row.values.get(join.key) if isinstance(row, Row) else None
+        value = row.values.get(key) if isinstance(row, Row) else None
         if isinstance(row, Row) and isinstance(value, (str, int)) and value in others:
             row = replace(row, values={**others[value], **row.values})
         yield row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fineline.resources.core.recipe.sources import HuggingFace
-from fineline.resources.data.formats.rows import RawRow, Row, SourceError
+from fineline.resources.data.formats.rows import PassingError, RawRow, Row, SourceError
 from fineline.resources.data.formats.tables import BATCH_ROWS, table_rows
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
 from fineline.resources.data.sources.batch import Batch, Bound, CommitPlace
 from fineline.resources.data.sources.connector import Connector, Offer
+from fineline.resources.data.sources.environment import is_of_the_environment
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -100,8 +102,10 @@ def _rows(source: HuggingFace) -> Iterator[Row | RawRow]:
 
     try:
         loaded = _load(source)
-    except (OSError, ValueError) as error:
-        raise SourceError(
+    except (OSError, ValueError, ImportError) as error:
+        # Of the hub nothing was read yet: it is the connection, the token or the recipe.
+        is_passing = not Path(source.id).is_dir() or is_of_the_environment(error)
+        raise (PassingError if is_passing else SourceError)(
             f"{source.name}: the dataset {source.id} could not be loaded: {error}\n"
             "  Check id, config, split and revision. If this machine may go online, set HF_HUB_OFFLINE=0; "
             "otherwise give the path of a local folder as id."
@@ -113,7 +117,7 @@ def _rows(source: HuggingFace) -> Iterator[Row | RawRow]:
         yield from table_rows(batches, source.name, allowed=math.inf)
     except (DatasetGenerationError, pa.ArrowException, OSError, ValueError) as error:
         # The cause is cut off: it quotes the row or the columns that could not be read.
-        raise SourceError(
+        raise (PassingError if is_of_the_environment(error) else SourceError)(
             f"{source.name}: `datasets` cannot read the files of {source.id} as one table ({type(error).__name__}). "
             "For files that are partly broken, use a source of kind files, which sets the broken rows apart."
         ) from None
@@ -141,10 +145,16 @@ def _files(source: HuggingFace) -> list[tuple[str, int, int]]:
     folder = Path(source.id)
     found = sorted(folder.rglob("*"))
     for path in found:
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        if path.is_symlink() and _leads_out(path, folder):
             raise SourceError(
                 f"{source.name}: a link leads out of {source.id} (find {source.id} -type l), which is not followed. "
                 "Put the file itself in its place: cp -rL copies a folder so."
             )
     files = [path for path in found if path.is_file()]
     return [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+
+
+def _leads_out(link: Path, folder: Path) -> bool:
+    """Whether a link leads out of a folder, or to itself."""
+    found = os.path.realpath(link)
+    return os.path.islink(found) or not Path(found).is_relative_to(os.path.realpath(folder))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from fineline.resources.core.recipe.sources import PythonDocs
-from fineline.resources.data.formats.rows import Row, SourceError
+from fineline.resources.data.formats.rows import PassingError, Row
 from fineline.resources.data.shapes.content import BatchBuilder, BatchRows, Content
 from fineline.resources.data.shapes.conversations import assistant, user
 from fineline.resources.data.sources import stdlib_walk
@@ -59,5 +59,5 @@ def _documented_objects() -> list[list[str]]:
     command = [sys.executable, "-I", "-S", stdlib_walk.__file__]
     walk = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if walk.returncode != 0:
-        raise SourceError(f"reading the standard library's documentation failed:\n{walk.stderr.strip()}")
+        raise PassingError(f"reading the standard library's documentation failed:\n{walk.stderr.strip()}")
     return [json.loads(line) for line in walk.stdout.splitlines()]

@@ -29,10 +29,14 @@ from fineline.resources.core.storage.faults import is_transient
 from fineline.resources.data.formats.rows import PassingError, SourceError
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.sources.batch import Batch
+from fineline.resources.data.sources.environment import is_of_the_environment
 from fineline.resources.data.sources.kinds import connector
+from fineline.resources.data.sources.locations import files_at
 
 # Beside what the process has before it reads. A part of a batch, at most 32 MiB as stored, takes some 200 MiB.
 MEMORY = 2**30
+# For each byte of a file that all batches are read with: its rows are kept, as objects.
+COMPANION_BYTES = 20
 # Of a processor, for each part; a part takes some 3.
 PROCESSOR_SECONDS = 120
 # Without a processor at work, as where a store over the network does not answer.
@@ -40,6 +44,7 @@ SECONDS_TO_WAIT = 1800.0
 SECONDS_IDLE = 60.0
 # Mimalloc, the other pool of Arrow, reserves a GiB with its first byte.
 _ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "POLARS_MAX_THREADS": "2", "OMP_NUM_THREADS": "2"}
+_PASSING_SIGNALS = (-signal.SIGKILL, -signal.SIGBUS)
 
 _idle: list[_Reader] = []
 
@@ -104,8 +109,8 @@ class _Reader:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
             code = self.end()
-            # Linux ends a process like this when memory is short, whoever took it.
-            raise (PassingError if code == -signal.SIGKILL else SourceError)(_ended(key, code)) from None
+            # Linux ends a process so when memory is short, whoever took it, and when a file shrinks while it is mapped.
+            raise (PassingError if code in _PASSING_SIGNALS else SourceError)(_ended(key, code)) from None
         self.end()
         raise PassingError(f"{key}: nothing of it was read in {SECONDS_TO_WAIT / 60:.0f} minutes; run again.")
 
@@ -154,28 +159,39 @@ def serve(connection: Connection) -> None:
     """Read batches until nobody asks for one; the life of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    _limit_memory()
-    enough = _memory_held() + MEMORY // 4
+    # A copy of the memory of a process that crashed would have the file's content in it.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    held = _memory_held()
+    enough = held + MEMORY // 4
     while connection.poll(SECONDS_IDLE):
         try:
             source, key, batch = connection.recv()
         except EOFError:
             return
         connection.send_bytes(b"begun")
+        _limit_time()
+        as_asked = True
         try:
-            _limit_time()
+            allowed = MEMORY + COMPANION_BYTES * _companion_size(source)
+            as_asked = not held or _limit(resource.RLIMIT_DATA, held + allowed)
             for rows in connector(source).read(source, key, batch):
                 _send(connection, {"normalised": rows.normalised}, rows.records, rows.unreadable)
                 _limit_time()
             answer: dict[str, Any] = {}
         except SourceError as error:
-            passing, transient = isinstance(error, PassingError), is_transient(error)
+            # Where this machine allows less memory than is asked for, the file may be none the worse.
+            is_short = not as_asked and isinstance(error.__context__, MemoryError)
+            passing, transient = is_short or isinstance(error, PassingError), is_transient(error)
             answer = {"error": str(error), "passing": passing, "transient": transient}
         except MemoryError:
             answer = {"error": f"{key} takes more than {MEMORY >> 20} MiB of memory to read; divide it, or mend it."}
+            answer["passing"] = not as_asked
         # Whatever a library raises over a file from outside keeps no other file back. Its message may quote the file.
         except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
-            answer = {"error": f"{key} cannot be read ({_place_of(error)}); write it again."}
+            passing, transient = is_of_the_environment(error), is_transient(error)
+            mend = "check the source's address, and the credentials in the environment" if passing else "write it again"
+            answer = {"error": f"{key} cannot be read ({_place_of(error)}); {mend}."}
+            answer |= {"passing": passing, "transient": transient}
         _send(connection, answer)
         if _memory_held() > enough:
             return
@@ -205,16 +221,24 @@ def _memory_held() -> int:
     return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 
-def _limit_memory() -> None:
-    # A copy of the memory of a process that crashed would have the file's content in it.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if held := _memory_held():
-        resource.setrlimit(resource.RLIMIT_DATA, (held + MEMORY, held + MEMORY))
+def _companion_size(source: Source) -> int:
+    """The bytes of the files that all batches of a source are read with; 0 where they cannot be listed."""
+    folder = connector(source).folder(source)
+    with suppress(SourceError):
+        return sum(file.size for place in (folder.companions if folder else ()) for file in files_at(place))
+    return 0
 
 
 def _limit_time() -> None:
-    until = int(time.process_time()) + PROCESSOR_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+    _limit(resource.RLIMIT_CPU, int(time.process_time()) + PROCESSOR_SECONDS)
+
+
+def _limit(kind: int, value: int) -> bool:
+    """Set a limit of this process. Returns whether it is as asked, and not a lower one that the process was given."""
+    _, hard = resource.getrlimit(kind)
+    lower = hard != resource.RLIM_INFINITY and hard < value
+    resource.setrlimit(kind, (hard if lower else value, hard))
+    return not lower
 
 
 def _end_with(parent: int) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 from sqlalchemy import Connection, Select, Subquery, column, create_engine, func, literal_column, make_url, select, text
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     NoSuchModuleError,
     OperationalError,
@@ -24,7 +25,7 @@ from sqlalchemy.exc import (
 from fineline.resources.core.recipe.base import digest
 from fineline.resources.core.recipe.sources import Sql
 from fineline.resources.core.redaction import secret
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 from fineline.resources.data.formats.tables import BATCH_ROWS, frame_rows
 from fineline.resources.data.shapes.content import BatchRows
 from fineline.resources.data.shapes.fitting import fit_rows
@@ -111,20 +112,23 @@ def _between(source: Sql, place: IncrementPlace) -> Select[Any]:
 
 @contextmanager
 def _connection(source: Sql) -> Iterator[Connection]:
-    """A connection that reads rows as they come. Its errors do not show the address, which may hold a password."""
+    """A connection that reads rows as they come. Its errors do not show the address, which may hold a password.
+
+    Raises PassingError for all but a value that no table holds: address, credentials, package, server or query.
+    """
     try:
         url = make_url(_uri(source))
         if url.password is not None and "@" in f"{url.host} {url.database}":
             raise ValueError("the password has an @, so that its rest would be taken for the host and shown")
         engine = create_engine(url)
-    except ModuleNotFoundError as error:
-        raise SourceError(
-            f"{source.name}: the database needs the package {error.name}, which is not installed: "
+    except ImportError as error:
+        raise PassingError(
+            f"{source.name}: the database needs the package {error.name}, which is not installed, or lacks a library: "
             f"pip install {error.name}"
         ) from None
     # Also where a part of the password stands where the port should; the error quotes it.
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise SourceError(
+        raise PassingError(
             f"{source.name}: {source.uri_variable} holds no address that SQLAlchemy understands. Set it as in "
             "postgresql+psycopg://user:password@host/database or sqlite:////path/to/file.db; a password's : / @ and # "
             "are written as %3A %2F %40 and %23."
@@ -133,12 +137,13 @@ def _connection(source: Sql) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True)
     except (OperationalError, ProgrammingError) as error:
-        raise SourceError(
+        raise PassingError(
             f"{source.name}: the database refused: {_reason(source, error)}. Correct the query."
         ) from None
-    # A table's library quotes the value that it cannot hold.
-    except (SQLAlchemyError, pl.exceptions.PolarsError) as error:
-        raise SourceError(f"{source.name}: the database cannot be read ({type(error).__name__}).") from None
+    # A table's library quotes the value that it cannot hold, as may a driver.
+    except (SQLAlchemyError, OSError, pl.exceptions.PolarsError) as error:
+        kind = SourceError if isinstance(error, (DataError, pl.exceptions.PolarsError)) else PassingError
+        raise kind(f"{source.name}: the database cannot be read ({type(error).__name__}).") from None
     finally:
         engine.dispose()
 
@@ -153,7 +158,7 @@ def _reason(source: Sql, error: DBAPIError) -> str:
 def _uri(source: Sql) -> str:
     uri = secret(source.uri_variable)
     if not uri:
-        raise SourceError(
+        raise PassingError(
             f"{source.name}: the environment variable {source.uri_variable} is not set. It holds the database's "
             "address with its password, as SQLAlchemy takes it, so that the recipe need not."
         )

@@ -6,7 +6,8 @@ import pytest
 from support.reading import list_batches, read_batch, read_only_batch
 
 from fineline.resources.core.recipe.sources import Files, HuggingFace
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
+from fineline.resources.data.sources import huggingface
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(6)]
 
@@ -82,7 +83,7 @@ def test_an_empty_folder_is_told(tmp_path):
 
 
 def test_a_dataset_that_cannot_be_reached_says_what_to_do():
-    with pytest.raises(SourceError, match=r"(?s)nobody/nothing could not be loaded.*HF_HUB_OFFLINE=0.*local folder"):
+    with pytest.raises(PassingError, match=r"(?s)nobody/nothing could not be loaded.*HF_HUB_OFFLINE=0.*local folder"):
         read_only_batch(dataset("nobody/nothing", revision="v1"))
 
 
@@ -110,6 +111,7 @@ def test_files_that_are_no_table_are_told_without_their_content(folder):
     with pytest.raises(SourceError) as refusal:
         read_only_batch(dataset(folder))
     assert "kind files" in str(refusal.value)
+    assert not isinstance(refusal.value, PassingError)
     assert "Secr" not in str(refusal.value)
     assert refusal.value.__cause__ is None
 
@@ -120,3 +122,35 @@ def test_gsm8k_as_a_folder_gives_all_its_rows(tmp_path, shared_data):
         (tmp_path / "train.jsonl").write_bytes(b"".join(itertools.islice(file, 500)))
     rows = read_only_batch(dataset(tmp_path))
     assert (rows.records.height, rows.unreadable.height) == (500, 0)
+
+
+class Interrupted:
+    """A dataset whose stream fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def with_format(self, _):
+        return self
+
+    def iter(self, batch_size):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [(ConnectionResetError(104, "reset"), True), (OSError(5, "EIO"), True), (OSError("Arrow: no table"), False)],
+)
+def test_a_stream_that_is_interrupted_may_pass_and_damaged_content_does_not(monkeypatch, error, passes):
+    monkeypatch.setattr(huggingface, "_load", lambda _: Interrupted(error))
+    with pytest.raises(SourceError) as refusal:
+        list(huggingface._rows(dataset("nobody/nothing", revision="v1")))
+    assert isinstance(refusal.value, PassingError) == passes
+
+
+@pytest.mark.parametrize("target", ["loop.jsonl", "loop.jsonl/more"])
+def test_a_link_that_leads_to_itself_is_refused(folder, target):
+    (folder / "loop.jsonl").symlink_to("loop.jsonl")
+    (folder / "more.jsonl").symlink_to(target)
+    with pytest.raises(SourceError, match="a link leads out of"):
+        list_batches(dataset(folder))

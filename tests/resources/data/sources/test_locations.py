@@ -7,7 +7,7 @@ from support.reading import list_batches, read_batch, read_only_batch
 
 from fineline.resources.core.recipe.loading import load_recipe
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 
 ROWS = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
 JSONL = "\n".join(json.dumps(row) for row in ROWS).encode()
@@ -121,5 +121,5 @@ def test_rows_are_joined_with_those_of_a_second_file(tmp_path):
     answers.write_text('{"id": "b", "answer": "Thus."}\n')
     assert list_batches(source) != [before]
     answers.write_text('{"id": "b", "answer": "So."}\n{"id": "b", "answer": "Or so."}')
-    with pytest.raises(SourceError, match=r"answers.jsonl line 2 of the joined file has no 'id' that is its own"):
+    with pytest.raises(PassingError, match=r"answers.jsonl line 2 of the joined file has no 'id' that is its own"):
         read_batch(source, before)

@@ -1,11 +1,13 @@
 """Batches are read in a process of their own, whose end ends nothing else."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,8 @@ from polars.testing import assert_frame_equal
 from support.harm import Harm
 from support.reading import list_batches, read_parts
 
-from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.core.recipe.sources import Files, Join
+from fineline.resources.data.formats.rows import PassingError, SourceError
 from fineline.resources.data.sources import reading
 from fineline.resources.data.sources.reading import read_apart
 
@@ -59,8 +61,36 @@ def test_a_file_that_does_harm_is_named_and_the_next_one_is_read(source, kind, r
     with pytest.raises(SourceError, match=f"mail/bad:? {reason}") as refusal:
         list(read_apart(source, "mail/bad", replace(batch, place=Harm(kind))))
     assert "Secret" not in str(refusal.value)
+    assert not isinstance(refusal.value, PassingError)
     assert [part.records.height for part in read_apart(source, "mail/1", batch)] == [1]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("kind", "cause"), [("connection", ConnectionError), ("credentials", type(None))])
+def test_a_fault_of_a_store_is_none_of_the_file_and_one_of_the_connection_is_tried_again(source, kind, cause):
+    [batch] = list_batches(source)
+    with pytest.raises(PassingError, match=r"mail/1 cannot be read .* check the source's address") as refusal:
+        list(read_apart(source, "mail/1", replace(batch, place=Harm(kind))))
+    assert type(refusal.value.__cause__) is cause
+
+
+def test_limits_that_the_process_was_given_refuse_no_file(source, monkeypatch):
+    def limited():
+        resource.setrlimit(resource.RLIMIT_CPU, (90, 90))
+        resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))
+
+    monkeypatch.setattr(reading.subprocess, "Popen", partial(subprocess.Popen, preexec_fn=limited))
+    [batch] = list_batches(source)
+    assert [part.records.height for part in read_apart(source, "mail/1", batch)] == [1]
+    with pytest.raises(PassingError, match="of memory to read"):
+        list(read_apart(source, "mail/1", replace(batch, place=Harm("memory"))))
+
+
+def test_files_that_all_batches_are_read_with_add_to_what_reading_may_take(source, tmp_path):
+    (tmp_path / "joined.csv").write_text("question,topic\n" + "Why?,reasons\n" * 9)
+    joined = source.model_copy(update={"join": Join(path=tmp_path / "joined.csv", key="question")})
+    size = (tmp_path / "joined.csv").stat().st_size
+    assert [reading._companion_size(each) for each in (source, joined)] == [0, size]
 
 
 @pytest.mark.outcome("reading", "a file that stalls its reader", "named after the time that a part may take")

@@ -3,7 +3,7 @@ from sqlalchemy import create_engine, text
 from support.reading import list_batches, read_only_batch
 
 from fineline.resources.core.recipe.sources import Columns, Sql
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 
 QUERY = "SELECT question, answer, topic FROM answers ORDER BY id"
 
@@ -56,17 +56,18 @@ def test_a_batch_is_the_query_and_follows_its_version(uri):
 
 
 def test_a_query_that_gives_nothing_is_told(uri):
-    with pytest.raises(SourceError, match="answers/query holds no rows"):
+    with pytest.raises(SourceError, match="answers/query holds no rows") as refusal:
         read_only_batch(source("SELECT question, answer FROM answers WHERE id < 0"))
+    assert not isinstance(refusal.value, PassingError)
 
 
 def test_a_query_that_is_wrong_is_told(uri):
-    with pytest.raises(SourceError, match=r"the database refused: no such table: question.* Correct the query"):
+    with pytest.raises(PassingError, match=r"the database refused: no such table: question.* Correct the query"):
         read_only_batch(source("SELECT * FROM questions"))
 
 
 def test_an_address_that_is_not_set_is_told():
-    with pytest.raises(SourceError, match="the environment variable ANSWERS is not set"):
+    with pytest.raises(PassingError, match="the environment variable ANSWERS is not set"):
         list_batches(source())
 
 
@@ -78,11 +79,21 @@ def test_an_address_that_is_not_set_is_told():
         ("postgresql://me:p@Secret/db@host/db", "ANSWERS holds no address that SQLAlchemy understands"),
         ("nosuch://me:Secret@host/db", "ANSWERS holds no address that SQLAlchemy understands"),
         ("mysql+aiomysql://me:Secret@host/db", "needs the package aiomysql"),
+        ("sqlite:////nowhere/Secret/answers.db", "the database refused: unable to open database file"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_told_without_its_password(monkeypatch, uri, message):
     monkeypatch.setenv("ANSWERS", uri)
-    with pytest.raises(SourceError, match=message) as refusal:
+    with pytest.raises(PassingError, match=message) as refusal:
         read_only_batch(source())
     assert "Secret" not in str(refusal.value)
     assert refusal.value.__cause__ is None
+
+
+def test_a_connection_that_is_lost_may_pass(uri, monkeypatch):
+    def lost(*_, **__):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr("polars.read_database", lost)
+    with pytest.raises(PassingError, match=r"cannot be read \(ConnectionResetError\)"):
+        read_only_batch(source())
