@@ -157,7 +157,7 @@ class FolderScan:
                 return seen.model_copy(update={"failed": True})
             if seen.content is None:
                 self.found.waiting[called] = f"{len(seen.pieces) * PIECE >> 20} of {seen.size >> 20} MiB are read"
-                self.found.reads_on |= not seen.failed
+                self.found.reads_on += not seen.failed
         return seen
 
 

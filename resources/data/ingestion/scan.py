@@ -91,7 +91,7 @@ def scan_until_settled(storage: Storage, sources: Sequence[Source], note: Callab
     until = time.monotonic() + PATIENCE_SECONDS
     while found.reads_on or (found.settles and time.monotonic() < until):
         if found.reads_on:
-            note(f"new files are read for the hash of their content; {len(found.waiting)} to go")
+            note(f"new files are read for the hash of their content; {found.reads_on} to go")
         else:
             time.sleep(SETTLED_SECONDS / 4)
         found = scan_sources(storage, sources, ask=False)

@@ -8,6 +8,9 @@ from fineline.resources.core.presentation.inert import inert
 from fineline.resources.core.presentation.tables import first_few
 from fineline.resources.data.ingestion.registry import KEY
 
+# Nobody reads more, and a folder may hold a hundred thousand files of other formats.
+MAXIMUM_LINES = 200
+
 
 @dataclass
 class SourceScan:
@@ -18,8 +21,8 @@ class SourceScan:
     ``empty`` the sources without any batch. ``refused`` are the batches that are left out, ``waiting`` the files that
     are not taken yet, each with the reason, and ``repeats`` those of the same content as a batch, with its key; the key
     of a file is the one that it would have as a batch. ``names`` are the names of all keys that people know.
-    ``reads_on`` is True where there is more to read, so that another scan should follow at once, ``settles`` where a
-    file may be complete in a moment.
+    ``reads_on`` is the number of files of which there is more to read, so that another scan should follow at once;
+    ``settles`` is True where a file may be complete in a moment.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
@@ -30,7 +33,7 @@ class SourceScan:
     waiting: dict[str, str] = field(default_factory=dict)
     repeats: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    reads_on: bool = False
+    reads_on: int = 0
     settles: bool = False
 
     @property
@@ -40,9 +43,11 @@ class SourceScan:
 
     @property
     def lines(self) -> list[str]:
-        """The same, and before it a line for each file that is not taken."""
-        named = ("refused", "waiting", "repeats")
-        return [f"{what}: {one}" for what in named for one in self._findings[what]] + self.notes
+        """The same, and before it a line for each of at most 200 files that are not taken."""
+        findings = self._findings
+        lines = [f"{what}: {one}" for what in ("refused", "waiting", "repeats") for one in findings[what]]
+        more = [f"{len(lines) - MAXIMUM_LINES:,} more files are not taken"] if len(lines) > MAXIMUM_LINES else []
+        return [*lines[:MAXIMUM_LINES], *more, *self.notes]
 
     @property
     def _findings(self) -> dict[str, list[str]]:

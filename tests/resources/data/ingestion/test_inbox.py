@@ -5,7 +5,7 @@ import pytest
 from support.mailbox import Inbox, row
 
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError
 from fineline.resources.data.ingestion import inbox
 from fineline.resources.data.ingestion.registry import KEY
 from fineline.resources.data.ingestion.scan import require_batches, scan_sources
@@ -47,6 +47,15 @@ def test_hidden_files_and_folders_are_left_out_and_what_cannot_be_read_is_named(
         "waiting: mail/a.docx (its format is none that is known)",
         "waiting: mail/sub.jsonl (it is a folder, and sub-folders are not read; put its files beside the others)",
     }
+
+
+def test_of_very_many_files_that_are_not_taken_the_first_200_are_named_and_the_rest_are_counted(mail):
+    mail.drop("a.jsonl")
+    for number in range(300):
+        (mail.folder / f"{number}.docx").write_text("A report.")
+    found = mail.scan_sources()
+    assert (len(found.lines), found.lines[200]) == (202, "100 more files are not taken")
+    assert not found.reads_on
 
 
 def test_a_folder_of_other_formats_alone_is_an_obstacle_also_while_files_of_other_sources_wait(mail, tmp_path):
@@ -179,7 +188,7 @@ def test_a_batch_whose_file_vanished_stays_and_says_what_to_do_when_it_must_be_r
     (mail.folder / "a.jsonl").unlink()
     found = mail.scan_sources()
     assert (found.versions, found.gone) == (before, [mail.key("a.jsonl")])
-    with pytest.raises(SourceError, match=f"its file is gone.*fineline forget --batch {mail.key('a.jsonl')}"):
+    with pytest.raises(PassingError, match=f"its file is gone.*fineline forget --batch {mail.key('a.jsonl')}"):
         mail.read(mail.key("a.jsonl"))
     mail.drop("back.jsonl")
     assert (mail.scan_sources().versions, mail.batch(mail.key("a.jsonl")).state) == (before, "there")
