@@ -12,7 +12,7 @@ from fineline.resources.core.recipe.recipe import Recipe
 from fineline.resources.core.recipe.sources import Source
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 from fineline.resources.data.ingestion.registry import KEY, Arrival, Refusal, Registry, name_hash, opened, registry_of
 from fineline.resources.data.ingestion.version import VERSION
 from fineline.resources.data.sources.batch import Batch, FilePlace
@@ -74,13 +74,14 @@ def arrived(storage: Storage, source: Source, key: str) -> Batch:
     """A batch as it arrived, to be read.
 
     Raises:
-        SourceError: it is gone, or was never there; the message names the remedy.
+        PassingError: its file is gone, and may come back.
+        SourceError: it was never there, or was withdrawn; the message names the remedy.
     """
     batch = registry_of(storage).arrival(key)
     if batch is None or batch.state == "withdrawn":
         raise _no_batch(key)
     if batch.state == "gone":
-        raise SourceError(vanished(key, "its file is gone"))
+        raise PassingError(vanished(key, "its file is gone"))
     is_hidden = batch.name is None and isinstance(batch.place, FilePlace)
     name = _file_name(storage, source, key, batch) if is_hidden else str(batch.name)
     return Batch(name, batch.content, batch.place)
@@ -109,8 +110,8 @@ def withdraw(storage: Storage, keys: Iterable[str]) -> list[str]:
         return [key for key in keys if registry.change(key, state="withdrawn")]
 
 
-def refuse(storage: Storage, refused: Mapping[str, Refusal]) -> None:
-    """Leave batches out in one version, so that they keep no other back."""
+def refuse(storage: Storage, refused: Mapping[str, Refusal | None]) -> None:
+    """Leave batches out in one version, so that they keep no other back; None takes one in again."""
     if refused:
         with opened(storage) as registry:
             for key, refusal in refused.items():
@@ -169,7 +170,7 @@ def _file_name(storage: Storage, source: Source, key: str, batch: Arrival) -> st
     for file in files_at(folder.location) if folder is not None else ():
         if name_hash(secret, source.name, printable(file.name)) == batch.name_hash:
             return file.name
-    raise SourceError(vanished(key, "its file is gone"))
+    raise PassingError(vanished(key, "its file is gone"))
 
 
 def _no_batch(key: str) -> SourceError:

@@ -7,7 +7,7 @@ from support.mailbox import Inbox
 from support.reading import read_parts
 
 from fineline.resources.core.recipe.sources import Files
-from fineline.resources.data.formats.rows import SourceError
+from fineline.resources.data.formats.rows import PassingError, SourceError
 from fineline.resources.data.ingestion import scan
 from fineline.resources.data.ingestion.batches import arrived, blank, find_key, versions_of, with_names, withdraw
 from fineline.resources.data.ingestion.registry import KEY, name_hash, registry_of
@@ -86,7 +86,7 @@ def test_a_blanked_name_is_nowhere_and_its_batch_is_read_as_before(mail):
     assert mail.read(key) == ["So."]
     (mail.folder / PERSON).unlink()
     mail.scan_sources()
-    with pytest.raises(SourceError, match="its file is gone"):
+    with pytest.raises(PassingError, match="its file is gone"):
         mail.read(key)
     mail.drop(PERSON, "So.")
     mail.scan_sources()
