@@ -50,22 +50,25 @@ def raw_corpus(run: TableRun, allowed_licences: list[str] | None) -> None:
         blank_forgotten_names(run.storage, forgotten)
     unread: list[SourceError] = []
     refused: dict[str, str] = {}
+    accepted: list[str] = []
     for batch in run.stale:
         try:
             source, arrived = run.source(batch)
             rows = read_apart(source, batch, arrived)
             progress = run.progress(f"{batch}: rows read")
             parts = ingest(rows, source.name, batch, allowed_licences, progress, forgotten)
-            counts = run.write(parts, batch, shows=_outline).manifest
+            counts = run.write(parts, batch, shows=_outline, keeps_good=True).manifest
         except SourceError as error:
             unread.append(error)
-            if not isinstance(error, PassingError):
+            if not isinstance(error, PassingError) and not is_transient(error):
                 refused[batch] = str(error)
         else:
             if counts.failed_checks:
                 refused[batch] = _why_refused(run, counts)
+            else:
+                accepted.append(batch)
             run.log.info(f"{batch}: {counts.rows_in or 0:,} rows read, {counts.rows or 0:,} records")
-    run.refuse(refused)
+    run.refuse(refused, accepted)
     if unread:
         reasons = dict.fromkeys([*map(str, unread), *refused.values()])
         raise SourceError("\n".join(reasons)) from max(unread, key=is_transient)

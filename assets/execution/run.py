@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -84,15 +84,23 @@ class Run(Execution):
         source = self._project.recipe.source(batch.partition("/")[0])
         return source, arrived(self.storage, source, batch)
 
-    def refuse(self, reasons: Mapping[str, str]) -> None:
-        """Leave batches out of all that follows until they or what they are judged by change; what is stored stays."""
-        recipe, refused = self._project.recipe, {}
-        offered = versions_of(registry_of(self.storage), recipe.sources, refused=True) if reasons else {}
-        for key, reason in reasons.items():
+    def refuse(self, reasons: Mapping[str, str], accepted: Iterable[str] = ()) -> None:
+        """Leave batches out of all that follows until they or what they are judged by change; what is stored stays.
+
+        Those that are ``accepted`` are refused no more.
+        """
+        recipe, registry = self._project.recipe, registry_of(self.storage)
+        changed: dict[str, Refusal | None] = {
+            key: None for key in accepted if (batch := registry.arrival(key)) and batch.refusal
+        }
+        offered = versions_of(registry, recipe.sources, refused=True) if reasons else {}
+        for key in reasons.keys() & offered.keys():
             stored = self.storage.manifest(self.name, key)
             kept = stored.inputs.get(ARRIVAL) if stored and not stored.failed_checks else None
-            refused[key] = Refusal(reason=reason, version=offered[key], terms=terms_of(recipe), kept=kept)
-        refuse(self.storage, refused)
+            changed[key] = Refusal(reason=reasons[key], version=offered[key], terms=terms_of(recipe), kept=kept)
+            if kept is not None:
+                self.storage.remove_old(self.name, key)
+        refuse(self.storage, changed)
 
     def progress(self, what: str) -> Callable[[int, int | None], None]:
         """Reports to the log how far a long step is, every few seconds."""

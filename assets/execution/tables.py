@@ -39,11 +39,13 @@ class TableRun(Run):
         batch: str | None = None,
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         shows: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
+        keeps_good: bool = False,
     ) -> StoredTable:
         """Validate and store a table, whole or in parts; checks that failed before block it.
 
         ``metadata`` may be a function, for what is known only when the last part is written. ``shows`` reduces the rows
-        to what the UI may show of them.
+        to what the UI may show of them. With ``keeps_good``, a table that fails a check takes the place of none that
+        passed; its check fails all the same.
         """
         written = write_table(
             self.storage,
@@ -54,6 +56,7 @@ class TableRun(Run):
             self.origin(batch),
             maximum_quarantine=self._project.recipe.maximum_quarantine,
             failed_checks=self.failed_checks,
+            keeps_good=keeps_good,
         )
         more = metadata() if callable(metadata) else metadata or {}
         manifest = written.manifest
@@ -85,17 +88,23 @@ class TableRun(Run):
     def stored_so_far(self) -> Iterator[dg.AssetMaterialization]:
         """The events of the batches that were stored when the execution failed at another."""
         for written, metadata in self._written:
-            if written.manifest.batch is not None:
+            if written.manifest.batch is not None and written.is_stored:
                 yield of_batch(self.context, PublishedPartition(written.manifest, metadata))
 
     def results(self) -> Iterator[Outcome]:
         """The events of the execution: metadata and data version of each batch asked for, and every check."""
-        written = {each.manifest.batch: PublishedPartition(each.manifest, shown) for each, shown in self._written}
+        written = {
+            each.manifest.batch: PublishedPartition(each.manifest, shown)
+            for each, shown in self._written
+            if each.is_stored
+        }
         published = [
             written.get(batch) or last_published(self.context, self.storage.require(self.name, batch))
             for batch in self.asked
         ]
-        checks = [*self._table_checks([each.manifest for each in published]), *self.checks.values()]
+        held_back = {each.manifest.batch: each.manifest for each, _ in self._written if not each.is_stored}
+        judged = [held_back.get(each.manifest.batch, each.manifest) for each in published]
+        checks = [*self._table_checks(judged), *self.checks.values()]
         yield from publish(self.context, self.storage, published, checks)
 
     def _all_passed(self, check: str) -> bool:

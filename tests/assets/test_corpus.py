@@ -4,13 +4,17 @@ import dagster as dg
 import pytest
 from support.batches import give_key, key
 from support.corpus import write_corpus
+from support.launch import forced
 from support.places import asset_folder
 
 from fineline.jobs.definitions import build
+from fineline.resources.core.storage import faults
 from fineline.resources.core.storage.tables import scan_table
-from fineline.resources.data.formats.rows import SourceError
-from fineline.resources.data.ingestion.batches import accept_again
+from fineline.resources.data.formats.rows import PassingError, SourceError
+from fineline.resources.data.ingestion.batches import accept_again, refuse, terms_of
+from fineline.resources.data.ingestion.registry import Refusal
 from fineline.resources.data.ingestion.scan import scan_sources
+from fineline.resources.data.sources import reading
 from fineline.resources.project import current_project
 from fineline.schedules.arrivals import sync_arrivals
 
@@ -27,11 +31,14 @@ class Corpus:
 
     def __init__(self, folder, instance):
         self.instance, self.file = instance, folder / "corpus" / "first.jsonl"
+        self.path = folder / "recipe.yaml"
         write_corpus(self.file.parent)
-        path = folder / "recipe.yaml"
-        path.write_text(RECIPE)
-        self.project, self.definitions = current_project(str(path)), build(str(path))
+        self.change_recipe(RECIPE)
         give_key(self.project.storage_root)
+
+    def change_recipe(self, text):
+        self.path.write_text(text)
+        self.project, self.definitions = current_project(str(self.path)), build(str(self.path))
 
     def arrive(self):
         storage, sources = self.project.storage, self.project.recipe.sources
@@ -43,11 +50,11 @@ class Corpus:
             instance=self.instance, asset_selection=[dg.AssetKey("raw_corpus")], partition_key=FIRST, **options
         )
 
-    def make_all(self):
+    def make_all(self, **options):
         batches = self.instance.get_dynamic_partitions("batches")
         ends = {"dagster/asset_partition_range_start": batches[0], "dagster/asset_partition_range_end": batches[-1]}
         return self.definitions.resolve_job_def("main").execute_in_process(
-            instance=self.instance, asset_selection=[dg.AssetKey("raw_corpus")], tags=ends
+            instance=self.instance, asset_selection=[dg.AssetKey("raw_corpus")], tags=ends, **options
         )
 
     def stored(self):
@@ -157,3 +164,67 @@ def test_a_file_that_was_read_once_and_cannot_be_any_more_stays_as_it_was_stored
     assert scan_sources(corpus.project.storage, sources).versions[FIRST] != version
     assert not scan_sources(corpus.project.storage, sources).refused
     assert corpus.make_all().success
+
+
+def test_a_version_of_which_too_many_rows_are_broken_takes_the_place_of_none_that_was_good(corpus):
+    corpus.arrive()
+    assert corpus.make_all().success
+    before, storage, sources = corpus.stored(), corpus.project.storage, corpus.project.recipe.sources
+    manifest, good = storage.require("raw_corpus", FIRST), corpus.file.read_bytes()
+    corpus.file.write_bytes(good + b'{"question": "half a line\n' * 200)
+    corpus.arrive()
+    result = corpus.make_all(raise_on_error=False)
+    [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert failed.check_name == "under_contract"
+    assert "of 604 rows are in quarantine" in failed.description
+    assert storage.require("raw_corpus", FIRST) == manifest
+    assert corpus.stored().equals(before)
+    assert "unreadable_row" in (why := scan_sources(storage, sources).refused[FIRST])
+    assert why.endswith("What was stored of it stays.")
+    folder = asset_folder(storage, "raw_corpus", FIRST)
+    assert {path.name for path in folder.iterdir()} <= {"manifest.json", *manifest.contents}
+    again = corpus.make_all()
+    assert all(check.passed for check in again.get_asset_check_evaluations() if check.check_name == "under_contract")
+    corpus.file.write_bytes(good + good)
+    corpus.arrive()
+    assert corpus.make_all().success
+    assert storage.require("raw_corpus", FIRST).rows_in == 2 * manifest.rows_in
+
+
+@pytest.mark.parametrize("cause", [None, ConnectionResetError(104, "reset")])
+def test_a_fault_of_the_environment_refuses_no_batch(corpus, monkeypatch, cause):
+    def unread(*_):
+        raise (SourceError if cause else PassingError)("the database does not answer") from cause
+
+    monkeypatch.setattr(reading, "read_apart", unread)
+    monkeypatch.setattr(faults, "MAXIMUM_RETRIES", 0)
+    corpus.arrive()
+    with pytest.raises(SourceError, match="does not answer"):
+        corpus.make()
+    found = scan_sources(corpus.project.storage, corpus.project.recipe.sources)
+    assert (found.refused, FIRST in found.versions) == ({}, True)
+
+
+def test_a_batch_that_is_read_after_all_is_refused_no_more(corpus):
+    corpus.arrive()
+    assert corpus.make().success
+    storage, sources = corpus.project.storage, corpus.project.recipe.sources
+    version = scan_sources(storage, sources).versions[FIRST]
+    refusal = Refusal(reason="an old fault", version=version, terms=terms_of(corpus.project.recipe), kept=version)
+    refuse(storage, {FIRST: refusal})
+    assert scan_sources(storage, sources).refused
+    assert corpus.make(run_config=forced("raw_corpus")).success
+    assert not scan_sources(storage, sources).refused
+
+
+def test_a_file_that_is_gone_when_an_option_changes_keeps_its_rows_and_is_refused_for_nothing(corpus):
+    corpus.arrive()
+    assert corpus.make_all().success
+    before = corpus.stored()
+    corpus.file.unlink()
+    corpus.change_recipe(RECIPE.replace("CC0-1.0}", "CC0-1.0, limit: 5}"))
+    corpus.arrive()
+    with pytest.raises(SourceError, match="its file is gone"):
+        corpus.make()
+    assert not scan_sources(corpus.project.storage, corpus.project.recipe.sources).refused
+    assert corpus.stored().equals(before)

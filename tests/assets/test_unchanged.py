@@ -160,14 +160,24 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_it_made(world):
 
 
 def test_a_good_batch_does_not_hide_that_another_fails_its_check(world):
-    bad, good = (world.folder / "corpus" / f"{name}.jsonl" for name in ("first", "second"))
-    kept = bad.read_text()
-    bad.write_text(kept + '{"question": "half a line\n' * 200)
-    assert not world.ask().success
+    good, storage = world.folder / "corpus" / "second.jsonl", world.project.storage
+    before = storage.require("raw_corpus", FIRST)
+    storage.commit(before.model_copy(update={"failed_checks": ["under_contract"]}))
     good.write_text(row("Why not?", "Because it is not so."))
-    again = world.ask(batches=[SECOND])
+    again = world.ask(["raw_corpus"], batches=[SECOND])
     failed = [check for check in again.get_asset_check_evaluations() if not check.passed]
     assert {check.check_name for check in failed} == {"under_contract"}
     assert f"still fails for {FIRST}" in failed[0].description
-    bad.write_text(kept)
+    storage.commit(before)
     assert world.ask().success
+
+
+def test_a_batch_that_breaks_its_contract_stays_as_it_was_and_keeps_no_other_back(world):
+    bad, good = (world.folder / "corpus" / f"{name}.jsonl" for name in ("first", "second"))
+    bad.write_text(bad.read_text() + '{"question": "half a line\n' * 200)
+    times = world.times()
+    assert not world.ask().success
+    good.write_text(row("Why so?", "Because it is so, and not otherwise."))
+    assert world.ask().success
+    changed = {key for key, time in world.times().items() if time != times[key]}
+    assert changed == {(asset, SECOND) for asset in CORPUS}

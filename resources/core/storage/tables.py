@@ -64,11 +64,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A stored table, with rows of its first part and the number of rows that broke each rule of its contract."""
+    """A stored table, with rows of its first part and the number of rows that broke each rule of its contract.
+
+    Where it was held back, its files are there until the asset is next stored, and ``is_stored`` is False.
+    """
 
     manifest: Manifest
     frame: pl.DataFrame
     broken_rules: Mapping[str, int]
+    is_stored: bool = True
 
 
 def write_table(
@@ -81,6 +85,7 @@ def write_table(
     *,
     maximum_quarantine: float,
     failed_checks: Sequence[str] = (),
+    keeps_good: bool = False,
 ) -> StoredTable:
     """Validate a table, put its bad rows into quarantine, and store all of it with a manifest.
 
@@ -91,6 +96,8 @@ def write_table(
 
     A table of all batches whose contract has a ``batch`` is stored in one file a batch and role, in the order of the
     batches; files of a batch whose rows are as before are left untouched. The parts of a batch follow one another.
+
+    With ``keeps_good``, a table that fails a check is held back where one that passed is stored.
     """
     folder = layout.folder(asset, batch)
     counts, parts, exports = Counts(), 0, dict[str, str]()
@@ -135,9 +142,12 @@ def write_table(
         run_id=origin.run_id,
         facts=dict(counts.facts),
     ).with_files({place: file.name for place, file in stored.items()})
-    storage.commit(manifest)
+    before = storage.manifest(asset, batch) if keeps_good and manifest.failed_checks else None
+    is_stored = before is None or bool(before.failed_checks)
+    if is_stored:
+        storage.commit(manifest)
     broken = {**counts.broken_rules, "primary_key": counts.broken_rules.get("primary_key", 0) + repeated}
-    return StoredTable(manifest, first, {rule: rows for rule, rows in sorted(broken.items()) if rows})
+    return StoredTable(manifest, first, {rule: rows for rule, rows in sorted(broken.items()) if rows}, is_stored)
 
 
 def store_part(storage: Storage, asset: str, batch: str | None, output: TableOutput) -> StoredPart:
