@@ -99,9 +99,8 @@ class _Text:
                 if self._ended:
                     raise self.problem(f"row {number}: {error.msg}", error.pos) from None
             except RecursionError:
-                end = _end_of_nested(self._window, self._place)
-                if end:
-                    value = UNKNOWN
+                if (nested_end := _end_of_nested(self._window, self._place)) is not None:
+                    value, end = UNKNOWN, nested_end
                     break
                 if self._ended:
                     raise self.problem(f"row {number} is nested too deeply, and never ends") from None
