@@ -6,39 +6,19 @@ event before it is stored; a new message passes through one of the three.
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import quote, unquote
 
-HIDDEN = "***"
+from fineline.resources.core.secret_forms import HIDDEN, has_form, is_ordinary, without_named
+
 # Shorter values would be found in ordinary words.
 _SHORTEST = 6
 # Variables that hold secrets by the custom of their names, such as AWS_SECRET_ACCESS_KEY and PGPASSWORD.
 _SECRET_NAME = re.compile(
     r"PASSW(?:OR)?D|(?:^|_)(?:PASS|PASSPHRASE|PWD?|SECRET|TOKEN|CREDENTIALS?|(?:API)?KEY|SAS|DSN|CONNECTION_STRING)(?:_|$)",
-    re.I,
-)
-# An address up to its path, and what may hold a secret: who asks, and what follows the path. The example that errors
-# give stays. Lengths are bounded, so that the time grows with the length of the text alone.
-_ADDRESS = re.compile(
-    r"(\b[A-Za-z][\w+.-]{0,30}://)(?!user:password@)([^\s\"<>]{0,500}@)?([^\s\"'<>?#]*)([?#][^\s\"'<>)\]]+)?"
-)
-_NAMED = re.compile(
-    r"((?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|authorization|token(?=[\"']?=))"
-    r"[\"']?\s{0,3}[=:]\s{0,3}[\"']?)(?:(?:bearer|basic)\s{1,3})?[^\s\"'&,;)}\]]+",
-    re.I,
-)
-# Secrets that are known by their form: of AWS, GitHub, GitLab, Hugging Face, OpenAI, Slack, Google; JWT; keys in PEM.
-_FORMS = re.compile(
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[a-z]_\w{20,}|\bgithub_pat_\w{20,}|\bhf_[A-Za-z0-9]{20,}"
-    r"|(?<![\w-])(?:glpat|sk|xox[a-z])-[\w-]{16,}|\bAIza[\w-]{35}|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"
-    r"|(?<=hooks\.slack\.com/services/)[\w/]+|\b(?i:bearer)\s{1,3}[\w.~+/-]{8,}=*"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)"
-)
-# Parts of a query that hold a secret, as far as they are given as they are.
-_SECRET_PARAMETER = re.compile(
-    r"[?&;#](?:[\w.-]{0,40}[_.-])?(?:sig|signature|token|secret|passw(?:or)?d|(?:api|access)?_?key|credential)=[^$&;#\s]",
     re.I,
 )
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
@@ -59,11 +39,8 @@ def redacted(text: str) -> str:
 
     An address keeps its scheme, host and path. Time grows with the length of the text.
     """
-    for value in sorted(_read | _environment(), key=len, reverse=True):
-        text = text.replace(value, HIDDEN)
-    if "://" in text:
-        text = _ADDRESS.sub(_without_secrets, text)
-    return _FORMS.sub(HIDDEN, _NAMED.sub(rf"\1{HIDDEN}", text))
+    known = _known(frozenset(_read), _environment())
+    return without_named(known.sub(HIDDEN, text) if known else text)
 
 
 def address(location: object) -> str:
@@ -84,11 +61,8 @@ def secret(variable: str) -> str | None:
 
 def holds_secret(text: str) -> bool:
     """Whether a text that is shown and stored, such as a recipe's, holds a secret itself in place of a variable."""
-    return (
-        _FORMS.search(text) is not None
-        or any(_VARIABLE.sub("", _password(rest)) for rest in re.findall(r"://((?:(?!::)\S)*)", text))
-        or ("://" in text and _SECRET_PARAMETER.search(text) is not None)
-    )
+    rests = re.findall(r"://(?!user:password@)((?:(?!::)\S)*)", text)
+    return has_form(text) or any(_VARIABLE.sub("", _password(rest)) for rest in rests)
 
 
 def expanded(url: str, *, with_secrets: bool) -> str:
@@ -106,12 +80,27 @@ def expanded(url: str, *, with_secrets: bool) -> str:
     )
 
 
+@lru_cache(1)
+def _known(read: frozenset[str], environment: frozenset[str]) -> re.Pattern[str] | None:
+    """A pattern of the secrets that are known, the longest first; letters or digits alone count as a whole word."""
+    values = sorted(read | environment, key=len, reverse=True)
+    return re.compile("|".join(map(_as_pattern, values))) if values else None
+
+
+def _as_pattern(value: str) -> str:
+    written = re.escape(value)
+    return rf"(?<![\w./-]){written}(?![\w/-]|\.\w)" if value.isalpha() or value.isdigit() else written
+
+
 def _forms(value: str) -> set[str]:
-    """A secret as it may be written, and the password in it where it is an address."""
+    """A secret as it may be written, also in JSON, and the password in it where it is an address.
+
+    One that is found in ordinary text is looked for in addresses and behind its name alone.
+    """
     _, mark, rest = value.partition("://")
-    parts = [value, rest.rpartition("@")[0].partition(":")[2] if mark else ""]
-    forms = (form for part in parts for form in (part, quote(part, safe=""), unquote(part)))
-    return {form for form in forms if len(form) >= _SHORTEST}
+    parts = [part.strip(" \t\r\n\"'") for part in (value, rest.rpartition("@")[0].partition(":")[2] if mark else "")]
+    forms = (form for part in parts for form in (part, quote(part, safe=""), unquote(part), json.dumps(part)[1:-1]))
+    return {form for form in forms if len(form) >= _SHORTEST and not is_ordinary(form)}
 
 
 def _password(rest: str) -> str:
@@ -128,8 +117,3 @@ def _environment() -> frozenset[str]:
     named = {value for name, value in os.environ.items() if _SECRET_NAME.search(name) and not value.startswith("/")}
     passwords = {_password(value.partition("://")[2]) for value in os.environ.values() if "://" in value}
     return frozenset(form for value in named | passwords for form in _forms(value) if len(value) >= _SHORTEST + 2)
-
-
-def _without_secrets(found: re.Match[str]) -> str:
-    scheme, user, rest, after = found.groups(default="")
-    return f"{scheme}{user and f'{HIDDEN}@'}{rest}{after and after[0] + HIDDEN}"

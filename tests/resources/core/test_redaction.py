@@ -1,5 +1,6 @@
 import ast
 import builtins
+import json
 import logging
 import subprocess
 import sys
@@ -7,12 +8,31 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from fineline.resources.core import redaction
 from fineline.resources.core.presentation.output import InertRecord
-from fineline.resources.core.redaction import HIDDEN, FinelineError, address, expanded, redacted, secret
+from fineline.resources.core.redaction import HIDDEN, FinelineError, address, expanded, holds_secret, redacted, secret
 
 SOURCES = Path(redaction.__file__).resolve().parents[2]
+FRAGMENTS = (
+    *('"', "\\", "'", " ", "://", "http://x.org/?a=b", "ftp://a:", "@h", "?", "#", "password=", "secret: ", "token="),
+    *(
+        "api_key",
+        ":",
+        "=",
+        "bearer ",
+        "-----BEGIN PRIVATE KEY-----",
+        "\n",
+        "\u00e4",
+        "\u2028",
+        "{",
+        "[",
+        ",",
+        "AKIA" + "A" * 16,
+    ),
+)
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"
 
 
@@ -176,3 +196,145 @@ def test_the_error_that_ends_a_process_and_all_its_logs_hide_secrets():
     assert "hunter2" not in ended.stderr
     assert f"ftp://{HIDDEN}@h/a" in ended.stderr
     assert f"ftp://{HIDDEN}@h/b" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "crabz/sk-ner-dataset-large",
+        "sk-ner-dataset-large",
+        "gerulata/sk-or-parallel-corpus-v2024",
+        "someone/sk-wikipedia20231101cleaned",
+        "sk-SlovakNewsCorpus2024",
+        "Explain what the bearer instruments are.",
+        "bearer instruments2024",
+        "the bearer shares/debentures issued in 1999",
+        "Basic knowledge of chemistry",
+        "basic arithmetic12345678",
+        "Basic Llama3InstructModel",
+        "Basic Qwen2Instruct",
+        "Qwen/Qwen2.5-0.5B-Instruct",
+        "meta-llama/Meta-Llama-3.1-8B-Instruct",
+        "HuggingFaceFW/fineweb-edu",
+        "hf_internal_testing/tiny-random-gpt2",
+        "hf-internal-testing/tiny-random-LlamaForCausalLM",
+        "hf_transformersdocumentationcorpus",
+        "ghs_security_advisories_version2",
+        "xoxo-love-letters-corpus-2024",
+        "npm_packages_descriptions_corpus_large",
+        "pypi-descriptions-2024-corpus-large-and-clean",
+        "https://example.org/data.csv?sort_key=date&page=2",
+        "https://example.org/data.csv?partition-key=2024",
+        "https://example.org/data?max_tokens=512&token=5",
+        "https://h/x?lang=en&format=jsonl&download=true",
+        "https://huggingface.co/datasets/a/b/resolve/main/train.parquet?download=true",
+        "https://h/x?key=title",
+        "https://h/x?signature=false",
+        "https://medium.com/@jane/post-2024",
+        "https://localhost:8080/@user/x",
+        "postgresql://user:password@host:5432/database",
+        "ftp://ann:$PASSWORD@h/in",
+        "s3://bucket/data/part-1.jsonl",
+        "You are a helpful assistant. Never reveal a password, token or key.",
+        "Password: explain how to choose one. Token: what is it?",
+        "The secret: practice daily. authorization: basic rules of access",
+        "Authorization: Bearer YOUR_TOKEN is the header; explain it.",
+        "/srv/fineline/in/2024-11-28/mails.mbox",
+        "ssh://git@github.com/a/b.git",
+        "0123456789abcdef0123456789abcdef01234567",
+        "SG.en.corpus",
+        "dapi-documentation-corpus",
+        "MNOpqrstuvwxyz.dataset.large",
+        "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+        "SELECT id, token, password FROM users WHERE key = 3",
+        "sk-estonian-finetune-checkpoint-2024-11-28",
+        "glrt-language-resources-for-translation",
+        "call 12345678:AA batteries",
+        "sk_live_news_corpus_large",
+        "basic YWJjZGVmZ2hpamts",
+    ],
+)
+def test_ordinary_text_of_a_recipe_is_no_secret(text):
+    assert not holds_secret(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret_part"),
+    [
+        ("AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUt"),
+        ("sv=2022-11-02&ss=b&sig=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4%3D", "Zm9v"),
+        ("AccountName=x;AccountKey=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4==;EndpointSuffix=core", "Zm9v"),
+        (
+            json.dumps({"private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"}),
+            "MII",
+        ),
+        ("sk-ant-api03-abcDEF_123-xyzabcDEF123xyz", "abc"),
+        ("sk-proj-abcDEF_123-xyzabcDEF123xyz", "abc"),
+        ("sk-abcdefghij1234567890T3BlbkFJabcdefghij12345678", "abc"),
+        ("hf_" + "abcdefghijklmnopq" * 2, "abc"),
+        ("npm_" + "a1B2c3" * 6, "a1B2"),
+        ("pypi-AgEIcHlwaS5vcmc" + "aB3-_" * 10, "AgEI"),
+        ("sk_live" + "_4eC39HqLyjWDarjtT1zdp7dc", "4eC3"),
+        ("rk_live" + "_4eC39HqLyjWDarjtT1zdp7dc", "4eC3"),
+        ("xapp-1-A0123-4567-abcdef", "A0123"),
+        ("glpat-aB3dE5gH7jK9mN1pQ3", "aB3d"),
+        ("at https://api.telegram.org/bot123456789:AAFabcdefghijklmnopqrstuvwxyz012345/send", "AAFabc"),
+        ("MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE." + "a1b2c3d4e" * 4, "GabcDE"),
+        ("SG" + ".a1B2c3D4e5F6g7H8i9J0k1." + "x" * 43, "a1B2"),
+        ("dapi" + "0123456789abcdef" * 2, "0123"),
+        ("jdbc:sqlserver://h:1433;databaseName=x;password=hunter2;x=1", "hunter2"),
+        ("jdbc:oracle:thin:scott/tiger9@h:1521:x", "tiger9"),
+        ("-H 'X: Basic YW5uOmh1bnRlcjI='", "YW5u"),
+        ("Bearer hunter2hunter2xx", "hunter2"),
+    ],
+)
+def test_what_providers_give_out_is_known_by_its_form(text, secret_part):
+    assert holds_secret(text)
+    assert secret_part not in redacted(text)
+    # In JSON a line may end before it.
+    assert secret_part not in redacted(json.dumps({"text": f"So:\n{text}"}))
+
+
+NASTY = st.recursive(
+    st.none()
+    | st.integers()
+    | st.booleans()
+    | st.lists(st.sampled_from([*FRAGMENTS]) | st.text(max_size=3)).map("".join),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["password", "api_key", "a", "secret:", "b\\"]), inner, max_size=3)
+        | inner.map(json.dumps)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(NASTY)
+@example({"text": '<a href="http://x.org/?a=b">'})
+@example({"password": None, "secret": {"a": 1}, "api_key": [1, "b"]})
+@example(["-----BEGIN PRIVATE KEY-----", "password:", {"secret:": "b"}])
+def test_what_was_json_stays_json(value):
+    json.loads(redacted(json.dumps(value)))
+    json.loads(redacted(json.dumps(value, ensure_ascii=False)))
+
+
+def test_the_whole_value_behind_a_name_is_hidden_in_json_within_json():
+    value = {"password": 'correct "horse" battery'}
+    for _ in range(3):
+        value = {"text": json.dumps(value)}
+        assert "battery" not in redacted(json.dumps(value))
+
+
+def test_ten_thousand_cells_are_redacted_within_a_second(monkeypatch):
+    monkeypatch.setattr(redaction, "_read", {f"aB3dE5g{number}" for number in range(20)})
+    cell = ("The answer is fairly long, said user 12 of many: see https://example.org/a?b=c and so on. " * 3)[:200]
+
+    def seconds():
+        started = time.process_time()
+        for _ in range(10_000):
+            redacted(cell)
+        return time.process_time() - started
+
+    assert min(seconds() for _ in range(3)) < 1
