@@ -6,6 +6,7 @@ Each process of Dagster loads this module, so that its log is redacted as well.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -15,8 +16,18 @@ import dagster as dg
 from fineline.resources.core.orchestrator.internals import InstanceRef, deserialize_value, serialize_value
 from fineline.resources.core.presentation.inert import inert_lines
 from fineline.resources.core.presentation.output import quieten_output
+from fineline.resources.core.redaction import redacted
 
 T = TypeVar("T")
+
+# Fields of Dagster's objects by which it finds other objects: another name would be another sensor, asset or batch.
+_IDENTIFYING = re.compile(
+    "^__|^logging_tags$|(?:^|_)(?:ids?|keys?|names?|origin|handle|selector|selection|partitions?|subsets?|target)$"
+)
+# Fields that only the program reads that wrote them.
+_EXACT = re.compile("^cursor$|^serialized_|_data$")
+# A key of a JSON object that is a word, and so no secret.
+_NAME = re.compile("[A-Za-z_./-]{1,200}")
 
 quieten_output()
 
@@ -66,7 +77,7 @@ for _name in (
 
 
 def _redacted(stored: T) -> T:
-    """A value of Dagster with each of its texts redacted and inert."""
+    """A value of Dagster with each of its free texts redacted and inert; what it knows others by stays as it is."""
     value: Any = stored
     before = json.loads(serialize_value(value))
     after = _in_texts(before)
@@ -78,7 +89,31 @@ def _in_texts(value: Any) -> Any:
         case str():
             return inert_lines(value)
         case dict():
-            return {inert_lines(name): _in_texts(each) for name, each in value.items()}
+            of_dagster = "__class__" in value
+            return {_key(name): _in_field(of_dagster, name, each) for name, each in value.items()}
         case list():
             return [_in_texts(each) for each in value]
     return value
+
+
+def _in_field(of_dagster: bool, name: str, value: Any) -> Any:
+    if name.lstrip(".").startswith("dagster/") or (of_dagster and _IDENTIFYING.search(name)):
+        return _in_identifiers(value)
+    if of_dagster and isinstance(value, str) and _EXACT.search(name):
+        return value if redacted(value) == value else inert_lines(value)
+    return _in_texts(value)
+
+
+def _in_identifiers(value: Any) -> Any:
+    match value:
+        case str():
+            return value if value.isprintable() and "://" not in value else inert_lines(value)
+        case dict():
+            return {_key(name): _in_identifiers(each) for name, each in value.items()}
+        case list():
+            return [_in_identifiers(each) for each in value]
+    return value
+
+
+def _key(name: str) -> str:
+    return name if _NAME.fullmatch(name) else inert_lines(name)

@@ -6,16 +6,29 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from support.dagster_internals import InstigatorType, SerializableErrorInfo, TickData, TickStatus
+from support.dagster_internals import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorTick,
+    InstigatorType,
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+    SensorInstigatorData,
+    SerializableErrorInfo,
+    TickData,
+    TickStatus,
+)
 from support.payloads import PAYLOADS
 
+from fineline.resources.core import redaction
 from fineline.resources.core.orchestrator import postgres
-from fineline.resources.core.orchestrator.instance import RedactingInstance
+from fineline.resources.core.orchestrator.instance import RedactingInstance, _redacted
 from fineline.resources.core.orchestrator.internals import serialize_value
 from fineline.resources.core.orchestrator.settings import write_settings
 from fineline.resources.core.presentation.inert import inert_lines
 from fineline.resources.core.presentation.output import InertRecord
-from fineline.resources.core.redaction import HIDDEN
+from fineline.resources.core.redaction import HIDDEN, secret
 
 ADDRESS = "ftp://ann:hunter2@files.example/a.csv?sig=abc123"
 MARKS = ("hunter2", "abc123")
@@ -149,3 +162,61 @@ def test_what_the_log_of_a_process_reports_does_not_act(capsys):
     shown = logging.Formatter().format(record) + capsys.readouterr().err
     assert shown.count("\\x1b[2J") == 3
     assert inert_lines(shown) == shown
+
+
+PASSWORDS = ["fineline", "postgres", "password", "training", "hunting", "mailboxes"]
+
+
+def states():
+    """What Dagster stores of sensors, runs and assets whose names are ordinary words."""
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("fineline.jobs.definitions"), "__repository__")
+    origin = RemoteInstigatorOrigin(repository, "training")
+    cursors = [
+        json.dumps({"mailboxes/0a": "training", "path": "a\\b\tc"}),
+        "eJyrVkrLz1eyUlBKSixSqgUAHRgERw==\n",
+        "training",
+    ]
+    for cursor in cursors:
+        data = SensorInstigatorData(last_run_key="postgres", min_interval=3, cursor=cursor)
+        yield InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
+        request = dg.RunRequest(
+            run_key="fineline",
+            partition_key="mailboxes/0a",
+            asset_selection=[dg.AssetKey(["fineline", "mailboxes"])],
+            tags={"dagster/partition": "mailboxes", "training": "on", "owner": "fineline/postgres"},
+        )
+        yield InstigatorTick(
+            1,
+            TickData(
+                *(origin.get_id(), "training", InstigatorType.SENSOR, TickStatus.SKIPPED, 1.0),
+                selector_id="mailboxes",
+                cursor=cursor,
+                run_requests=[request],
+            ),
+        )
+    yield dg.AssetMaterialization(
+        dg.AssetKey(["training", "mailboxes"]), partition="mailboxes", tags={"dagster/data_version": "postgres"}
+    )
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_that_is_an_ordinary_word_changes_no_name_by_which_dagster_finds_things(monkeypatch, password):
+    monkeypatch.setattr(redaction, "_read", set())
+    monkeypatch.setenv(postgres.VARIABLE, f"postgresql://{password}:{password}@db/fineline")
+    secret(postgres.VARIABLE)
+    for state in states():
+        assert serialize_value(_redacted(state)) == serialize_value(state)
+
+
+def test_the_free_text_of_what_dagster_stores_hides_secrets_though_names_stay(monkeypatch):
+    monkeypatch.setattr(redaction, "_read", {"aB3dE5gH7", "mailboxes"})
+    told = dg.AssetMaterialization(
+        dg.AssetKey("mailboxes"),
+        description="it was mailboxes, and xaB3dE5gH7x",
+        metadata={"aB3dE5gH7": "/in/aB3dE5gH7/a.csv"},
+    )
+    assert "aB3dE5gH7" not in serialize_value(_redacted(told))
+    assert _redacted(told).description == f"it was {HIDDEN}, and x{HIDDEN}x"
+    assert _redacted(told).asset_key == told.asset_key
+    data = SensorInstigatorData(cursor='{"a": "aB3dE5gH7"}')
+    assert json.loads(_redacted(data).cursor) == {"a": HIDDEN}
