@@ -161,7 +161,11 @@ def _trace(arguments: argparse.Namespace) -> None:
         mentioned = trace_text(storage, text)
         any_found, answer = bool(mentioned.rows_by_batch), asdict(mentioned)
         report = text_report(mentioned, shown)
-    say(json.dumps(_mapped(answer, shown), indent=1) if arguments.json else report)
+    if arguments.json:
+        # Each text by itself: JSON as a whole is escaped, and nothing in it may change any more.
+        print(json.dumps(_mapped(answer, lambda text: inert_lines(shown(text))), indent=1), flush=True)
+    else:
+        say(report)
     if not any_found:
         raise SystemExit(1)
 
