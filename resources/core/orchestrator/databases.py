@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -18,7 +19,7 @@ from fineline.resources.core.storage.files import write_atomically
 DATABASES: Mapping[str, tuple[str, ...]] = {"history": ("runs.db", "runs/index.db"), "schedules": ("schedules.db",)}
 # In a folder that was made whole.
 COMPLETE = "complete"
-# The end of the name of a folder that was set aside.
+# The end of the name of a folder that was set aside: ``history.damaged`` the last time, ``history-1.damaged`` the first.
 SET_ASIDE = ".damaged"
 # Settings by which a user has Dagster's databases elsewhere.
 _ELSEWHERE = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
@@ -59,14 +60,20 @@ def _make(local: DiskRoot, home: Path, folders: list[str]) -> list[str]:
                 write_atomically(there / COMPLETE, b"")
                 continue
             if _holds_rows(there):
-                aside = f"{layout.DAGSTER_HOME}/{folder}{SET_ASIDE}"
-                local.delete(aside)
-                there.rename(local.path(aside))
+                aside = home / f"{folder}{SET_ASIDE}"
+                if aside.exists():
+                    aside.rename(next(each for each in _numbered(aside) if not each.exists()))
+                there.rename(aside)
                 set_aside.append(folder)
             local.delete(f"{layout.DAGSTER_HOME}/{folder}")
             (made / folder / COMPLETE).touch()
             local.take({f"{layout.DAGSTER_HOME}/{folder}": made / folder})
     return set_aside
+
+
+def _numbered(aside: Path) -> Iterator[Path]:
+    """The places of what was set aside before, so that none takes another's."""
+    return (aside.with_name(f"{aside.stem}-{number}{SET_ASIDE}") for number in count(1))
 
 
 def _is_whole(folder: Path) -> bool:

@@ -55,6 +55,16 @@ def test_a_damaged_database_is_set_aside_with_its_folder(root, damage):
         instance.add_dynamic_partitions("batches", ["a"])
 
 
+def test_what_was_set_aside_before_stays_beside_what_is_set_aside_later(root):
+    index = root.path("dagster/history/runs/index.db")
+    for number in range(3):
+        prepare_databases(root)
+        index.write_bytes(b"no database, but %d" % number)
+        assert prepare_databases(root) == ["history"]
+    kept = [root.path(f"dagster/{name}/runs/index.db").read_bytes() for name in sorted(root.names("dagster")) if "damaged" in name]
+    assert kept == [b"no database, but %d" % number for number in range(3)]
+
+
 def test_a_user_may_keep_them_elsewhere(root):
     root.path("dagster/dagster.yaml").write_text("storage: {sqlite: {base_dir: /somewhere/else}}")
     assert prepare_databases(root) == []

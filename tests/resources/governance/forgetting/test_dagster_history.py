@@ -84,12 +84,13 @@ def test_no_file_keeps_it_and_a_second_time_changes_nothing(storage, instance, r
     log = storage.local.folder / "dagster" / "storage" / run / "compute_logs" / "x.err"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("before\nof Margaret Thompson\nafter\n")
-    damaged = storage.local.folder / "dagster" / "history.damaged" / "runs.db"
-    damaged.parent.mkdir()
-    damaged.write_bytes(b"SQLite format 3\0 of Margaret Thompson")
+    damaged = [storage.local.folder / "dagster" / f"history{end}.damaged" / "runs.db" for end in ("", "-1", "-2")]
+    for each in damaged:
+        each.parent.mkdir()
+        each.write_bytes(b"SQLite format 3\0 of Margaret Thompson")
     DagsterHistory(instance, storage).cleanse(SOUGHT)
     assert log.read_text() == "before\nafter\n"
-    assert not damaged.exists()
+    assert not any(each.exists() for each in damaged)
     assert sweep(storage, SOUGHT).remains == []
     before = [str(entry) for entry in instance.all_logs(run)]
     assert DagsterHistory(instance, storage).cleanse(SOUGHT) == []
