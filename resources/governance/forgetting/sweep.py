@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from fineline.data_contracts import catalog
@@ -18,6 +19,11 @@ from fineline.resources.governance.forgetting.reading import DAMAGED, parts
 _SKIPPED = (layout.REQUESTS, layout.PSEUDONYM_KEY, layout.LOCKS, ".lock")
 WEIGHTS = ".safetensors"
 _MOST_RECORDS = 5
+# The endings that the certificate tells; any other may be a part of a name.
+_KINDS = frozenset(
+    "arrow bz2 csv db db-shm db-wal err gz html ipynb json jsonl log md npy out parquet pdf png py svg toml tsv txt xml "
+    "yaml yml xz zip zst".split()
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,17 @@ def sweep(storage: Storage, texts: Sequence[str], others: Sequence[str] = ()) ->
         remains.append(f"{held} files whose name contains it: give the source file another name")
     if alike := named[Verdict.RESEMBLES]:
         resembles.append(f"{alike} files whose name resembles it")
-    kinds = Counter(key.rpartition("/")[2].rpartition(".")[2] or "none" for _, key in read)
+    kinds = Counter(_kind(key) for _, key in read)
     searched = [f"{count:,} files of kind {kind}" for kind, count in sorted(kinds.items())]
     return Swept(
         len(read), remains, resembles, [*searched, f"not searched: {len(every) - len(read):,} files of models"]
     )
+
+
+def _kind(key: str) -> str:
+    """The kind of a file by its ending, without any part of its name."""
+    ending = PurePosixPath(key).suffix.removeprefix(".").lower()
+    return ending if ending in _KINDS else "other" if ending else "none"
 
 
 def _inspect(inspection: Inspection, root: Root, key: str) -> tuple[Verdict, list[str]]:

@@ -94,6 +94,15 @@ def test_a_file_that_is_named_so_is_told_without_its_name(storage):
     assert "1 files whose name contains it" in told
 
 
+@pytest.mark.parametrize("name", ["Jörg Öztürk", "letter.Jörg Öztürk", "J. Öztürk", "Ozturk"])
+def test_the_kinds_of_files_say_nothing_of_their_names(storage, name):
+    (storage.local.folder / "assets" / name).write_text("nothing")
+    (storage.local.folder / "assets" / "data.json").write_text("{}")
+    searched = sweep(storage, SOUGHT).searched
+    assert "1 files of kind json" in searched
+    assert not any("zt" in each or "rk" in each for each in searched)
+
+
 def test_requests_weights_and_the_vocabulary_of_the_base_model_are_no_finding(storage):
     for name in ("requests/R-17.json", "assets/model/model.safetensors", "assets/base_model/content/tokenizer.json"):
         path = storage.local.folder / name
