@@ -19,7 +19,7 @@ from fineline.resources.core.storage.files import write_atomically
 DATABASES: Mapping[str, tuple[str, ...]] = {"history": ("runs.db", "runs/index.db"), "schedules": ("schedules.db",)}
 # In a folder that was made whole.
 COMPLETE = "complete"
-# The end of the name of a folder that was set aside: ``history.damaged`` the last time, ``history-1.damaged`` the first.
+# The end of the name of a folder that was set aside: ``history.damaged`` the last, ``history-1.damaged`` the first.
 SET_ASIDE = ".damaged"
 # Settings by which a user has Dagster's databases elsewhere.
 _ELSEWHERE = {"storage", "run_storage", "event_log_storage", "schedule_storage"}

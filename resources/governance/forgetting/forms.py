@@ -7,10 +7,14 @@ import unicodedata
 
 import polars as pl
 
+from fineline.resources.governance.forgetting.capitals import JOINED, NAMED
+
 # Letters that are no base letter with an accent, and letters that are also written as two.
 _LETTERS = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
 _PAIRS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"}
 _MOST_WORDS = 4
+# So many letters are no other word; fewer may be: "lina" is a name, and part of "personality".
+_LONG = 9
 
 
 def is_name(text: str) -> bool:
@@ -19,10 +23,17 @@ def is_name(text: str) -> bool:
     return 1 < len(words) <= _MOST_WORDS and all(word.isalpha() and len(word) > 1 for word in words)
 
 
+def in_order(text: str) -> str:
+    """A text as people write it, with the given name first: a comma between two parts shows that the surname is."""
+    surname, comma, given = text.partition(",")
+    return f"{given} {surname}" if comma and is_name(f"{given} {surname}") else text
+
+
 def forms(text: str) -> list[str]:
     """The forms of a text in comparable form: itself, without accents, and with umlauts as two letters.
 
-    A name has each of these with the surname first, in one word, and with a middle initial.
+    A name has each of these, as whole words, with an s at its end, with the surname first, in one word, and with a
+    middle initial. Spaces around a form stand for the ends of words.
     """
     plain = _spelt(unicodedata.normalize("NFKD", text), _LETTERS)
     spelt = {
@@ -30,7 +41,7 @@ def forms(text: str) -> list[str]:
         "".join(char for char in plain if not unicodedata.combining(char)),
         _spelt(text, _PAIRS),
     }
-    return sorted(spelt.union(*(_of_name(each) for each in spelt if is_name(each))))
+    return sorted(set[str]().union(*(_of_name(each) if is_name(each) else {each} for each in spelt)))
 
 
 def spellings(text: pl.Expr) -> list[pl.Expr]:
@@ -41,9 +52,14 @@ def spellings(text: pl.Expr) -> list[pl.Expr]:
 
 def _of_name(name: str) -> set[str]:
     *given, surname = name.split(" ")
-    first = " ".join(given)
-    initials = {f"{first} {letter} {surname}" for letter in string.ascii_lowercase}
-    return {f"{surname} {first}", f"{first}{surname}".replace(" ", ""), f"{surname}{first}".replace(" ", ""), *initials}
+    joined = {"".join([*given, surname]), "".join([surname, *given])}
+    orders = [[*given, surname], [surname, *given], *([*given, letter, surname] for letter in string.ascii_lowercase)]
+    return {
+        f" {name} ",
+        f" {name}s ",
+        *(f" {' '.join(NAMED + word for word in order)} " for order in orders),
+        *(each if len(each) >= _LONG else f" {JOINED}{each} " for each in joined),
+    }
 
 
 def _spelt(text: str, letters: dict[str, str]) -> str:

@@ -19,20 +19,22 @@ from functools import cache
 
 import polars as pl
 
+from fineline.resources.governance.forgetting.likenesses import GAP, LONG, ROW, Name, is_name
+
 LOOKED_FOR = (
     "as written, in any case, width, spacing and punctuation",
     "without accents, or with ä, ö, ü as ae, oe, ue",
-    "a name with the surname first, in one word, or with a middle initial",
+    "a name, as whole words, with the surname first or a middle initial in capitals, in snake_case or CamelCase",
+    "a name in one word: an address, a handle, the name of a file, or anywhere if it has nine letters or more",
     "with invisible characters, HTML entities and tags, %xx, quoted-printable, escapes, hyphens at line ends",
     "in base64 or hexadecimal digits, compressed (gzip, zlib, bz2) or not",
-    "reported only: initial and surname, middle names, both names close together, letters apart or of another alphabet",
+    "reported only: initial and surname, middle names, both names close together, letters apart or of another alphabet, "
+    "a name of nine letters or more within longer words",
 )
-# Separates rows: nothing is found across it.
-_ROW = "\x1d"
 _LAYERS = 8
 _LONGEST = 2**24
-_GAP = rf"[^\w{_ROW}]"
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ß": "ss"})
+_BASE = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ß": "ss"}
+_LETTERS = str.maketrans(_BASE | {one.upper(): base.title() for one, base in _BASE.items() if one != "ß"} | {"ı": "i"})
 _PAIRS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("å", "aa"), ("ø", "oe"))
 _ALIKE = str.maketrans("аеорсухіјѕкмтвнοανικρτυγ", "aeopcyxijskmtbhoavikptuy")
 _OCTETS = re.compile(r"[=%][0-9A-Fa-f]{2}(?:[=%][0-9A-Fa-f]{2})*|\\x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*")
@@ -44,7 +46,9 @@ _MOJIBAKE = re.compile(r"[\u00c2-\u00df][\u0080-\u00bf]")
 _REMOVED = re.compile(r"[-\u00ad\u2010][ \t]{0,20}\r?\n\s{0,20}|[=]\r?\n|<[/A-Za-z!][^<>]{0,500}>")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{12,}(?:(?:\\+[rn]|[\r\n])+[A-Za-z0-9+/_-]+)*")
 _JOINT = re.compile(r"\\+[rn]|[\r\n]")
-_HUMP = re.compile(r"([a-z])(?=[A-Z])")
+_HUMP = re.compile(r"([a-z])(?=[A-Z\d\uac00-\ud7af])|([A-Z])(?=\d)")
+# Runs of digits and letters, such as base64, are no CamelCase.
+_NO_WORD = re.compile(r"\b(?:[a-z\d]|[A-Za-z]{1,40}\d)[A-Za-z\d]{14,}")
 _PRINTED = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]{8,}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIGITS = re.compile(r"[0-9a-f]{32,}")
@@ -64,27 +68,29 @@ class Inspection:
     def __init__(self, texts: Sequence[str], others: Sequence[str] = ()) -> None:
         self._ids = frozenset(filter(_ID.fullmatch, others))
         self._patterns = {_bare(_flat(text)): re.compile("") for text in others if text not in self._ids}
-        self._names: list[_Name] = []
+        self._names: list[Name] = []
         self._alike = set[str]()
         for text in texts:
             lower = unicodedata.normalize("NFKC", text).lower()
             for spelt in {_flat(lower), _flat(_spelt(lower, _PAIRS))}:
-                self._add(_words(spelt))
+                self._add(_words(spelt), is_reversed="," in lower)
             umlauts = _flat(_spelt(lower, [(two, one) for one, two in _PAIRS]))
-            self._alike |= {_bare(each).translate(_ALIKE) for each in (_flat(lower), umlauts)}
+            bare = {_bare(each) for each in (_flat(lower), umlauts)}
+            self._alike |= {each.translate(_ALIKE) for each in bare if len(each) >= LONG or not is_name(_words(lower))}
 
-    def _add(self, words: Sequence[str]) -> None:
-        name = _is_name(words)
-        for order in (words, [words[-1], *words[:-1]])[: 2 if name else 1]:
-            gap = f"{_GAP}*" if name else f"{_GAP}+"
-            self._patterns.setdefault("".join(order), re.compile(gap.join(map(re.escape, order))))
-        if name:
-            self._names.append(_Name(words))
+    def _add(self, words: list[str], *, is_reversed: bool) -> None:
+        if not is_name(words):
+            self._patterns.setdefault("".join(words), re.compile(f"{GAP}+".join(map(re.escape, words))))
+            return
+        name = Name([*words[1:], words[0]] if is_reversed else words)
+        self._names.append(name)
+        # Within longer words it is only reported.
+        self._patterns |= {each: name.whole for each in name.joined if len(each) >= LONG}
 
     def each(self, texts: Sequence[str]) -> list[Verdict]:
         """The verdict on each of some texts; one look at all together spares most of the time."""
-        texts = [text.replace(_ROW, " ") for text in texts]
-        verdict = self._verdict(_ROW.join(texts))
+        texts = [text.replace(ROW, " ") for text in texts]
+        verdict = self._verdict(ROW.join(texts))
         if verdict is Verdict.NOTHING or len(texts) < 2:
             return [verdict] * len(texts)
         half = len(texts) // 2
@@ -100,35 +106,31 @@ class Inspection:
         return found
 
     def _judge(self, text: str) -> Verdict:
-        flat = _flat(text)
+        plain = _plain(text)
+        flat = _lowered(plain)
         bare = _bare(flat)
         hits = _held(bare, [*self._patterns])
-        named = [name for name in self._names if name.last in flat]
+        named = [name for name in self._names if all(word in flat for word in name.words)]
+        apart = _HUMP.sub(r"\1\2 ", _NO_WORD.sub(".", plain)) if named else ""
         if (
             any(self._patterns[hit].search(flat) for hit in hits)
-            or any(name.initialled.search(flat) for name in named)
+            or any(name.stands(flat, plain, apart) for name in named)
             or any(self._names_one(found[0]) for found in _DIGITS.finditer(flat))
         ):
             return Verdict.HOLDS
-        spread = _flat(_HUMP.sub(r"\1 ", text)) if named else ""
-        if hits or any(name.near.search(spread) for name in named) or _held(bare.translate(_ALIKE), [*self._alike]):
+        alike = flat.translate(_ALIKE)
+        spread = _lowered(apart)
+        if (
+            hits
+            or any(name.resembles(flat) or name.resembles(spread) for name in named)
+            or any(name.resembles(alike) for name in self._names)
+            or _held(_bare(alike), [*self._alike])
+        ):
             return Verdict.RESEMBLES
         return Verdict.NOTHING
 
     def _names_one(self, run: str) -> bool:
         return any(run[start : start + 32] in self._ids for start in range(len(run) - 31))
-
-
-class _Name:
-    """Patterns of a name: with a middle initial, and what only resembles it."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        first, self.last = words[0], words[-1]
-        gap, few = f"{_GAP}{{1,20}}", rf"(?:{_GAP}{{1,20}}\w{{1,40}}){{0,3}}"
-        given = gap.join(words[:-1])
-        self.initialled = re.compile(rf"{given}{gap}[a-z]{gap}{self.last}")
-        initial = rf"\b{first[0]}{gap}{self.last}\b|\b{self.last}{gap}{first[0]}\b"
-        self.near = re.compile(rf"{first}{few}{gap}{self.last}|{self.last}{few}{gap}{first}|{initial}")
 
 
 def _layers(text: str, left: int = _LAYERS) -> Iterator[str]:
@@ -142,7 +144,7 @@ def _layers(text: str, left: int = _LAYERS) -> Iterator[str]:
     blobs = [printed for run in _RUN.findall(text) for printed in _blobs(_JOINT.sub("", run))]
     if blobs:
         # The row of a blob does not matter: each row is looked at by itself afterwards.
-        yield from _layers(_ROW.join(blobs), left - 1)
+        yield from _layers(ROW.join(blobs), left - 1)
 
 
 def _opened(text: str) -> str:
@@ -183,10 +185,6 @@ def _inflated(blob: bytes) -> bytes:
     return blob
 
 
-def _is_name(words: Sequence[str]) -> bool:
-    return 2 <= len(words) <= 4 and all(word.isalpha() and len(word) > 1 for word in words)
-
-
 def _spelt(text: str, pairs: Sequence[tuple[str, str]]) -> str:
     for one, other in pairs:
         text = text.replace(one, other)
@@ -194,19 +192,25 @@ def _spelt(text: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def _words(flat: str) -> list[str]:
-    return re.sub(_GAP, " ", flat).split()
+    return re.sub(GAP, " ", flat).split()
 
 
 def _flat(text: str) -> str:
     """Lower case without accents and invisible characters, with spaces for underscores."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).translate(_invisible())
-    flat = text.casefold().replace("_", " ")
-    return flat if flat.isascii() else flat.translate(_LETTERS)
+    return _lowered(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """A text without accents and invisible characters."""
+    return text if text.isascii() else unicodedata.normalize("NFKD", text).translate(_invisible()).translate(_LETTERS)
+
+
+def _lowered(plain: str) -> str:
+    return plain.casefold().replace("_", " ")
 
 
 def _bare(flat: str) -> str:
-    return re.sub(rf"[^\w{_ROW}]+", "", flat)
+    return re.sub(rf"[^\w{ROW}]+", "", flat)
 
 
 @cache

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
@@ -15,8 +16,8 @@ from fineline.resources.core.storage import layout
 from fineline.resources.core.storage.files import StorageError
 from fineline.resources.core.storage.store import Storage
 from fineline.resources.data.ingestion.batches import find_key
-from fineline.resources.governance.forgetting.forms import forms
-from fineline.resources.governance.forgetting.texts import fold
+from fineline.resources.governance.forgetting.forms import forms, in_order
+from fineline.resources.governance.forgetting.texts import contains_any, fold
 
 # The job that carries out a request.
 JOB = "forget"
@@ -55,7 +56,7 @@ class Request(BaseModel):
     @property
     def needles(self) -> list[str]:
         """The texts in comparable form, in every form that is forgotten with them."""
-        return sorted({form for text in fold(self.texts) for form in forms(text)})
+        return sorted({form for text in fold([in_order(text) for text in self.texts]) for form in forms(text)})
 
     def asked(self, key: PseudonymKey) -> str:
         """A keyed hash of what the request names, as 32 hexadecimal digits."""
@@ -76,8 +77,7 @@ def check(request: Request) -> None:
         raise ForgettingError("a record id has 32 hexadecimal digits")
     if "" in request.needles:
         raise ForgettingError("a text to forget has no letter and no digit, so it cannot be searched for")
-    kept = fold([f"{request.request_id} {request.reason}"])[0]
-    if any(needle in kept for needle in request.needles):
+    if contains_any(pl.Series([f"{request.request_id} {request.reason}"]), request.needles).any():
         raise ForgettingError(
             "the reason or the request id contains a text to forget, and both stay in the certificate"
         )

@@ -20,10 +20,11 @@ _SKIPPED = (layout.REQUESTS, layout.PSEUDONYM_KEY, layout.LOCKS, ".lock")
 WEIGHTS = ".safetensors"
 _MOST_RECORDS = 5
 # The endings that the certificate tells; any other may be a part of a name.
-_KINDS = frozenset(
-    "arrow bz2 csv db db-shm db-wal err gz html ipynb json jsonl log md npy out parquet pdf png py svg toml tsv txt xml "
-    "yaml yml xz zip zst".split()
-)
+_KINDS = {
+    *("parquet", "arrow", "csv", "tsv", "json", "jsonl", "yaml", "yml", "toml", "xml", "html", "md", "txt", "pdf"),
+    *("db", "db-shm", "db-wal", "log", "out", "err", "npy", "py", "ipynb", "png", "svg"),
+    *("gz", "bz2", "xz", "zip", "zst"),
+}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from fineline.data_contracts.records import RECORD_ID_PATTERN
+from fineline.resources.governance.forgetting.capitals import HUMP, JOINED, NAMED, marked
 from fineline.resources.governance.forgetting.forms import spellings
 from fineline.resources.governance.forgetting.wrappings import DIGESTS, WRAPPED, unwrapped
 
@@ -53,7 +54,7 @@ IDENTIFIERS = frozenset(
 )
 _SPACELESS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
 _NO_WORD = rf"[^\p{{L}}\p{{M}}\p{{N}}{BETWEEN}]+"
-_ESCAPES = {r"\\": " ", r"\n": " ", r"\r": " ", r"\t": " ", r"\b": " ", r"\f": " ", r"\/": "/", r"\"": '"'}
+_ESCAPES = {r"\\": " ", r"\n": "\n", r"\r": "\r", r"\t": " ", r"\b": " ", r"\f": " ", r"\/": "/", r"\"": '"'}
 _ID = re.compile(RECORD_ID_PATTERN)
 _ID_LENGTH = 32
 _DIGITS = rf"[0-9a-fA-F]{{{_ID_LENGTH},}}"
@@ -62,10 +63,13 @@ _CODE_UNITS = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 def folded(text: pl.Expr) -> pl.Expr:
     """The comparable form of a string column."""
-    visible = text.str.replace_all(r"\p{Cf}", "")
-    lower = visible.str.normalize("NFKC").str.to_lowercase().str.replace_many(["ß", "ς"], ["ss", "σ"])
+    lower = _visible(text).str.to_lowercase().str.replace_many(["ß", "ς"], ["ss", "σ"])
     spaced = lower.str.replace_all(_SPACELESS, " ${1} ")
     return spaced.str.replace_all(_NO_WORD, " ").str.strip_chars(" ")
+
+
+def _visible(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(r"\p{Cf}", "").str.normalize("NFKC")
 
 
 def fold(texts: Sequence[str]) -> list[str]:
@@ -87,7 +91,8 @@ def text_columns(schema: pl.Schema) -> list[str]:
 
 
 def contains_any(texts: pl.Series, needles: Sequence[str]) -> pl.Series:
-    """Whether each text contains one of the needles (in comparable form), plainly or with JSON's escapes."""
+    """Whether each text contains one of the needles (in comparable form; spaces around one
+    stand for the ends of words), plainly or with JSON's escapes."""
     return _contain(texts, _sought(tuple(needles)))
 
 
@@ -107,7 +112,11 @@ class _Sought:
 def _sought(needles: tuple[str, ...]) -> _Sought:
     ids = frozenset(needle for needle in needles if _ID.fullmatch(needle))
     texts = [needle for needle in needles if needle not in ids]
-    return _Sought(ids, texts, sorted({max(text.split(" "), key=len) for text in texts if text.isascii()}))
+    return _Sought(ids, texts, sorted({_anchor(text) for text in texts if text.isascii()}))
+
+
+def _anchor(text: str) -> str:
+    return max(text.split(" "), key=len).strip(NAMED + JOINED)
 
 
 def _contain(texts: pl.Series, sought: _Sought) -> pl.Series:
@@ -117,15 +126,19 @@ def _contain(texts: pl.Series, sought: _Sought) -> pl.Series:
     possible = rows.filter(_may_contain(rows["text"], sought))
     if possible.is_empty():
         return _none(texts)
-    compared = readings(possible)
+    compared = readings(possible, sought)
     found = compared["index"].filter(
-        _holds_id(compared["text"], sought.ids) | _holds_text(compared["text"], sought.texts)
+        _holds_id(compared["text"], sought.ids) | _holds_text(_whole_words(compared["text"]), sought.texts)
     )
     return rows.select(found=pl.col("index").is_in(found.implode()))["found"]
 
 
-def readings(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every reading of strings, in comparable form: the columns ``index`` and ``text``, as given, with more rows."""
+def readings(rows: pl.DataFrame, sought: _Sought | None = None) -> pl.DataFrame:
+    """Every reading of strings, in comparable form: the columns ``index`` and ``text``, as given, with more rows.
+
+    One more reading of each shows which words are written as names are; of those in which something may be found, if
+    it is known what is sought.
+    """
     escaped = rows.filter(pl.col("text").str.contains("\\", literal=True))
     wrapped = rows.filter(_is_wrapped(pl.col("text")))
     inner = [(index, text) for index, outer in wrapped.iter_rows() for text in unwrapped(outer)]
@@ -135,7 +148,14 @@ def readings(rows: pl.DataFrame) -> pl.DataFrame:
             escaped.with_columns(text=unescaped(escaped["text"])),
             pl.DataFrame(inner, schema=rows.schema, orient="row"),
         ]
-    ).with_columns(folded(pl.col("text")))
+    )
+    visible = _visible(pl.col("text"))
+    cased = every if sought is None else every.filter(~_is_ascii(pl.col("text")) | _holds_anchor(every["text"], sought))
+    every = every.with_columns(folded(pl.col("text")))
+    is_name = sought is None or any(NAMED in text for text in sought.texts)
+    for apart in (False, True) if is_name and cased.height else ():
+        every = pl.concat([every, cased.with_columns(marked(visible, BETWEEN, apart=apart))])
+        cased = cased.filter(visible.str.contains(HUMP))
     wide = every.filter(~_is_ascii(pl.col("text")))
     return pl.concat([every, *(wide.with_columns(spelt) for spelt in spellings(pl.col("text")))])
 
@@ -143,7 +163,7 @@ def readings(rows: pl.DataFrame) -> pl.DataFrame:
 def _may_contain(texts: pl.Series, sought: _Sought) -> pl.Series:
     """A fast test that excludes most texts: plain ASCII without an id, and without the longest word of any text."""
     plain = texts.to_frame("text").select(_is_ascii(pl.col("text")) & ~_is_wrapped(pl.col("text")))["text"]
-    return ~plain | _holds_id(texts, sought.ids) | _holds_text(texts, sought.anchors, ascii_case_insensitive=True)
+    return ~plain | _holds_id(texts, sought.ids) | _holds_anchor(texts, sought)
 
 
 def _is_ascii(text: pl.Expr) -> pl.Expr:
@@ -166,10 +186,19 @@ def _names_one(run: str, ids: frozenset[str]) -> bool:
     return any(run[start : start + _ID_LENGTH] in ids for start in range(len(run) - _ID_LENGTH + 1))
 
 
-def _holds_text(texts: pl.Series, needles: list[str], *, ascii_case_insensitive: bool = False) -> pl.Series:
-    if not needles:
+def _holds_text(texts: pl.Series, needles: list[str]) -> pl.Series:
+    return texts.str.contains_any(needles) if needles else _none(texts)
+
+
+def _holds_anchor(texts: pl.Series, sought: _Sought) -> pl.Series:
+    if not sought.anchors:
         return _none(texts)
-    return texts.str.contains_any(needles, ascii_case_insensitive=ascii_case_insensitive)
+    return texts.str.contains_any(sought.anchors, ascii_case_insensitive=True)
+
+
+def _whole_words(texts: pl.Series) -> pl.Series:
+    """Texts in comparable form with a space on both sides of each word."""
+    return " " + texts.str.replace_all(BETWEEN, f" {BETWEEN} ", literal=True) + " "
 
 
 def _none(texts: pl.Series) -> pl.Series:
@@ -177,7 +206,7 @@ def _none(texts: pl.Series) -> pl.Series:
 
 
 def unescaped(text: pl.Series) -> pl.Series:
-    r"""Strings with JSON's escapes resolved: ``\n`` becomes a space, ``\u00e9`` its letter."""
+    r"""Strings with JSON's escapes resolved: ``\t`` becomes a space, ``\u00e9`` its letter."""
     wide = text.str.contains(r"\u", literal=True)
     if wide.any():
         decoded = [_CODE_UNITS.sub(_decoded, each) if each and "\\u" in each else each for each in text]

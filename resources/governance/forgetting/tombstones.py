@@ -29,7 +29,7 @@ def of_source(key: PseudonymKey, request_id: str, source: str) -> pl.DataFrame:
 
 def of_texts(key: PseudonymKey, request_id: str, needles: Iterable[str]) -> pl.DataFrame:
     """Tombstones of texts in comparable form."""
-    phrases = [needle.split(" ") for needle in needles]
+    phrases = [needle.split() for needle in needles]
     anchors = [max(words, key=len) for words in phrases]
     return _rows(
         key,

@@ -1,3 +1,3 @@
 """Version of forgetting; it changes with what is computed, not with how."""
 
-VERSION = "2"
+VERSION = "3"

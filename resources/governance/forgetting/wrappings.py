@@ -49,7 +49,7 @@ def _resolved(text: str) -> str:
     text = _BROKEN.sub("", text)
     text = _QUOTED.sub(lambda found: bytes.fromhex(found[0].replace("=", "")).decode(errors="replace"), text)
     text = _UNITS.sub(_from_units, text)
-    text = _TAG.sub("", html.unescape(_CONTROL.sub(" ", unquote(text))))
+    text = _TAG.sub("", html.unescape(_CONTROL.sub("\n", unquote(text))))
     return text if text.isascii() else ftfy.fix_encoding(text)
 
 

@@ -61,7 +61,11 @@ def test_what_was_set_aside_before_stays_beside_what_is_set_aside_later(root):
         prepare_databases(root)
         index.write_bytes(b"no database, but %d" % number)
         assert prepare_databases(root) == ["history"]
-    kept = [root.path(f"dagster/{name}/runs/index.db").read_bytes() for name in sorted(root.names("dagster")) if "damaged" in name]
+    kept = [
+        root.path(f"dagster/{name}/runs/index.db").read_bytes()
+        for name in sorted(root.names("dagster"))
+        if "damaged" in name
+    ]
     assert kept == [b"no database, but %d" % number for number in range(3)]
 
 
