@@ -28,7 +28,7 @@ LOOKED_FOR = (
     "a name in one word: an address, a handle, the name of a file, or anywhere if it has nine letters or more",
     "with invisible characters, HTML entities and tags, %xx, quoted-printable, escapes, hyphens at line ends",
     "in base64 or hexadecimal digits, compressed (gzip, zlib, bz2) or not",
-    "reported only: initial and surname, middle names, both names close together, letters apart or of another alphabet, "
+    "reported only: initial and surname, middle names, both names close together, letters apart or in other alphabets, "
     "a name of nine letters or more within longer words",
 )
 _LAYERS = 8
