@@ -18,6 +18,7 @@ from enum import IntEnum
 from functools import cache
 
 import polars as pl
+import regex
 
 from fineline.resources.governance.forgetting.likenesses import GAP, LONG, ROW, Name, is_name
 
@@ -32,7 +33,10 @@ LOOKED_FOR = (
     "a name of nine letters or more within longer words",
 )
 _LAYERS = 8
-_LONGEST = 2**24
+# Compressed content is read up to so many bytes in all, or so many times the length of what holds it.
+_LONGEST, _TIMES = 2**24, 20
+# A letter with more accents than these is none; to put them in order would take the square of their number.
+_ACCENTS = regex.compile(r"(\p{M}{30})\p{M}+")
 _BASE = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ß": "ss"}
 _LETTERS = str.maketrans(_BASE | {one.upper(): base.title() for one, base in _BASE.items() if one != "ß"} | {"ı": "i"})
 _PAIRS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("å", "aa"), ("ø", "oe"))
@@ -98,12 +102,13 @@ class Inspection:
 
     def _verdict(self, text: str) -> Verdict:
         """The worst of what any layer of a text shows."""
-        found = Verdict.NOTHING
-        for layer in _layers(text):
+        found, room = Verdict.NOTHING, _Room(text)
+        for layer in _layers(text, room):
             found = max(found, self._judge(layer))
             if found is Verdict.HOLDS:
                 break
-        return found
+        # What holds too much to be read to its end is for a person to look at.
+        return max(found, Verdict.RESEMBLES) if room.left <= 0 else found
 
     def _judge(self, text: str) -> Verdict:
         plain = _plain(text)
@@ -133,18 +138,41 @@ class Inspection:
         return any(run[start : start + 32] in self._ids for start in range(len(run) - 31))
 
 
-def _layers(text: str, left: int = _LAYERS) -> Iterator[str]:
+class _Room:
+    """How many bytes may still be unpacked."""
+
+    def __init__(self, text: str) -> None:
+        self.left = max(_LONGEST, _TIMES * len(text))
+
+    def inflated(self, blob: bytes) -> bytes:
+        """What a blob holds, if it is compressed and there is room; else the blob."""
+        if self.left <= 0:
+            return blob
+        try:
+            if blob.startswith(b"BZh"):
+                content = bz2.BZ2Decompressor().decompress(blob, self.left)
+            elif blob.startswith((b"\x1f\x8b", b"\x78")):
+                content = zlib.decompressobj(47).decompress(blob, self.left)
+            else:
+                return blob
+        except (zlib.error, OSError):
+            return blob
+        self.left -= len(content)
+        return content
+
+
+def _layers(text: str, room: _Room, left: int = _LAYERS) -> Iterator[str]:
     """A text, and what it reads as once its wrappings are taken off, until nothing changes."""
     yield text
     if not left:
         return
     inner = _opened(text)
     if inner != text:
-        yield from _layers(inner, left - 1)
-    blobs = [printed for run in _RUN.findall(text) for printed in _blobs(_JOINT.sub("", run))]
+        yield from _layers(inner, room, left - 1)
+    blobs = [printed for run in _RUN.findall(text) for printed in _blobs(_JOINT.sub("", run), room)]
     if blobs:
         # The row of a blob does not matter: each row is looked at by itself afterwards.
-        yield from _layers(ROW.join(blobs), left - 1)
+        yield from _layers(ROW.join(blobs), room, left - 1)
 
 
 def _opened(text: str) -> str:
@@ -159,30 +187,19 @@ def _opened(text: str) -> str:
     return _MOJIBAKE.sub(lambda run: run[0].encode("latin-1").decode(errors="replace"), text)
 
 
-def _blobs(run: str) -> Iterator[str]:
+def _blobs(run: str, room: _Room) -> Iterator[str]:
     letters = run.translate({ord("-"): "+", ord("_"): "/"})
     blobs = [_base64(letters[start:]) for start in range(4)]
     if len(run) % 2 == 0 and not _ID.fullmatch(run) and re.fullmatch(r"[0-9A-Fa-f]+", run):
         blobs.append(bytes.fromhex(run))
     for blob in blobs:
-        yield from _PRINTED.findall(_inflated(blob).decode(errors="replace"))
+        yield from _PRINTED.findall(room.inflated(blob).decode(errors="replace"))
 
 
 def _base64(letters: str) -> bytes:
     """As many bytes as the letters hold, with or without padding."""
     rest = len(letters) % 4
     return base64.b64decode(letters[:-1] if rest == 1 else letters + "=" * (-rest % 4))
-
-
-def _inflated(blob: bytes) -> bytes:
-    try:
-        if blob.startswith(b"BZh"):
-            return bz2.BZ2Decompressor().decompress(blob, _LONGEST)
-        if blob.startswith((b"\x1f\x8b", b"\x78")):
-            return zlib.decompressobj(47).decompress(blob, _LONGEST)
-    except (zlib.error, OSError):
-        pass
-    return blob
 
 
 def _spelt(text: str, pairs: Sequence[tuple[str, str]]) -> str:
@@ -202,7 +219,10 @@ def _flat(text: str) -> str:
 
 def _plain(text: str) -> str:
     """A text without accents and invisible characters."""
-    return text if text.isascii() else unicodedata.normalize("NFKD", text).translate(_invisible()).translate(_LETTERS)
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKD", _ACCENTS.sub(r"\1", text))
+    return text.translate(_invisible()).translate(_LETTERS)
 
 
 def _lowered(plain: str) -> str:

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 import ftfy
@@ -19,7 +20,8 @@ WRAPPED = (
 )
 DIGESTS = r"\b(?:[0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{64})\b"
 _LAYERS = 6
-_LONGEST = 2**24
+# Compressed content of one string is read up to so many bytes in all, or so many times its length.
+_LONGEST, _TIMES = 2**24, 20
 _BROKEN = re.compile(r"[-\u00ad\u2010][ \t]{0,20}\r?\n\s{0,20}|=\r?\n")
 _QUOTED = re.compile(r"(?:=[0-9A-Fa-f]{2})+")
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,500}>")
@@ -31,18 +33,29 @@ _READABLE = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]{8,}")
 _DEFLATED = {b"\x1f\x8b": 31, b"\x78\x01": 15, b"\x78\x9c": 15, b"\x78\xda": 15}
 
 
-def unwrapped(text: str, layers: int = _LAYERS) -> Iterator[str]:
+def unwrapped(text: str) -> Iterator[str]:
     """Every reading of a string below its surface, layer by layer until nothing changes."""
+    yield from _unwrapped(text, _LAYERS, _Allowance(max(_LONGEST, _TIMES * len(text))))
+
+
+@dataclass
+class _Allowance:
+    """How many bytes may still be unpacked."""
+
+    left: int
+
+
+def _unwrapped(text: str, layers: int, allowed: _Allowance) -> Iterator[str]:
     if not layers:
         return
     inner = _resolved(text)
     if inner != text:
         yield inner
-        yield from unwrapped(inner, layers - 1)
+        yield from _unwrapped(inner, layers - 1, allowed)
     for run in _RUN.findall(text):
-        for blob in _decoded(_BREAK.sub("", run)):
+        for blob in _decoded(_BREAK.sub("", run), allowed):
             yield blob
-            yield from unwrapped(blob, layers - 1)
+            yield from _unwrapped(blob, layers - 1, allowed)
 
 
 def _resolved(text: str) -> str:
@@ -58,7 +71,7 @@ def _from_units(found: re.Match[str]) -> str:
     return bytes.fromhex(digits).decode("utf-16-be", errors="replace")
 
 
-def _decoded(run: str) -> Iterator[str]:
+def _decoded(run: str, allowed: _Allowance) -> Iterator[str]:
     """The readable text of a run that is base64, at any offset, or hexadecimal, compressed or not."""
     letters = run.replace("-", "+").replace("_", "/")
     blobs = [base64.b64decode(letters[start : start + (len(letters) - start) // 4 * 4]) for start in range(4)]
@@ -68,9 +81,10 @@ def _decoded(run: str) -> Iterator[str]:
         blobs.append(bytes.fromhex(run))
     for blob in blobs:
         content = blob
-        if blob[:2] in _DEFLATED:
+        if blob[:2] in _DEFLATED and allowed.left > 0:
             with suppress(zlib.error):
-                content = zlib.decompressobj(_DEFLATED[blob[:2]]).decompress(blob, _LONGEST)
+                content = zlib.decompressobj(_DEFLATED[blob[:2]]).decompress(blob, allowed.left)
+                allowed.left -= len(content)
         readable = " ".join(_READABLE.findall(content.decode(errors="replace")))
         if readable:
             yield readable

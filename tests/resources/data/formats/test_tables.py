@@ -53,7 +53,11 @@ def test_an_arrow_file_with_wrong_offsets_is_refused(shared_data):
     "a Parquet file of 812 bytes that stands for 10 GB (`bomb-812-bytes.parquet`)",
     "refused by its name before it is in memory: 100 times the size of the file, or 64 MiB, at most",
 )
-@pytest.mark.outcome("reading", "a Parquet file of 812 bytes that stands for 10 GB (`bomb-812-bytes.parquet`)", "refused by its name before it is in memory: 200 times the size of the file, or 64 MiB, at most")
+@pytest.mark.outcome(
+    "reading",
+    "a Parquet file of 812 bytes that stands for 10 GB (`bomb-812-bytes.parquet`)",
+    "refused by its name before it is in memory: 200 times the size of the file, or 64 MiB, at most",
+)
 @pytest.mark.real_data
 def test_a_parquet_file_of_812_bytes_that_claims_10_gb_is_refused_before_they_are_in_memory(shared_data):
     file = io.BytesIO((shared_data / "hostile/bomb-812-bytes.parquet").read_bytes())

@@ -20,6 +20,7 @@ from fineline.resources.governance.forgetting.request import Request
 from fineline.resources.governance.forgetting.sweep import sweep
 from fineline.resources.governance.forgetting.texts import contains_any, fold, strings
 from fineline.resources.governance.forgetting.tombstones import Tombstones
+from fineline.resources.governance.forgetting.wrappings import unwrapped
 
 NAMES = ["Margaret Thompson", "Jörg Öztürk"]
 REQUEST = Request(request_id="R-17", reason="erasure request", texts=NAMES)
@@ -224,3 +225,21 @@ def test_strings_of_a_row_are_no_text_together_but_names_in_two_fields_are_repor
     assert Inspection(NAMES).each([row])[0] >= Verdict.RESEMBLES
     assert not contains_any(pl.Series([row]), REQUEST.needles).any()
     assert fold([row]) == ["margaret\x1ethompson"]
+
+
+def blob(content):
+    return base64.b64encode(gzip.compress(content)).decode()
+
+
+def test_what_unpacks_to_very_much_is_read_up_to_a_limit_and_reported():
+    spaces = blob(b" " * 2**24)
+    bomb = " ".join([spaces] * 40)
+    assert sum(map(len, unwrapped(bomb))) < 6 * 2**24
+    other = f"{blob(b'the name is Margaret Thompson, they said')}"
+    verdicts = Inspection(["Margaret Thompson"]).each([bomb, other, "nothing"])
+    assert verdicts == [Verdict.RESEMBLES, Verdict.HOLDS, Verdict.NOTHING]
+
+
+def test_very_many_accents_on_a_letter_are_no_obstacle():
+    text = "Margaret Thompson a" + "\u0315" * 200_000 + "\u0300" * 200_000
+    assert Inspection(["Margaret Thompson"]).each([text]) == [Verdict.HOLDS]
