@@ -15,7 +15,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 
 import polars as pl
 import regex
@@ -35,6 +35,7 @@ LOOKED_FOR = (
 _LAYERS = 8
 # Compressed content is read up to so many bytes in all, or so many times the length of what holds it.
 _LONGEST, _TIMES = 2**24, 20
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 # A letter with more accents than these is none; to put them in order would take the square of their number.
 _ACCENTS = regex.compile(r"(\p{M}{30})\p{M}+")
 _BASE = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ß": "ss"}
@@ -123,13 +124,15 @@ class Inspection:
             or any(self._names_one(found[0]) for found in _DIGITS.finditer(flat))
         ):
             return Verdict.HOLDS
-        alike = flat.translate(_ALIKE)
-        spread = _lowered(apart)
+        alike, spread = flat, _lowered(apart)
+        if not flat.isascii():
+            alike = flat.translate(_ALIKE)
+            bare = _bare(alike)
         if (
             hits
             or any(name.resembles(flat) or name.resembles(spread) for name in named)
-            or any(name.resembles(alike) for name in self._names)
-            or _held(_bare(alike), [*self._alike])
+            or any(name.resembles(alike) for name in self._names if name.may_stand(alike, bare))
+            or _held(bare, [*self._alike])
         ):
             return Verdict.RESEMBLES
         return Verdict.NOTHING
@@ -219,10 +222,13 @@ def _flat(text: str) -> str:
 
 def _plain(text: str) -> str:
     """A text without accents and invisible characters."""
-    if text.isascii():
-        return text
-    text = unicodedata.normalize("NFKD", _ACCENTS.sub(r"\1", text))
-    return text.translate(_invisible()).translate(_LETTERS)
+    return text if text.isascii() else _NOT_ASCII.sub(lambda part: _plain_part(part[0]), text)
+
+
+@lru_cache(maxsize=2**14)
+def _plain_part(part: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", _ACCENTS.sub(r"\1", part))
+    return decomposed.translate(_invisible()).translate(_LETTERS)
 
 
 def _lowered(plain: str) -> str:

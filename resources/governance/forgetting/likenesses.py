@@ -56,6 +56,10 @@ class Name:
             )
         )
 
+    def may_stand(self, flat: str, bare: str) -> bool:
+        """A fast test that excludes most texts, given in lower case, and without all that is no letter or digit."""
+        return self.words[-1] in flat or any(each in bare for each in self.joined)
+
     def resembles(self, flat: str) -> bool:
         """Whether a text in lower case has something like the name."""
         return self._near.search(flat) is not None
