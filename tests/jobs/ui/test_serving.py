@@ -4,6 +4,7 @@ import pytest
 
 from fineline.jobs.ui import service
 from fineline.jobs.ui.serving import TOKEN, Serving, prepare_token, token
+from fineline.resources.core import redaction
 from fineline.resources.core.redaction import redacted
 from fineline.resources.core.storage.files import StorageError
 
@@ -14,6 +15,7 @@ def serving(host):
 
 @pytest.fixture(autouse=True)
 def no_token(monkeypatch):
+    monkeypatch.setattr(redaction, "_read", set())  # what is read here is no secret elsewhere
     monkeypatch.setenv(TOKEN, "")  # so that it is taken away again where a test sets it
     monkeypatch.delenv(TOKEN)
 
