@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import html
 import re
 import zlib
@@ -26,6 +27,7 @@ _BROKEN = re.compile(r"[-\u00ad\u2010][ \t]{0,20}\r?\n\s{0,20}|=\r?\n")
 _QUOTED = re.compile(r"(?:=[0-9A-Fa-f]{2})+")
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,500}>")
 _UNITS = re.compile(r"(?:(?<!\\)\\+u[0-9a-fA-F]{4})+")
+_BYTES = re.compile(r"(?:(?<!\\)\\+x[0-9a-fA-F]{2})+")
 _CONTROL = re.compile(r"(?<!\\)\\+[nrtbfv]")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{12,}(?:(?:\\+[rn]|[\r\n])+[A-Za-z0-9+/_-]+)*")
 _BREAK = re.compile(r"\\+[rn]|[\r\n]")
@@ -62,6 +64,7 @@ def _resolved(text: str) -> str:
     text = _BROKEN.sub("", text)
     text = _QUOTED.sub(lambda found: bytes.fromhex(found[0].replace("=", "")).decode(errors="replace"), text)
     text = _UNITS.sub(_from_units, text)
+    text = _BYTES.sub(lambda found: bytes.fromhex(re.sub(r"\\+x", "", found[0])).decode(errors="replace"), text)
     text = _TAG.sub("", html.unescape(_CONTROL.sub("\n", unquote(text))))
     return text if text.isascii() else ftfy.fix_encoding(text)
 
@@ -84,6 +87,10 @@ def _decoded(run: str, allowed: _Allowance) -> Iterator[str]:
         if blob[:2] in _DEFLATED and allowed.left > 0:
             with suppress(zlib.error):
                 content = zlib.decompressobj(_DEFLATED[blob[:2]]).decompress(blob, allowed.left)
+                allowed.left -= len(content)
+        elif blob.startswith(b"BZh") and allowed.left > 0:
+            with suppress(OSError):
+                content = bz2.BZ2Decompressor().decompress(blob, allowed.left)
                 allowed.left -= len(content)
         readable = " ".join(_READABLE.findall(content.decode(errors="replace")))
         if readable:

@@ -66,6 +66,8 @@ FORGOTTEN = {
     "base64 over lines": base64.encodebytes((LONG * 2).encode()).decode(),
     "base64 twice": b64(b64(LONG.encode()).encode()),
     "base64 without padding": base64.urlsafe_b64encode(J.encode()).decode().rstrip("="),
+    "bytes as escapes": "".join(f"\\x{byte:02x}" for byte in J.encode()),
+    "bz2 in base64": b64(bz2.compress(LONG.encode())),
     "gzip in base64": b64(gzip.compress(LONG.encode(), mtime=0)),
     "zlib in base64": b64(zlib.compress(LONG.encode())),
     "hexadecimal": LONG.encode().hex(),
@@ -111,7 +113,7 @@ def storage(tmp_path):
 
 @pytest.mark.outcome(
     "forgetting",
-    "a person is named in one of 47 written forms: surname first, joined, in HTML, URL, JSON, base64, compressed",
+    "a person is named in one of 49 written forms: surname first, joined, in HTML, URL, JSON, base64, compressed",
     "removed, in every form",
 )
 def test_every_form_that_names_the_person_is_found_by_the_search():
