@@ -13,6 +13,7 @@ from fineline.resources.governance.forgetting.capitals import JOINED, NAMED
 _LETTERS = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
 _PAIRS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"}
 _MOST_WORDS = 4
+_TITLES = {"dr", "prof", "professor", "mr", "mrs", "ms", "miss", "sir", "herr", "frau", "mme", "mlle", "dott", "ing"}
 # So many letters are no other word; fewer may be: "lina" is a name, and part of "personality".
 _LONG = 9
 
@@ -24,7 +25,12 @@ def is_name(text: str) -> bool:
 
 
 def in_order(text: str) -> str:
-    """A text as people write it, with the given name first: a comma between two parts shows that the surname is."""
+    """A name without titles, with the given name first: a comma between two parts shows that the surname is."""
+    words = text.split()
+    while words and words[0].rstrip(".").lower() in _TITLES:
+        del words[0]
+    if is_name(" ".join(words)):
+        return " ".join(words)
     surname, comma, given = text.partition(",")
     return f"{given} {surname}" if comma and is_name(f"{given} {surname}") else text
 

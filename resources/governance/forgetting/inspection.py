@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 import polars as pl
 import regex
 
-from fineline.resources.governance.forgetting.likenesses import GAP, LONG, ROW, Name, is_name
+from fineline.resources.governance.forgetting.likenesses import GAP, LONG, ROW, Name, is_name, without_titles
 
 LOOKED_FOR = (
     "as written, in any case, width, spacing and punctuation",
@@ -84,6 +84,7 @@ class Inspection:
             self._alike |= {each.translate(_ALIKE) for each in bare if len(each) >= LONG or not is_name(_words(lower))}
 
     def _add(self, words: list[str], *, is_reversed: bool) -> None:
+        words = without_titles(words)
         if not is_name(words):
             self._patterns.setdefault("".join(words), re.compile(f"{GAP}+".join(map(re.escape, words))))
             return

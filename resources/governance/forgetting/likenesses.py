@@ -11,6 +11,22 @@ ROW = "\x1d"
 GAP = rf"[^\w{ROW}]"
 # A name of fewer letters, written as one word, may be another word, or a part of one.
 LONG = 9
+BEFORE_NAMES = {
+    "dr",
+    "prof",
+    "professor",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "sir",
+    "herr",
+    "frau",
+    "mme",
+    "mlle",
+    "dott",
+    "ing",
+}
 # Scripts without spaces between words: their letters may touch a name.
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _START, _END = rf"(?<![^\W{_SPACELESS}])", rf"(?![^\W{_SPACELESS}])"
@@ -63,6 +79,11 @@ class Name:
     def resembles(self, flat: str) -> bool:
         """Whether a text in lower case has something like the name."""
         return self._near.search(flat) is not None
+
+
+def without_titles(words: list[str]) -> list[str]:
+    """The words of a name after titles such as Dr."""
+    return without_titles(words[1:]) if len(words) > 2 and words[0] in BEFORE_NAMES else words
 
 
 def _resembling(words: Sequence[str]) -> re.Pattern[str]:

@@ -245,3 +245,11 @@ def test_what_unpacks_to_very_much_is_read_up_to_a_limit_and_reported():
 def test_very_many_accents_on_a_letter_are_no_obstacle():
     text = "Margaret Thompson a" + "\u0315" * 200_000 + "\u0300" * 200_000
     assert Inspection(["Margaret Thompson"]).each([text]) == [Verdict.HOLDS]
+
+
+@pytest.mark.parametrize("asked", ["Dr. Margaret Thompson", "Prof. Dr. Margaret Thompson", "Mrs Margaret Thompson"])
+def test_a_title_in_a_request_is_no_part_of_the_name(asked):
+    request = Request(request_id="R-1", reason="asked", texts=[asked])
+    texts = ["It is Margaret Thompson.", "Thompson, Margaret", "Ms Thompson came."]
+    assert contains_any(pl.Series(texts), request.needles).to_list() == [True, True, False]
+    assert Inspection([asked]).each(texts[:2]) == [Verdict.HOLDS] * 2
